@@ -1,0 +1,1 @@
+"""Train handwritten-digit classifiers, search their hyperparameters, compare every run."""

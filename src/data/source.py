@@ -1,0 +1,120 @@
+"""What a data source is: labelled images for a split."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from src.data.split import Split, draw_split
+from src.ranges import Seed, SplitSize
+
+
+@final
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images with their labels.
+
+    pixels: uint8 `[N, C, H, W]`, 0..255. labels: int64 `[N]`, an index into the class names.
+    """
+
+    pixels: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: np.ndarray) -> "LabelledImages":
+        """Return the images at `rows`, int64 `[M]`."""
+        return LabelledImages(self.pixels[rows], self.labels[rows])
+
+
+@final
+@dataclass(frozen=True)
+class Dataset:
+    """What a training may see: no test images among it.
+
+    data_digest and split_digest are SHA-256 in hexadecimal; the split digest covers the data
+    digest and the rows of every split, so that equal split digests mean equal images.
+    """
+
+    train: LabelledImages
+    validation: LabelledImages
+    class_names: tuple[str, ...]
+    data_digest: str
+    split_digest: str
+
+
+class DataSource(ABC):
+    """Gives labelled images for each split; the test images only to those who ask for them.
+
+    A data source implements `read_pool` and `read_test_file`; the split is drawn here, once and
+    from its own seed, so that every run on the same source sees the same images.
+    """
+
+    def __init__(
+        self, *, validation_size: SplitSize, test_size: SplitSize | None, split_seed: Seed
+    ) -> None:
+        self._validation_size = validation_size
+        self._test_size = test_size or 0
+        self._split_seed = split_seed
+
+    @abstractmethod
+    def read_pool(self) -> tuple[LabelledImages, tuple[str, ...]]:
+        """Return the images that are split, and the class names in the order of their labels.
+
+        Raises DataError where the data cannot be had or is damaged.
+        """
+
+    @abstractmethod
+    def read_test_file(self) -> LabelledImages | None:
+        """Return the test images that stand in a file of their own, or None if there is none."""
+
+    def load(self) -> Dataset:
+        """Return the train and validation images; the test images stay where they are."""
+        pool, class_names = self._pool()
+        split = self._split(len(pool))
+        data_digest = digest(pool)
+        return Dataset(
+            train=pool.take(split.train),
+            validation=pool.take(split.validation),
+            class_names=class_names,
+            data_digest=data_digest,
+            split_digest=split.digest(data_digest),
+        )
+
+    def load_test(self) -> LabelledImages:
+        """Return the test images; call it only to evaluate a finished run."""
+        if not self._test_size:
+            test = self.read_test_file()
+            assert test is not None, "a source without a test file needs a test_size"
+            return test
+        pool, _ = self._pool()
+        return pool.take(self._split(len(pool)).test)
+
+    def _pool(self) -> tuple[LabelledImages, tuple[str, ...]]:
+        pool, class_names = self.read_pool()
+        present = np.unique(pool.labels)
+        if len(present) < 2:
+            raise DataError(
+                f"data: all {len(pool)} images have the one label {class_names[0]!r}; "
+                "a classifier needs at least two classes"
+            )
+        return pool, class_names
+
+    def _split(self, num_rows: int) -> Split:
+        return draw_split(
+            num_rows,
+            validation_size=self._validation_size,
+            test_size=self._test_size,
+            seed=self._split_seed,
+        )
+
+
+def digest(images: LabelledImages) -> str:
+    """Return the SHA-256, in hexadecimal, of the shape, pixels and labels."""
+    sha = hashlib.sha256(str(images.pixels.shape).encode())
+    sha.update(np.ascontiguousarray(images.pixels).data)
+    sha.update(np.ascontiguousarray(images.labels, dtype="<i8").data)
+    return sha.hexdigest()

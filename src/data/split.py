@@ -1,0 +1,54 @@
+"""One fixed split into train, validation and test rows, drawn from a seed."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from src.errors import DataError
+
+
+@final
+@dataclass(frozen=True)
+class Split:
+    """Rows of each split: int64 arrays, sorted, pairwise disjoint; `test` may be empty."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+    def digest(self, data_digest: str) -> str:
+        """Return the SHA-256, in hexadecimal, of the data digest and the rows of every split."""
+        sha = hashlib.sha256(data_digest.encode())
+        for rows in (self.train, self.validation, self.test):
+            sha.update(len(rows).to_bytes(8, "little"))
+            sha.update(rows.astype("<i8").tobytes())
+        return sha.hexdigest()
+
+
+def draw_split(
+    num_rows: int, *, validation_size: int | float, test_size: int | float, seed: int
+) -> Split:
+    """Draw a split of `num_rows` rows: the same arguments always give the same split.
+
+    validation_size and test_size: a count, or a fraction of all rows below 1; a test size of 0
+    means that the test images stand in a file of their own.
+    Raises DataError when a split would be left without a row.
+    """
+    num_validation = _count(validation_size, num_rows)
+    num_test = _count(test_size, num_rows)
+    num_train = num_rows - num_validation - num_test
+    if num_train < 1 or num_validation < 1 or (test_size and num_test < 1):
+        raise DataError(
+            f"data.validation_size={validation_size}, data.test_size={test_size}: of {num_rows} "
+            f"rows this leaves {num_train} to train, {num_validation} to validate and {num_test} "
+            "to test; every split needs at least one: choose smaller sizes or bring more rows"
+        )
+    order = np.random.default_rng(seed).permutation(num_rows)
+    test, validation, train = np.split(order, [num_test, num_test + num_validation])
+    return Split(train=np.sort(train), validation=np.sort(validation), test=np.sort(test))
+
+
+def _count(size: int | float, num_rows: int) -> int:
+    return size if isinstance(size, int) else round(size * num_rows)

@@ -1,0 +1,39 @@
+"""The mistakes of a user, as one tree of exceptions."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something the user can put right; printed as one line per problem, exit code 2.
+
+    Every problem names the key or file, the value received, the rule, and the cure.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        if not problems:
+            raise ValueError("a UserError needs at least one problem")
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class ConfigError(UserError):
+    """A key, option or value of the configuration is wrong."""
+
+
+class DataError(UserError):
+    """The data cannot be read, or is not what a data source promises."""
+
+
+class TrackingError(UserError):
+    """The tracking store cannot be used as configured."""
+
+
+class TrainingFailed(Exception):
+    """A training that started and could not go on; exit code 1."""
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """Return ", did you mean `x`?" for the candidate nearest to `name`, or an empty string."""
+    matches = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
+    return f", did you mean `{matches[0]}`?" if matches else ""
