@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 
 from src.data.split import Split, draw_split
+from src.errors import DataError
 from src.ranges import Seed, SplitSize
 
 

@@ -40,10 +40,13 @@ def draw_split(
     num_test = _count(test_size, num_rows)
     num_train = num_rows - num_validation - num_test
     if num_train < 1 or num_validation < 1 or (test_size and num_test < 1):
+        asked = f"data.validation_size={validation_size}"
+        if test_size:
+            asked += f", data.test_size={test_size}"
         raise DataError(
-            f"data.validation_size={validation_size}, data.test_size={test_size}: of {num_rows} "
-            f"rows this leaves {num_train} to train, {num_validation} to validate and {num_test} "
-            "to test; every split needs at least one: choose smaller sizes or bring more rows"
+            f"{asked}: of {num_rows} rows this takes {num_validation} to validate and {num_test} "
+            f"to test and leaves {max(num_train, 0)} to train; every split needs at least one: "
+            "choose smaller sizes or bring more rows"
         )
     order = np.random.default_rng(seed).permutation(num_rows)
     test, validation, train = np.split(order, [num_test, num_test + num_validation])

@@ -1,0 +1,150 @@
+"""Words on the screen: progress while a training runs, the answer at its end."""
+
+import sys
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import TYPE_CHECKING, final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from src.plan import Plan
+from src.settings import Tracking, without_password
+
+if TYPE_CHECKING:
+    from src.training import Result
+
+
+class EpochReporter(ABC):
+    """Hears of every epoch of a training; use it as a context manager."""
+
+    def __enter__(self) -> "EpochReporter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the screen tidy."""
+
+    @abstractmethod
+    def advance(self, *, epochs_done: float) -> None:
+        """Hear how far the training is, in epochs and fractions of one."""
+
+    @abstractmethod
+    def epoch(self, number: int, metrics: dict[str, float]) -> None:
+        """Hear the numbers of a finished epoch; epochs count from 1."""
+
+
+@final
+class SilentReporter(EpochReporter):
+    """Says nothing."""
+
+    def advance(self, *, epochs_done: float) -> None:
+        """Do nothing."""
+
+    def epoch(self, number: int, metrics: dict[str, float]) -> None:
+        """Do nothing."""
+
+
+@final
+class LineReporter(EpochReporter):
+    """Prints a plain line an epoch, for logs and pipes."""
+
+    def __init__(self, *, max_epochs: int) -> None:
+        self._max_epochs = max_epochs
+
+    def advance(self, *, epochs_done: float) -> None:
+        """Do nothing: only whole epochs make a line."""
+
+    def epoch(self, number: int, metrics: dict[str, float]) -> None:
+        """Print the epoch's numbers."""
+        print(f"epoch {number}/{self._max_epochs}  {_numbers(metrics)}", flush=True)
+
+
+@final
+class BarReporter(EpochReporter):
+    """Draws a progress bar with the time left, for terminals."""
+
+    def __init__(self, *, max_epochs: int) -> None:
+        self._bar = Progress(
+            TextColumn("epoch {task.completed:.0f}/{task.total}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[numbers]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task = self._bar.add_task("", total=max_epochs, numbers="")
+
+    def __enter__(self) -> "BarReporter":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the bar as it is and free the screen."""
+        self._bar.stop()
+
+    def advance(self, *, epochs_done: float) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=epochs_done)
+
+    def epoch(self, number: int, metrics: dict[str, float]) -> None:
+        """Show the epoch's numbers beside the bar."""
+        self._bar.update(self._task, completed=number, numbers=_numbers(metrics))
+
+
+def epoch_reporter(*, max_epochs: int) -> EpochReporter:
+    """Return a bar where a person looks on, lines elsewhere."""
+    if sys.stderr.isatty() and sys.stdout.isatty():
+        return BarReporter(max_epochs=max_epochs)
+    return LineReporter(max_epochs=max_epochs)
+
+
+def print_title(plan: Plan) -> None:
+    """Say what is about to be trained on what."""
+    arguments = ", ".join(f"{k}={v}" for k, v in plan.model.arguments.items() if v)
+    verb = "going on with run " + plan.resume + ":" if plan.resume else "training"
+    print(
+        f"{verb} {plan.choices['model']} ({arguments or 'defaults'}) on {plan.choices['data']}, "
+        f"up to {plan.trainer.max_epochs} epochs, seed {plan.seed}",
+        flush=True,
+    )
+
+
+def print_result(result: "Result", plan: Plan) -> None:
+    """Print the short table at the end of a training, and where to look next."""
+    rows = {
+        "best validation accuracy": f"{result.validation.describe()}, epoch {result.best_epoch}",
+        "test accuracy": result.test.describe() if result.test else "not looked at",
+        "seconds": f"{result.training_seconds:.1f} training, {result.wall_seconds:.1f} in all",
+        "run": result.run_id if result.tracked else "not tracked",
+    }
+    print()
+    for name, value in rows.items():
+        print(f"{name:<26}{value}")
+    if result.tracked:
+        print(f"\nlook at it with: {ui_command(plan.tracking)}")
+
+
+def ui_command(tracking: Tracking) -> str:
+    """Return the command or address that shows the runs."""
+    if tracking.uri is not None:
+        return without_password(tracking.uri)
+    default = Tracking().folder
+    return "make ui" if tracking.folder == default else f"make ui MLRUNS={tracking.folder}"
+
+
+def _numbers(metrics: dict[str, float]) -> str:
+    return (
+        f"loss {metrics['train_loss']:.4f}  val_loss {metrics['val_loss']:.4f}  "
+        f"val_accuracy {metrics['val_accuracy']:.4f}"
+    )

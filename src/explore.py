@@ -1,0 +1,129 @@
+"""Looks at the data before any model: rows, a pixel column, class balance, first digits."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from src.data.source import Dataset, DataSource, LabelledImages
+from src.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NUM_ROWS_SHOWN = 5
+NUM_PIXEL_COLUMNS_SHOWN = 8
+
+
+def explore(source: DataSource, *, name: str, pixel: int, folder: Path) -> None:
+    """Print a look at the training and validation images of `source` and draw three pictures.
+
+    name: of the data, for the heading. pixel: a column of the table, where column 0 is the label
+    and the pixels are columns 1 to C x H x W. folder: gets the pictures; made where missing.
+    Test images are not loaded.
+    Raises ConfigError when there is no such pixel column or the folder cannot be written, and
+    DataError from the source.
+    """
+    _make(folder)
+    dataset = source.load()
+    table = _table(dataset)
+    num_pixels = table.shape[1] - 1
+    if not 1 <= pixel <= num_pixels:
+        raise ConfigError(
+            f"explore.pixel={pixel}: must be from 1 to {num_pixels}, the pixel columns of "
+            f"data={name} (column 0 is the label)"
+        )
+    _print_table(table, name=name, image_shape=dataset.train.pixels.shape[1:])
+    _print_pixel(table, pixel, width=dataset.train.pixels.shape[3])
+    _print_counts(dataset)
+    _draw(dataset, folder)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"folder {folder} for the pictures: cannot be made ({error.strerror}); cure: another one"
+        ) from error
+
+
+def _table(dataset: Dataset) -> "pd.DataFrame":
+    """Return the rows as in the file: the label in column 0, the pixels in columns 1, 2, ..."""
+    import pandas as pd
+
+    images = _seen(dataset)
+    num_pixels = images.pixels[0].size
+    table = pd.DataFrame(
+        images.pixels.reshape(-1, num_pixels), columns=range(1, num_pixels + 1), copy=False
+    )
+    table.insert(0, "label", np.array(dataset.class_names)[images.labels])
+    return table
+
+
+def _seen(dataset: Dataset) -> LabelledImages:
+    return LabelledImages(
+        pixels=np.concatenate([dataset.train.pixels, dataset.validation.pixels]),
+        labels=np.concatenate([dataset.train.labels, dataset.validation.labels]),
+    )
+
+
+def _print_table(table: "pd.DataFrame", *, name: str, image_shape: tuple[int, ...]) -> None:
+    num_rows, num_columns = table.shape
+    size = " x ".join(map(str, image_shape[1:]))
+    channels = "" if image_shape[0] == 1 else f" in {image_shape[0]} channels"
+    print(f"data={name}: training and validation images (test images are not looked at)")
+    print(
+        f"table of {num_rows:,} rows x {num_columns:,} columns: the label in column 0, then "
+        f"{num_columns - 1:,} pixels 0..255 of an image of {size}{channels}"
+    )
+    shown = np.linspace(1, num_columns - 1, NUM_PIXEL_COLUMNS_SHOWN + 2).round().astype(int)[1:-1]
+    print(f"\nFirst {min(NUM_ROWS_SHOWN, num_rows)} rows, some of the pixel columns:")
+    print(table.head(NUM_ROWS_SHOWN)[["label", *dict.fromkeys(shown.tolist())]].to_string())
+
+
+def _print_pixel(table: "pd.DataFrame", pixel: int, *, width: int) -> None:
+    row, column = divmod(pixel - 1, width)
+    print(f"\nPixel column {pixel} (row {row + 1}, column {column + 1} of the image):")
+    print(table[pixel].describe().round(3).to_string())
+
+
+def _print_counts(dataset: Dataset) -> None:
+    import pandas as pd
+
+    counts = pd.DataFrame(_counts(dataset), index=pd.Index(dataset.class_names, name="class"))
+    counts["total"] = counts.sum(axis="columns")
+    counts["share"] = (counts["total"] / counts["total"].sum()).map("{:.1%}".format)
+    print("\nImages per class:")
+    print(counts.to_string())
+
+
+def _counts(dataset: Dataset) -> dict[str, np.ndarray]:
+    splits = {"train": dataset.train, "validation": dataset.validation}
+    num_classes = len(dataset.class_names)
+    return {
+        split: np.bincount(images.labels, minlength=num_classes) for split, images in splits.items()
+    }
+
+
+def _draw(dataset: Dataset, folder: Path) -> None:
+    from src.figures.dataset import (
+        draw_class_balance,
+        draw_first_nine,
+        draw_mean_digit_per_class,
+    )
+
+    images, class_names = _seen(dataset), dataset.class_names
+    draw_first_nine(
+        images.pixels,
+        [class_names[label] for label in images.labels[:9]],
+        path=folder / "first_nine.png",
+    )
+    draw_class_balance(_counts(dataset), class_names=class_names, path=folder / "class_balance.png")
+    draw_mean_digit_per_class(
+        images.pixels,
+        images.labels,
+        class_names=class_names,
+        path=folder / "mean_digit_per_class.png",
+    )
+    print(f"\nPictures in {folder}: first_nine.png, class_balance.png, mean_digit_per_class.png")

@@ -1,0 +1,204 @@
+"""Lightning trains one classifier: from first to best epoch, resumable at every epoch."""
+
+import logging
+import math
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from torch import Tensor
+
+from src.console import EpochReporter
+from src.data.module import InMemoryData
+from src.data.source import Dataset
+from src.errors import TrainingFailed
+from src.models.classifier import Classifier
+from src.plan import Plan
+
+logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+
+
+CONFUSION_EPOCHS = frozenset(2**power for power in range(16))
+"""Epochs, from 1, whose confusion matrix is kept for the series; the best one is added."""
+
+
+@final
+@dataclass(frozen=True)
+class Fit:
+    """What a training left: the classifier with the weights of its best validation epoch.
+
+    best_epoch counts from 1; seconds is the time spent in epochs, validation included.
+    weights: first layer float32 `[U, C * H * W]` by minibatch step, the best epoch's last.
+    confusions: int64 `[K, K]` of the validation images by epoch.
+    """
+
+    classifier: Classifier
+    best_epoch: int
+    seconds: float
+    weights: dict[int, np.ndarray]
+    confusions: dict[int, np.ndarray]
+    checkpoint: Path
+
+
+def build_classifier(plan: Plan, dataset: Dataset) -> Classifier:
+    """Build the model with its initial weights drawn from the plan's seed.
+
+    Raises ConfigError where model, optimizer or scheduler refuse their arguments.
+    """
+    torch.manual_seed(plan.seed)
+    num_classes = len(dataset.class_names)
+    image_shape = dataset.train.pixels.shape[1:]
+    batch_size = min(plan.trainer.batch_size, len(dataset.train))
+    total_steps = len(dataset.train) // batch_size * plan.trainer.max_epochs
+    classifier = Classifier(
+        plan.model.build(image_shape=image_shape, num_classes=num_classes),
+        num_classes=num_classes,
+        loss=plan.loss,
+        regularization=plan.regularization,
+        batch_size=batch_size,
+        gradient_clip_norm=plan.trainer.gradient_clip_norm,
+        seed=plan.seed,
+        optimizer=plan.optimizer.build,
+        scheduler=partial(plan.scheduler.build, total_steps=total_steps),
+        description={
+            "model": {"target": plan.model.target, "arguments": plan.model.arguments},
+            "loss": plan.loss,
+            "image_shape": list(image_shape),
+            "class_names": list(dataset.class_names),
+        },
+    )
+    classifier.configure_optimizers()  # a wrong argument shows before a run is started
+    return classifier
+
+
+def fit(
+    classifier: Classifier,
+    plan: Plan,
+    dataset: Dataset,
+    *,
+    folder: Path,
+    log_epoch: Callable[[int, dict[str, float]], None],
+    reporter: EpochReporter,
+    check_stop: Callable[[], None],
+) -> Fit:
+    """Train until the last epoch or an early stop, from `folder`/last.ckpt where there is one.
+
+    log_epoch is called with each finished epoch, from 1, and its numbers. check_stop is called
+    before every minibatch and may raise to end the training. Raises TrainingFailed when the loss
+    is no number any more.
+    """
+    torch.set_num_threads(plan.trainer.threads or os.cpu_count() or 1)
+    last = folder / "last.ckpt"
+    resumed = last if last.exists() else None
+    classifier.before_step = check_stop
+    classifier.on_snapshot = partial(_keep, folder / "weights")
+    best = ModelCheckpoint(
+        folder,
+        "best",
+        monitor="val_accuracy",
+        mode="max",
+        save_weights_only=True,
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
+    )
+    every = ModelCheckpoint(
+        folder, "last", enable_version_counter=False, save_on_train_epoch_end=True
+    )
+    callbacks = [_Epochs(folder, reporter, log_epoch), best, every]
+    if plan.regularization.patience is not None:
+        patience = plan.regularization.patience
+        callbacks.insert(0, EarlyStopping("val_accuracy", mode="max", patience=patience))
+    trainer = pl.Trainer(
+        accelerator=plan.trainer.accelerator,
+        devices=1,
+        max_epochs=plan.trainer.max_epochs,
+        callbacks=callbacks,
+        default_root_dir=folder,
+        deterministic="warn" if torch.cuda.is_available() else None,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+    data = InMemoryData(
+        dataset,
+        batch_size=plan.trainer.batch_size,
+        steps_per_execution=plan.trainer.steps_per_execution,
+        seed=plan.seed,
+    )
+    with warnings.catch_warnings(), reporter:
+        warnings.filterwarnings("ignore", module="pytorch_lightning")
+        trainer.fit(classifier, data, ckpt_path=resumed, weights_only=True)
+    checkpoint = Path(best.best_model_path)
+    stored = torch.load(checkpoint, weights_only=True)
+    classifier.load_state_dict(stored["state_dict"])
+    best_epoch = len(stored["progress"]["history"])
+    weights = _kept(folder / "weights")
+    weights[stored["progress"]["steps"]] = classifier.first_layer().numpy()
+    return Fit(
+        classifier=classifier,
+        best_epoch=best_epoch,
+        seconds=sum(epoch["seconds"] for epoch in classifier.history),
+        weights=weights,
+        confusions=_kept(folder / "confusions"),
+        checkpoint=checkpoint,
+    )
+
+
+@final
+class _Epochs(pl.Callback):
+    """Passes each finished epoch on, and ends a training whose loss is no number any more."""
+
+    def __init__(
+        self,
+        folder: Path,
+        reporter: EpochReporter,
+        log_epoch: Callable[[int, dict[str, float]], None],
+    ) -> None:
+        self._folder = folder
+        self._reporter = reporter
+        self._log_epoch = log_epoch
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, index: int
+    ) -> None:
+        """Move the progress on by one chunk."""
+        done = (index + 1) / trainer.num_training_batches
+        self._reporter.advance(epochs_done=trainer.current_epoch + done)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Pass the epoch's numbers on."""
+        assert isinstance(module, Classifier)
+        number, metrics = len(module.history), module.history[-1]
+        for name in ("train_loss", "val_loss"):
+            if not math.isfinite(metrics[name]):
+                raise TrainingFailed(
+                    f"{name} is {metrics[name]} in epoch {number}; lower `optimizer.lr` or set "
+                    "`trainer.gradient_clip_norm`"
+                )
+        if number in CONFUSION_EPOCHS:
+            _keep(self._folder / "confusions", number, module.confusion)
+        self._log_epoch(number, metrics)
+        self._reporter.epoch(number, metrics)
+
+
+def _keep(folder: Path, number: int, values: Tensor) -> None:
+    """Write an array of a series, so that a resumed training still has it."""
+    folder.mkdir(exist_ok=True)
+    draft = folder / f"{number}.draft"
+    with draft.open("wb") as file:
+        np.save(file, values.numpy(), allow_pickle=False)
+    draft.replace(folder / f"{number}.npy")
+
+
+def _kept(folder: Path) -> dict[int, np.ndarray]:
+    found = sorted((int(p.stem), p) for p in folder.glob("*.npy"))
+    return {number: np.load(path, allow_pickle=False) for number, path in found}

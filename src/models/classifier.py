@@ -1,0 +1,203 @@
+"""The one LightningModule: trains and validates any model that maps images to logits."""
+
+from collections.abc import Callable
+from functools import partial
+from time import perf_counter
+from typing import Any, final
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from src.data.augmentation import augment
+from src.data.module import epoch_seed, scale
+from src.plan import Loss
+from src.settings import Regularization
+
+SNAPSHOT_STEPS = frozenset(10**power for power in range(1, 9))
+"""Minibatch steps after which the first layer is kept: 10, 100, 1000, ..."""
+
+
+@final
+class Classifier(pl.LightningModule):
+    """Any model around which a training runs; knows nothing of trials, runs or files.
+
+    history: one dict an epoch, of `train_loss`, `train_accuracy`, `val_loss`, `val_accuracy`,
+    `lr` and `seconds`. Losses are in nats per image; `train_loss` is what is minimised but for
+    penalties, `val_loss` the log loss of the predicted probabilities.
+    confusion: int64 `[K, K]` of the last validation, rows true, columns predicted.
+    description: plain values from which the model can be built again; kept in each checkpoint.
+    before_step and on_snapshot are called before each minibatch, and with the step and the first
+    layer's weights `[U, C * H * W]` at steps 0, 10, 100, 1000, ...
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        num_classes: int,
+        loss: Loss,
+        regularization: Regularization,
+        batch_size: int,
+        gradient_clip_norm: float | None,
+        seed: int,
+        optimizer: Callable[..., torch.optim.Optimizer],
+        scheduler: Callable[..., torch.optim.lr_scheduler.LRScheduler],
+        description: dict[str, Any],
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model = model
+        self.num_classes = num_classes
+        self.loss = loss
+        self.history: list[dict[str, float]] = []
+        self.confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+        self.steps = 0
+        self.before_step: Callable[[], None] = lambda: None
+        self.on_snapshot: Callable[[int, Tensor], None] = lambda step, weights: None
+        self._regularization = regularization
+        self._batch_size = batch_size
+        self._gradient_clip_norm = gradient_clip_norm
+        self._seed = seed
+        self._optimizer = optimizer
+        self._scheduler = scheduler
+        self._description = description
+        smoothing = regularization.label_smoothing
+        loss_function = cross_entropy if loss == "softmax" else one_vs_rest
+        self._loss_function = partial(loss_function, smoothing=smoothing)
+        self._weights = [p for p in model.parameters() if p.ndim > 1]
+
+    def configure_optimizers(self) -> Any:
+        """Build the optimizer; weight decay covers weights, not biases or norms."""
+        others = [p for p in self.model.parameters() if p.ndim <= 1]
+        groups = [{"params": self._weights}, {"params": others, "weight_decay": 0.0}]
+        optimizer = self._optimizer(params=groups)
+        return [optimizer], [self._scheduler(optimizer=optimizer)]
+
+    def on_fit_start(self) -> None:
+        """Keep the first layer as it was drawn."""
+        if self.steps == 0:
+            self._snapshot()
+
+    def on_train_epoch_start(self) -> None:
+        """Make all that is random in this epoch a function of seed and epoch."""
+        torch.manual_seed(epoch_seed(self._seed, self.current_epoch))
+        self._epoch_began = perf_counter()
+        self._epoch_loss = torch.zeros((), device=self.device)
+        self._epoch_correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        self._epoch_images = 0
+
+    def training_step(self, chunk: tuple[Tensor, Tensor], index: int) -> None:
+        """Take one optimizer step for every minibatch of the chunk."""
+        wrapped = self.optimizers()
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        scheduler = self.lr_schedulers()
+        pixels, labels = chunk
+        minibatches = list(
+            zip(pixels.split(self._batch_size), labels.split(self._batch_size), strict=True)
+        )
+        losses, outputs = [], []
+        for number, (images, targets) in enumerate(minibatches, start=1):
+            self.before_step()
+            optimizer.zero_grad(set_to_none=True)
+            loss, logits = self._minibatch_loss(scale(images), targets)
+            (loss + self._penalty()).backward()
+            if self._gradient_clip_norm is not None:
+                nn.utils.clip_grad_norm_(self.model.parameters(), self._gradient_clip_norm)
+            # Lightning counts only steps of its wrapper; one a chunk is enough for its callbacks
+            (wrapped if number == len(minibatches) else optimizer).step()
+            scheduler.step()
+            losses.append(loss.detach())
+            outputs.append(logits.detach())
+            self.steps += 1
+            if self.steps in SNAPSHOT_STEPS:
+                self._snapshot()
+        # all minibatches of a chunk have the same size
+        self._epoch_loss += torch.stack(losses).mean() * len(labels)
+        self._epoch_correct += (torch.cat(outputs).argmax(dim=1) == labels).sum()
+        self._epoch_images += len(labels)
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the previous epoch."""
+        self._val_loss = torch.zeros((), device=self.device)
+        self._counts = torch.zeros(self.num_classes**2, dtype=torch.int64, device=self.device)
+
+    def validation_step(self, chunk: tuple[Tensor, Tensor], index: int) -> None:
+        """Add the chunk to the confusion matrix and the log loss."""
+        pixels, labels = chunk
+        log_probabilities = self.log_probabilities(self.model(scale(pixels)))
+        self._val_loss += F.nll_loss(log_probabilities, labels, reduction="sum")
+        pairs = labels * self.num_classes + log_probabilities.argmax(dim=1)
+        self._counts += torch.bincount(pairs, minlength=self.num_classes**2)
+
+    def on_validation_epoch_end(self) -> None:
+        """Make the epoch's numbers known, once."""
+        self.confusion = self._counts.reshape(self.num_classes, self.num_classes).cpu()
+        total = int(self.confusion.sum())
+        epoch = {
+            "train_loss": float(self._epoch_loss) / self._epoch_images,
+            "train_accuracy": int(self._epoch_correct) / self._epoch_images,
+            "val_loss": float(self._val_loss) / total,
+            "val_accuracy": int(self.confusion.trace()) / total,
+            "lr": self.lr_schedulers().get_last_lr()[0],
+            "seconds": perf_counter() - self._epoch_began,
+        }
+        self.history.append(epoch)
+        self.log_dict({"val_accuracy": epoch["val_accuracy"], "val_loss": epoch["val_loss"]})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what a resumed training needs beside the tensors, as plain numbers."""
+        checkpoint["description"] = self._description
+        checkpoint["progress"] = {"history": self.history, "steps": self.steps}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on counting where the interrupted training stopped."""
+        self.history = checkpoint["progress"]["history"]
+        self.steps = checkpoint["progress"]["steps"]
+
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        """Return log probabilities `[N, K]` of logits `[N, K]`."""
+        if self.loss == "softmax":
+            return F.log_softmax(logits, dim=1)
+        yes = F.logsigmoid(logits)
+        return yes - yes.logsumexp(dim=1, keepdim=True)
+
+    def _minibatch_loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        strength = self._regularization.augmentation
+        logits = self.model(augment(images, strength=strength) if strength else images)
+        return self._loss_function(logits, labels), logits
+
+    def _penalty(self) -> Tensor | float:
+        l1, l2 = self._regularization.l1, self._regularization.l2
+        penalty: Tensor | float = 0.0
+        if l1:
+            penalty = penalty + l1 * sum(w.abs().sum() for w in self._weights)
+        if l2:
+            penalty = penalty + l2 * sum(w.square().sum() for w in self._weights)
+        return penalty
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the model has but one layer of weights."""
+        return len(self._weights) == 1
+
+    def first_layer(self) -> Tensor:
+        """Return a copy of the first layer's weights on the processor, `[U, C * H * W]`."""
+        return self._weights[0].detach().to("cpu", copy=True)
+
+    def _snapshot(self) -> None:
+        self.on_snapshot(self.steps, self.first_layer())
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float) -> Tensor:
+    """Return the mean softmax cross-entropy in nats; smoothing as Szegedy et al. (2016)."""
+    return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+
+
+def one_vs_rest(logits: Tensor, labels: Tensor, *, smoothing: float) -> Tensor:
+    """Return the mean over images of the summed log losses of K yes-or-no classifiers, in nats."""
+    num_classes = logits.shape[1]
+    targets = F.one_hot(labels, num_classes).to(logits.dtype)
+    targets = targets * (1 - smoothing) + smoothing / num_classes
+    return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum") / len(labels)

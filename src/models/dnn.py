@@ -1,0 +1,59 @@
+"""The dense network: fully connected layers of any number and width."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from src.ranges import Flag, ImageShape, PositiveInt, Probability
+
+# torch is imported in the function, so that a configuration is checked without loading it.
+
+Activation = Literal["relu", "gelu", "silu", "tanh", "leaky_relu"]
+
+
+def dnn(
+    *,
+    image_shape: ImageShape,
+    num_classes: PositiveInt,
+    hidden_sizes: Annotated[list[PositiveInt], Field(min_length=1)] = [256, 128],  # noqa: B006
+    activation: Activation = "relu",
+    batch_norm: Flag = False,
+    dropout: Probability = 0.0,
+    input_dropout: Probability = 0.0,
+) -> "nn.Module":  # noqa: F821
+    """Return a model that maps images `[N, C, H, W]` in [0, 1] to logits `[N, num_classes]`.
+
+    hidden_sizes: units of each hidden layer, first to last.
+    batch_norm: normalise each hidden layer before its activation (Ioffe and Szegedy 2015).
+    dropout, input_dropout: share of hidden units, and of pixels, set to zero at random while
+    training (Srivastava et al. 2014).
+    Weights of hidden layers are drawn as He et al. (2015) draw them for rectifiers.
+    """
+    from math import prod
+
+    from torch import nn
+
+    activations = {
+        "relu": nn.ReLU,
+        "gelu": nn.GELU,
+        "silu": nn.SiLU,
+        "tanh": nn.Tanh,
+        "leaky_relu": nn.LeakyReLU,
+    }
+    layers: list[nn.Module] = [nn.Flatten()]
+    if input_dropout:
+        layers.append(nn.Dropout(input_dropout))
+    width = prod(image_shape)
+    for size in hidden_sizes:
+        hidden = nn.Linear(width, size, bias=not batch_norm)
+        nn.init.kaiming_normal_(hidden.weight, nonlinearity="relu")
+        if hidden.bias is not None:
+            nn.init.zeros_(hidden.bias)
+        layers.append(hidden)
+        if batch_norm:
+            layers.append(nn.BatchNorm1d(size))
+        layers.append(activations[activation]())
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+        width = size
+    return nn.Sequential(*layers, nn.Linear(width, num_classes))

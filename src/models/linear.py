@@ -1,0 +1,25 @@
+"""The linear classifier: one weight image a class."""
+
+from src.ranges import ImageShape, PositiveInt, Probability
+
+# torch is imported in the function, so that a configuration is checked without loading it.
+
+
+def linear(
+    *, image_shape: ImageShape, num_classes: PositiveInt, input_dropout: Probability = 0.0
+) -> "nn.Module":  # noqa: F821
+    """Return a model that maps images `[N, C, H, W]` in [0, 1] to logits `[N, num_classes]`.
+
+    Weights start at zero: the loss is convex, so the start does not matter to where it ends, and
+    pixels that never change keep a weight of exactly zero in the pictures.
+    input_dropout: share of pixels set to zero at random while training.
+    """
+    from math import prod
+
+    from torch import nn
+
+    layer = nn.Linear(prod(image_shape), num_classes)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    dropout = [nn.Dropout(input_dropout)] if input_dropout else []
+    return nn.Sequential(nn.Flatten(), *dropout, layer)

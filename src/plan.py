@@ -1,0 +1,209 @@
+"""A checked configuration as plain objects: what one training is to do."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, final
+
+from hydra.errors import HydraException
+from hydra.utils import get_object
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from src.errors import ConfigError, nearest
+from src.ranges import Seed
+from src.settings import Regularization, Tracking, Trainer
+
+Loss = Literal["softmax", "one_vs_rest"]
+
+ALLOWED_TARGETS = ("src.", "torch.optim.", "torch.nn.", "optuna.")
+PROVIDED = {
+    "data": (),
+    "model": ("image_shape", "num_classes"),
+    "optimizer": ("params",),
+    "scheduler": ("optimizer", "total_steps"),
+}
+"""Arguments that come from the program, by kind of component."""
+
+
+@final
+@dataclass(frozen=True)
+class Component:
+    """A constructor by its dotted name, with the hyperparameters it is to be called with."""
+
+    kind: str
+    target: str
+    arguments: dict[str, Any]
+
+    def build(self, **provided: Any) -> Any:
+        """Call the constructor; raises ConfigError where it refuses its arguments."""
+        try:
+            return get_object(self.target)(**provided, **self.arguments)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"`{self.kind}` ({self.target}): {error}") from error
+
+
+@final
+@dataclass(frozen=True)
+class Plan:
+    """Everything one training needs to know; picklable, and loads neither torch nor MLflow."""
+
+    data: Component
+    model: Component
+    loss: Loss
+    optimizer: Component
+    scheduler: Component
+    regularization: Regularization
+    trainer: Trainer
+    tracking: Tracking
+    seed: int
+    name: str | None
+    resume: str | None
+    choices: dict[str, str]
+    """The option chosen of every group, such as `{"model": "dnn"}`."""
+    config: dict[str, Any]
+    """The whole resolved configuration, as it is kept with the run."""
+
+
+class _TopLevel(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    seed: Seed
+    name: str | None = None
+    resume: str | None = None
+
+
+class _Loss(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    loss: Loss = "softmax"
+
+
+def make_plan(config: dict[str, Any], *, choices: dict[str, str]) -> Plan:
+    """Check a resolved configuration and return it as plain objects.
+
+    choices: the option chosen of every group.
+
+    Raises ConfigError with every problem found in it.
+    """
+    problems: list[str] = []
+
+    def settings(model: type[BaseModel], key: str | None) -> Any:
+        values = config if key is None else config[key]
+        try:
+            return model.model_validate(values)
+        except ValidationError as error:
+            problems.extend(_lines(error, key, model))
+            return None
+
+    components = {kind: _component(kind, config[kind], problems) for kind in PROVIDED}
+    plan_parts = {
+        "regularization": settings(Regularization, "regularization"),
+        "trainer": settings(Trainer, "trainer"),
+        "tracking": settings(Tracking, "tracking"),
+    }
+    top = settings(_TopLevel, None)
+    loss = settings(_Loss, "model")
+    if not problems:
+        problems.extend(_cross_checks(plan_parts["regularization"], plan_parts["trainer"]))
+    if problems:
+        raise ConfigError(*problems)
+    return Plan(
+        **components,
+        **plan_parts,
+        loss=loss.loss,
+        seed=top.seed,
+        name=top.name,
+        resume=top.resume,
+        choices=choices,
+        config=config,
+    )
+
+
+def _cross_checks(regularization: Regularization, trainer: Trainer) -> Iterable[str]:
+    patience = regularization.patience
+    if patience is not None and patience >= trainer.max_epochs:
+        yield (
+            f"`regularization.patience`={patience}: can never stop a training of "
+            f"`trainer.max_epochs`={trainer.max_epochs}; lower it, or train longer"
+        )
+
+
+def _component(kind: str, values: Mapping[str, Any], problems: list[str]) -> Component | None:
+    arguments = {k: v for k, v in values.items() if k != "_target_"}
+    if kind == "model":
+        arguments.pop("loss", None)
+    target = values.get("_target_")
+    constructor = _constructor(kind, target, problems)
+    if constructor is None:
+        return None
+    signature = _signature(constructor, provided=PROVIDED[kind])
+    try:
+        checked = signature.model_validate(arguments)
+    except ValidationError as error:
+        problems.extend(_lines(error, kind, signature))
+        return None
+    return Component(kind, str(target), {name: getattr(checked, name) for name in arguments})
+
+
+def _constructor(kind: str, target: Any, problems: list[str]) -> Callable | None:
+    key = f"{kind}._target_"
+    if not isinstance(target, str) or not target.startswith(ALLOWED_TARGETS):
+        allowed = ", ".join(f"{prefix}*" for prefix in ALLOWED_TARGETS)
+        problems.append(f"`{key}`={target!r}: may only name one of {allowed}")
+        return None
+    try:
+        found = get_object(target)
+    except (HydraException, ImportError, AttributeError, ValueError):
+        problems.append(f"`{key}`={target!r}: there is no such function or class")
+        return None
+    if not callable(found):
+        problems.append(f"`{key}`={target!r}: is not a function or class")
+        return None
+    return found
+
+
+def _signature(constructor: Callable, *, provided: tuple[str, ...]) -> type[BaseModel]:
+    """Return a pydantic model of the constructor's hyperparameters.
+
+    Only the program's own signatures declare ranges; of others the names are checked here, and
+    their values by the constructor itself.
+    """
+    ours = constructor.__module__.startswith("src.")
+    fields: dict[str, Any] = {}
+    for name, parameter in inspect.signature(constructor).parameters.items():
+        if name in provided:
+            continue
+        empty = parameter.default is inspect.Parameter.empty
+        annotation = parameter.annotation if ours else Any
+        fields[name] = (annotation, Field(... if empty else parameter.default))
+    return create_model(
+        constructor.__name__, __config__=ConfigDict(extra="forbid", frozen=True), **fields
+    )
+
+
+def _lines(error: ValidationError, prefix: str | None, model: type[BaseModel]) -> Iterable[str]:
+    """Give one line a problem: key, value, rule, cure."""
+    seen = set()
+    for problem in error.errors(include_url=False):
+        name = str(problem["loc"][0])
+        key = f"{prefix}.{name}" if prefix else name
+        if problem["type"] == "extra_forbidden":
+            hint = nearest(name, model.model_fields)
+            known = ", ".join(sorted(model.model_fields))
+            line = f"unknown key `{key}`{hint or f'; `{prefix}` takes {known}'}"
+        elif problem["type"] == "missing":
+            line = f"`{key}` is missing; give it as {key}=VALUE"
+        else:
+            rule = problem["msg"].replace("Input should", "should")
+            value = problem["input"]
+            default = model.model_fields[name].default
+            line = f"`{key}`={value!r}: {rule}{nearest_literal(problem)}, as in {key}={default!r}"
+        if key not in seen:
+            seen.add(key)
+            yield line
+
+
+def nearest_literal(problem: Any) -> str:
+    """Return a hint at the nearest allowed word, where the rule lists words."""
+    if problem["type"] != "literal_error":
+        return ""
+    words = problem["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
+    return nearest(str(problem["input"]), words)

@@ -1,0 +1,58 @@
+"""Groups of values that belong to the program itself, with their ranges."""
+
+from pathlib import Path
+from typing import Annotated, Literal, final
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from src.ranges import Flag, NonNegative, Positive, PositiveInt, Probability
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@final
+class Regularization(_Settings):
+    """What keeps a model from learning its training images by heart; 0 or None is off.
+
+    l1, l2: factors of the sum of |w| and of w squared over all weights, biases exempt; added to
+    the loss of every minibatch. patience: epochs without a better validation accuracy.
+    """
+
+    l1: NonNegative = 0.0
+    l2: NonNegative = 0.0
+    dropout: Probability = 0.0
+    input_dropout: Probability = 0.0
+    label_smoothing: Probability = 0.0
+    augmentation: Annotated[float, Field(ge=0, le=2, strict=True)] = 0.0
+    patience: PositiveInt | None = None
+
+
+@final
+class Trainer(_Settings):
+    """How long to train, on what, and how many images at a time."""
+
+    max_epochs: PositiveInt = 20
+    batch_size: PositiveInt = 128
+    steps_per_execution: PositiveInt = 32
+    gradient_clip_norm: Positive | None = None
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    threads: PositiveInt | None = None
+
+
+@final
+class Tracking(_Settings):
+    """Where runs are remembered."""
+
+    enabled: Flag = True
+    folder: Annotated[Path, Field(strict=False)] = Path("mlruns")
+    uri: str | None = None
+    experiment: Annotated[str, Field(min_length=1)] = "digits"
+
+
+def without_password(uri: str) -> str:
+    """Return the address without user name and password."""
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

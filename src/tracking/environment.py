@@ -1,0 +1,46 @@
+"""Where and with what a run was made: commit, versions, hardware."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "optuna", "mlflow", "numpy")
+
+
+def describe_environment() -> dict[str, str]:
+    """Return tags: git commit and dirty flag, versions of Python and packages, processor."""
+    tags = {f"version.{name}": version(name) for name in PACKAGES}
+    tags["version.python"] = platform.python_version()
+    tags["hardware.processor"] = _processor()
+    tags["hardware.cores"] = str(os.cpu_count())
+    tags["hardware.host"] = platform.node()
+    commit = _git("rev-parse", "HEAD")
+    if commit:
+        tags["mlflow.source.git.commit"] = commit
+        tags["git.dirty"] = str(bool(_git("status", "--porcelain"))).lower()
+    return tags
+
+
+def _git(*arguments: str) -> str:
+    """Return git's answer about the project's own checkout; empty outside of one."""
+    project = Path(__file__).resolve().parent.parent.parent
+    if not (project / ".git").exists():
+        return ""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(project), *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return answer.stdout.strip()
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

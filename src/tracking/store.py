@@ -1,0 +1,106 @@
+"""Opens the tracking store: SQLite in a folder, created whole or not at all, or a server."""
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from src.errors import TrackingError
+from src.settings import Tracking, without_password
+
+ANSWER_WITHIN_S = 5.0
+
+
+@final
+@dataclass(frozen=True)
+class Store:
+    """An open tracking store and the experiment in it that runs go to."""
+
+    client: MlflowClient
+    experiment_id: str
+    uri: str
+
+
+def open_store(settings: Tracking) -> Store:
+    """Open the store, creating it on first use; many processes may do so at once.
+
+    Raises TrackingError when the folder cannot be written or the server does not answer.
+    """
+    if settings.uri is not None:
+        _expect_answer(settings.uri)
+        uri, artifacts = settings.uri, None
+    else:
+        folder = settings.folder.resolve()
+        _create_database(folder)
+        uri, artifacts = f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri()
+    client = MlflowClient(tracking_uri=uri)
+    return Store(client, _experiment(client, settings.experiment, artifacts), uri)
+
+
+def _create_database(folder: Path) -> None:
+    database = folder / "mlflow.db"
+    if database.exists():
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".mlflow.db.lock"):
+            if not database.exists():
+                _build_database(database)
+    except OSError as error:
+        raise TrackingError(
+            f"`tracking.folder`={folder}: cannot be written ({error.strerror or error}); "
+            "choose a folder you may write to, or tracking=off"
+        ) from error
+
+
+def _build_database(database: Path) -> None:
+    """Create under another name, then rename: a killed first start leaves nothing half made."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    draft = database.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    store = SqlAlchemyStore(f"sqlite:///{draft}", (database.parent / "artifacts").as_uri())
+    store.engine.dispose()
+    with sqlite3.connect(draft) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")  # readers and writers side by side
+    connection.close()
+    draft.replace(database)
+
+
+def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return client.create_experiment(name, artifact_location=artifacts)
+        except MlflowException:
+            found = client.get_experiment_by_name(name)  # another process was first
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        raise TrackingError(
+            f"`tracking.experiment`={name!r}: was deleted in the store; restore it there, or "
+            "choose another name"
+        )
+    return found.experiment_id
+
+
+def _expect_answer(uri: str) -> None:
+    if urlsplit(uri).scheme not in {"http", "https"}:
+        return
+    try:
+        with urlopen(f"{uri.rstrip('/')}/health", timeout=ANSWER_WITHIN_S):
+            pass
+    except (URLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise TrackingError(
+            f"`tracking.uri`={without_password(uri)}: no MLflow server answers there within "
+            f"{ANSWER_WITHIN_S:g} s ({reason}); start it, correct the address, or leave it out "
+            "to track in a folder"
+        ) from error

@@ -1,0 +1,45 @@
+"""`python -m src.train`: train one model, tracked."""
+
+import dataclasses
+
+from omegaconf import DictConfig
+
+from src.config import plan_from, run_verb, task_overrides
+from src.errors import ConfigError
+from src.plan import Plan, make_plan
+
+
+def train_command(config: DictConfig) -> None:
+    """Check the configuration, train, print the result and where to look."""
+    plan = resumed_plan(config) if config.resume else plan_from(config)
+    # loaded only now, so that a mistake in the configuration is answered at once
+    from src.console import epoch_reporter, print_result, print_title
+    from src.training import train
+
+    print_title(plan)
+    reporter = epoch_reporter(max_epochs=plan.trainer.max_epochs)
+    print_result(train(plan, reporter=reporter, look_at_test=True), plan)
+
+
+def resumed_plan(config: DictConfig) -> Plan:
+    """Return the plan of the interrupted run that `resume` names, unchanged.
+
+    Raises ConfigError where there is none, or where the command line asks for another plan.
+    """
+    from src.tracking.run import find_interrupted
+
+    others = [o for o in task_overrides() if not o.startswith(("resume=", "tracking"))]
+    if others:
+        raise ConfigError(
+            f"`{others[0]}`: cannot be changed, resume={config.resume} goes on with the "
+            "configuration of that run; leave it out, or start a new run"
+        )
+    tracking = plan_from(config).tracking
+    run_id, stored = find_interrupted(tracking.folder, config.resume)
+    choices = stored.pop("choices")
+    plan = make_plan({**stored, "resume": run_id}, choices=choices)
+    return dataclasses.replace(plan, tracking=tracking)
+
+
+if __name__ == "__main__":
+    run_verb(train_command, config_name="train")

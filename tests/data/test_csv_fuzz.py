@@ -1,0 +1,97 @@
+"""Whatever a file holds: the images that stand in it, or one line that says what is wrong."""
+
+import csv
+import gzip
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from src.data.csv import Csv
+from src.errors import DataError
+from tests.data.tables import as_text, digit_rows
+
+TABLE = as_text(digit_rows(12)).encode()
+CELLS = ["", " ", "0", "255", "256", "-1", "1.0", "0.5", "1e2", "nan", "inf", "True", "a", '"', "\0"]
+PIECES = [*CELLS, ",", ",", ",", "\n", "\n", "\r", "\r\n", "é", "１", "\ufeff", "0x1", "1_0", "+3"]
+
+CSV = settings(max_examples=300, deadline=None)
+
+
+def check(raw, name="table.csv"):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(raw)
+        try:
+            pool, class_names = Csv(path=str(path)).read_pool()
+        except DataError as error:
+            assert str(path) in str(error)
+            assert "\n" not in str(error)
+            assert "pandas does not read it" not in str(error)
+            return
+    check_images(gzip.decompress(raw) if name.endswith(".gz") else raw, pool, class_names)
+
+
+def check_images(raw, pool, class_names):
+    """Compare with the cells as Python's own reader and `float` see them."""
+    lines = raw.decode("utf-8-sig").splitlines(keepends=True)
+    rows = [cells for cells in csv.reader(lines) if len(cells) > 1]
+    rows = rows[len(rows) - len(pool) :]  # without a header
+    pixels = [[float(cell) for cell in cells[1:]] for cells in rows]
+    np.testing.assert_array_equal(pool.pixels.reshape(len(pool), -1), pixels)
+    assert pool.pixels.dtype == np.uint8
+    names = [class_names[index] for index in pool.labels]
+    assert [re.sub(r"\.0*$", "", cells[0].strip()) for cells in rows] == [
+        re.sub(r"\.0*$", "", name) for name in names
+    ]
+
+
+@CSV
+@given(st.binary(max_size=200))
+def test_any_bytes(raw):
+    check(raw)
+    check(raw, "table.csv.gz")
+
+
+@CSV
+@given(st.lists(st.sampled_from(PIECES), max_size=60).map("".join))
+def test_any_text(text):
+    check(text.encode())
+
+
+@CSV
+@given(
+    st.integers(1, 3).flatmap(
+        lambda width: st.lists(
+            st.lists(st.sampled_from(CELLS), min_size=width + 1, max_size=width + 1), max_size=6
+        )
+    )
+)
+def test_any_table_of_odd_cells(rows):
+    check("".join(",".join(cells) + "\n" for cells in rows).encode())
+
+
+mutation = st.tuples(
+    st.integers(0, len(TABLE)), st.integers(0, 3), st.sampled_from(PIECES).map(str.encode)
+)
+
+
+@CSV
+@given(st.lists(mutation, max_size=4))
+def test_a_mutated_table(mutations):
+    raw = TABLE
+    for place, removed, inserted in mutations:
+        raw = raw[:place] + inserted + raw[place + removed :]
+    check(raw)
+
+
+COMPRESSED = gzip.compress(TABLE, mtime=0)
+
+
+@CSV
+@given(st.integers(0, len(COMPRESSED)), st.integers(0, 3), st.binary(max_size=3))
+def test_a_mutated_gzip_file(place, removed, inserted):
+    check(COMPRESSED[:place] + inserted + COMPRESSED[place + removed :], "table.csv.gz")

@@ -1,0 +1,75 @@
+"""What every data source promises, for every file in conf/data."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from tests.data.tables import as_text, digit_rows, write
+
+FILES = sorted((Path(__file__).parents[2] / "conf" / "data").glob("*.yaml"))
+
+
+@pytest.fixture(params=FILES, ids=lambda file: file.stem)
+def make(request, tmp_path):
+    values = OmegaConf.to_container(OmegaConf.load(request.param))
+    if "path" in values and values["path"] is None:
+        values["path"] = write(tmp_path / "digits.csv", as_text(digit_rows()))
+    return lambda **changes: instantiate(values | changes, _convert_="all")
+
+
+def test_there_are_data_sources():
+    assert {"mnist_20k", "mnist", "csv", "digits"} <= {file.stem for file in FILES}
+
+
+def test_the_file_says_what_it_is_and_every_hyperparameter(make, request):
+    import inspect
+
+    file = request.node.callspec.params["make"]
+    signature = inspect.signature(type(make()).__init__)
+    keys = set(OmegaConf.load(file)) - {"_target_"}
+    assert file.read_text().startswith("# ")
+    assert keys == set(signature.parameters) - {"self"}
+
+
+def test_images_and_labels_have_the_promised_form(make):
+    source = make()
+    dataset, test = source.load(), source.load_test()
+    for images in (dataset.train, dataset.validation, test):
+        assert images.pixels.dtype == np.uint8
+        assert images.labels.dtype == np.int64
+        assert images.pixels.ndim == 4
+        assert images.pixels.shape[1:] == dataset.train.pixels.shape[1:]
+        assert len(images.pixels) == len(images.labels) > 0
+        assert images.pixels.flags.writeable
+        assert images.labels.min() >= 0
+        assert images.labels.max() < len(dataset.class_names)
+    assert len(set(dataset.class_names)) == len(dataset.class_names)
+
+
+def test_no_image_is_in_two_splits(make):
+    source = make()
+    dataset = source.load()
+    train, validation, test = (
+        {image.tobytes() for image in images.pixels}
+        for images in (dataset.train, dataset.validation, source.load_test())
+    )
+    assert not train & validation
+    assert not train & test
+    assert not validation & test
+
+
+def test_the_same_seed_gives_the_same_images(make):
+    one, other = make(split_seed=5).load(), make(split_seed=5).load()
+    assert one.split_digest == other.split_digest
+    np.testing.assert_array_equal(one.train.pixels, other.train.pixels)
+    np.testing.assert_array_equal(one.validation.labels, other.validation.labels)
+
+
+def test_another_split_seed_splits_the_same_data_in_another_way(make):
+    one, other = make(split_seed=5).load(), make(split_seed=6).load()
+    assert one.data_digest == other.data_digest
+    assert one.split_digest != other.split_digest
+    assert not np.array_equal(one.validation.labels, other.validation.labels)

@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from src.data.split import draw_split
+from src.errors import DataError
+
+
+def test_every_row_is_in_exactly_one_split():
+    split = draw_split(1000, validation_size=200, test_size=0.1, seed=3)
+    rows = np.concatenate([split.train, split.validation, split.test])
+    assert (len(split.train), len(split.validation), len(split.test)) == (700, 200, 100)
+    np.testing.assert_array_equal(np.sort(rows), np.arange(1000))
+
+
+def test_the_seed_decides():
+    def digest(seed):
+        return draw_split(500, validation_size=0.2, test_size=0, seed=seed).digest("data")
+
+    assert digest(1) == digest(1)
+    assert digest(1) != digest(2)
+
+
+def test_the_digest_covers_the_data_and_which_split_a_row_is_in():
+    split = draw_split(10, validation_size=5, test_size=0, seed=0)
+    swapped = type(split)(train=split.validation, validation=split.train, test=split.test)
+    assert split.digest("a") != split.digest("b")
+    assert split.digest("a") != swapped.digest("a")
+
+
+def test_the_split_of_a_seed_never_changes():
+    """Results of different versions can only be compared while this holds."""
+    split = draw_split(10, validation_size=3, test_size=2, seed=0)
+    assert split.test.tolist() == [4, 6]
+    assert split.validation.tolist() == [2, 3, 7]
+
+
+@pytest.mark.parametrize(
+    ("validation_size", "test_size"), [(10, 0), (9, 1), (0.01, 0), (0.5, 0.01), (0.5, 0.5)]
+)
+def test_a_split_without_a_row_is_refused(validation_size, test_size):
+    with pytest.raises(DataError, match=r"data.validation_size=.*every split needs at least one"):
+        draw_split(10, validation_size=validation_size, test_size=test_size, seed=0)

@@ -1,0 +1,143 @@
+"""Learning curves and the reliability diagram: drawn for any training, and showing it."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import src.figures
+from src.figures.curves import draw_learning_curves
+from src.figures.reliability import draw_reliability
+
+BLUE, VERMILLION, GREEN = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0x00, 0x9E, 0x73)
+
+
+def history_of(num_epochs: int, *, first_loss: float = 1.2) -> list[dict[str, float]]:
+    history = []
+    for epoch in range(num_epochs):
+        decay = float(np.exp(-epoch / 5))
+        history.append(
+            {
+                "train_loss": 0.02 + decay,
+                "val_loss": 0.1 + 0.8 * decay,
+                "train_accuracy": 0.999 - 0.15 * decay,
+                "val_accuracy": 0.97 - 0.1 * decay,
+            }
+        )
+    history[0]["train_loss"] = first_loss
+    return history
+
+
+def read(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def places(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    """Return the pixels of exactly one colour: int64 `[M, 2]`, row and column."""
+    return np.argwhere((picture == colour).all(axis=2))
+
+
+@pytest.mark.parametrize("num_epochs", [1, 2, 3, 20, 200, 2000])
+@pytest.mark.parametrize("first_loss", [0.0, 1.2, 1e6, 1e30])
+def test_curves_of_any_training(num_epochs: int, first_loss: float, tmp_path: Path) -> None:
+    path = tmp_path / "curves.png"
+    history = history_of(num_epochs, first_loss=first_loss)
+    draw_learning_curves(history, best_epoch=num_epochs, path=path)
+    picture = read(path)
+    assert len(places(picture[:, :450], VERMILLION)) + len(places(picture[:, :450], GREEN)) > 20
+    assert len(places(picture[:, 450:], GREEN)) > 20
+    for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]):
+        assert (edge == 255).all()
+
+
+def test_a_huge_first_loss_does_not_flatten_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "curves.png"
+    draw_learning_curves(history_of(20, first_loss=1e6), best_epoch=20, path=path)
+    rows = places(read(path)[:, 75:420], VERMILLION)[:, 0]
+    assert np.ptp(rows) > 25
+
+
+def test_the_best_epoch_is_marked_where_it_is(tmp_path: Path) -> None:
+    middles = []
+    for best_epoch in (3, 18):
+        path = tmp_path / f"{best_epoch}.png"
+        draw_learning_curves(history_of(20), best_epoch=best_epoch, path=path)
+        middles.append(places(read(path)[100:200, 70:425], GREEN)[:, 1].mean())
+    assert middles[0] < 100
+    assert middles[1] > 240
+
+
+def test_equal_accuracies_look_equal_in_two_runs(tmp_path: Path) -> None:
+    """The accuracy axis must not be stretched to whatever a run happens to reach."""
+    heights = []
+    for name, peak in (("a", 0.97), ("b", 0.99)):
+        history = history_of(10)
+        history[4]["val_accuracy"] = 0.93
+        history[9]["val_accuracy"] = peak
+        draw_learning_curves(history, best_epoch=5, path=tmp_path / name)
+        heights.append(places(read(tmp_path / name)[:, 500:740], GREEN)[:, 0])
+    np.testing.assert_array_equal(heights[0], heights[1])
+
+
+def test_a_best_epoch_that_never_was_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"best_epoch must be in 1\.\.3, got 4"):
+        draw_learning_curves(history_of(3), best_epoch=4, path=tmp_path / "curves.png")
+
+
+def blue_columns(path: Path, *, rows: slice) -> int:
+    """Count the columns of a diagram's part that hold some of a bar."""
+    picture = read(path)[rows].astype(int)
+    is_bar = (picture[..., 2] - picture[..., 0] > 80) & (picture[..., 0] < 110)
+    return int(is_bar.any(axis=0).sum())
+
+
+def test_empty_bins_are_not_drawn(tmp_path: Path) -> None:
+    path = tmp_path / "one.png"
+    draw_reliability(np.tile([0.97, 0.03], (50, 1)), np.zeros(50, np.int64), path=path)
+    one_bar = 560 * 0.855 / 1.01 / 15
+    assert blue_columns(path, rows=slice(100, 300)) == pytest.approx(one_bar, abs=4)
+    rng = np.random.default_rng(0)
+    share = rng.uniform(0.5, 1, 3000)
+    labels = (rng.random(3000) > share).astype(np.int64)
+    draw_reliability(np.stack([share, 1 - share], axis=1), labels, path=path)
+    assert blue_columns(path, rows=slice(200, 300)) == pytest.approx(8 * one_bar, abs=20)
+
+
+def test_an_overconfident_model_has_lower_bars(tmp_path: Path) -> None:
+    probabilities = np.tile([0.97, 0.03], (100, 1))
+    heights = []
+    for num_right in (97, 40):
+        path = tmp_path / f"{num_right}.png"
+        draw_reliability(probabilities, (np.arange(100) >= num_right).astype(int), path=path)
+        picture = read(path)[30:370, 515:525].astype(int)
+        heights.append(int((picture[..., 2] - picture[..., 0] > 80).any(axis=1).sum()))
+    assert heights[0] == pytest.approx(2.4 * heights[1], rel=0.1)
+
+
+@pytest.mark.parametrize("num_images", [1, 2, 100_000])
+@pytest.mark.parametrize("num_classes", [2, 62])
+def test_reliability_of_any_size(num_images: int, num_classes: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.ones(num_classes), num_images).astype(np.float32)
+    path = tmp_path / "reliability.png"
+    draw_reliability(probabilities, rng.integers(0, num_classes, num_images), path=path)
+    picture = read(path)
+    assert picture.shape == (560, 560, 3)
+    assert blue_columns(path, rows=slice(400, 520)) > 10
+    for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]):
+        assert (edge == 255).all()
+
+
+def test_figures_keep_no_global_state() -> None:
+    """No pyplot, whose figures live until somebody closes them; no torch, MLflow or Hydra."""
+    forbidden = {"pyplot", "torch", "mlflow", "hydra", "omegaconf"}
+    folder = Path(src.figures.__file__).parent
+    for file in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [alias.name for alias in node.names]
+                names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                parts = {part for name in names for part in name.split(".")}
+                assert not parts & forbidden, file.name

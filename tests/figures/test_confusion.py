@@ -1,0 +1,97 @@
+"""The confusion matrix: errors must be seen, right answers must not drown them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from src.figures.confusion import confusion_image, draw_confusion_matrix, row_shares
+
+
+def drawn(counts: np.ndarray, path: Path, *, names: list[str] | None = None) -> np.ndarray:
+    names = names or [str(index) for index in range(len(counts))]
+    draw_confusion_matrix(counts, class_names=names, path=path)
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def red_pixels(picture: np.ndarray) -> int:
+    """Count pixels in a colour of the error scale; grey and white are none."""
+    picture = picture.astype(int)
+    return int((picture[..., 0] - picture[..., 2] > 20).sum())
+
+
+def test_one_error_among_ten_thousand_right_answers_is_a_deep_red_cell(tmp_path: Path) -> None:
+    counts = np.diag(np.full(10, 1000))
+    perfect = drawn(counts, tmp_path / "perfect.png")
+    counts[2, 7] = 1
+    one_error = drawn(counts, tmp_path / "one.png")
+    differs = (perfect != one_error).any(axis=2)[:-40]  # without the scale at the bottom
+    dark = (one_error[:-40, :, 0] < 140) & (one_error[:-40, :, 2] < 40) & differs
+    assert dark.sum() > 1000
+
+
+def test_right_answers_carry_no_colour() -> None:
+    names = list("abcd")
+    few = confusion_image(np.diag([1, 1, 1, 1]), class_names=names)
+    many = confusion_image(np.diag([900, 5000, 10, 1]), class_names=names)
+    np.testing.assert_array_equal(few, many)
+    assert red_pixels(few[:-40]) == 0
+
+
+def test_more_errors_are_deeper_on_a_scale_that_stays_the_same() -> None:
+    cells = []
+    for errors in (0, 5, 20, 50, 400):
+        counts = np.array([[1000 - errors, errors], [0, 1000]])
+        picture = confusion_image(counts, class_names=["0", "1"]).astype(int)
+        cells.append(picture[100, 38 + 210].tolist())
+    greens = [green for _, green, _ in cells]
+    assert greens[0] == 255
+    assert greens[0] > greens[1] > greens[2] > greens[3]
+    assert cells[3] == cells[4]
+
+
+def test_rows_are_true_and_columns_predicted() -> None:
+    counts = np.array([[100, 50], [0, 100]])
+    picture = confusion_image(counts, class_names=["0", "1"])
+    reds = np.argwhere(picture[:-40, :, 0].astype(int) - picture[:-40, :, 2] > 60)
+    upper, right = reds.mean(axis=0)
+    assert upper < picture.shape[0] / 2
+    assert right > picture.shape[1] / 2
+
+
+def test_row_shares_sum_to_one_or_to_nothing() -> None:
+    shares = row_shares(np.array([[3, 1], [0, 0]]))
+    np.testing.assert_allclose(shares, [[0.75, 0.25], [0, 0]])
+
+
+def test_numbers_stand_in_the_cells_of_few_classes_only(tmp_path: Path) -> None:
+    def ink_in_the_diagonal(num_classes: int) -> int:
+        counts = np.diag(np.full(num_classes, 1000))
+        picture = drawn(counts, tmp_path / f"{num_classes}.png")
+        return int(((picture < 60).all(axis=2)[90:-90, 60:]).sum())
+
+    assert ink_in_the_diagonal(15) > 500
+    assert ink_in_the_diagonal(16) < 100
+
+
+@pytest.mark.parametrize("num_classes", [2, 3, 10, 15, 16, 26, 62, 130])
+@pytest.mark.parametrize("name", ["{}", "trouser or something rather long {}", "", "猫 {}"])
+def test_any_number_of_classes_and_any_names(num_classes: int, name: str, tmp_path: Path) -> None:
+    counts = np.random.default_rng(0).integers(0, 20_000, (num_classes, num_classes))
+    names = [name.format(index) for index in range(num_classes)]
+    picture = drawn(counts, tmp_path / "confusion.png", names=names)
+    small = confusion_image(counts, class_names=names, title="epoch 3")
+    assert small.dtype == np.uint8
+    for image in (picture, small):
+        assert red_pixels(image) > 1000
+        assert image.shape[1] < 2400
+        assert (image[0] == 255).all(), "something touches the upper edge"
+        assert (image[-1] == 255).all(), "something touches the lower edge"
+        assert (image[:, 0] == 255).all(), "something touches the left edge"
+        assert (image[:, -1] == 255).all(), "something touches the right edge"
+
+
+def test_no_images_at_all_is_still_a_picture(tmp_path: Path) -> None:
+    picture = drawn(np.zeros((3, 3), dtype=np.int64), tmp_path / "none.png")
+    assert picture.std() > 5

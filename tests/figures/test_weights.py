@@ -1,0 +1,152 @@
+"""The sheets of weights: what stands where, in which colour."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from src.figures.weight_tiles import HEADER, MARGIN, coloured, evenly, shared_scale_limit
+from src.figures.weights import GAP, LINE, weight_sheet
+from src.figures.weights_over_training import draw_weights_over_training
+
+
+def noise(*, units: int, side: int = 8, channels: int = 1) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return rng.normal(0, 0.1, (units, channels, side, side)).astype(np.float32)
+
+
+def tile_of(sheet: np.ndarray, *, place: int, columns: int, side: int, zoom: int) -> np.ndarray:
+    """Cut the tile at `place` out of a sheet, one pixel a weight."""
+    x = MARGIN + place % columns * (side * zoom + GAP)
+    y = HEADER + place // columns * (side * zoom + LINE + GAP)
+    return sheet[y : y + side * zoom, x : x + side * zoom][zoom // 2 :: zoom, zoom // 2 :: zoom]
+
+
+def orange_pixels(picture: np.ndarray) -> int:
+    return int((picture == (0xD5, 0x5E, 0x00)).all(axis=-1).sum())
+
+
+def test_zero_is_nearly_white_and_the_ends_mirror_each_other() -> None:
+    weights = np.array([0.0, 0.5, -0.5, 9.0, -9.0], dtype=np.float32).reshape(5, 1, 1, 1)
+    zero, red, blue, reddest, bluest = coloured(weights, limit=1.0).reshape(5, 3).astype(int)
+    assert zero.min() > 240
+    assert zero.max() - zero.min() <= 2
+    assert red[0] > red[2] + 50
+    assert blue[2] > blue[0] + 50
+    np.testing.assert_array_equal(reddest, coloured(np.ones((1, 1, 1, 1)), limit=1.0).ravel())
+    np.testing.assert_array_equal(bluest, coloured(-np.ones((1, 1, 1, 1)), limit=1.0).ravel())
+
+
+def test_tiles_stand_in_the_given_order_with_every_weight_at_its_pixel() -> None:
+    weights = noise(units=10)
+    order = np.array([7, 3, 0, 1, 2, 4, 5, 6, 8, 9])
+    sheet = weight_sheet(weights, title="t", order=order, scale_limit=0.3)
+    assert sheet.dtype == np.uint8
+    expected = coloured(weights, limit=0.3)
+    for place, unit in enumerate(order):
+        tile = tile_of(sheet, place=place, columns=5, side=8, zoom=14)
+        np.testing.assert_array_equal(tile, expected[unit])
+
+
+def test_by_default_the_most_structured_unit_is_first() -> None:
+    weights = noise(units=10)
+    weights[6, 0] = np.linspace(-0.2, 0.2, 8)[:, None]
+    sheet = weight_sheet(weights, title="t", scale_limit=0.3)
+    tile = tile_of(sheet, place=0, columns=5, side=8, zoom=14)
+    np.testing.assert_array_equal(tile, coloured(weights[6:7], limit=0.3)[0])
+
+
+def test_class_templates_keep_the_order_of_the_classes() -> None:
+    weights = noise(units=10)
+    weights[6, 0] = np.linspace(-0.2, 0.2, 8)[:, None]
+    names = [f"class {index}" for index in range(10)]
+    sheet = weight_sheet(weights, title="t", scale_limit=0.3, class_names=names)
+    for place in range(10):
+        tile = tile_of(sheet, place=place, columns=5, side=8, zoom=14)
+        np.testing.assert_array_equal(tile, coloured(weights, limit=0.3)[place])
+    assert orange_pixels(sheet) == 0
+
+
+def test_noise_is_marked_and_structure_is_not() -> None:
+    smooth = np.tile(np.linspace(-0.2, 0.2, 8, dtype=np.float32), (10, 1, 8, 1))
+    assert orange_pixels(weight_sheet(smooth, title="t")) == 0
+    assert orange_pixels(weight_sheet(noise(units=10), title="t")) > 50
+
+
+def test_a_flat_unit_is_marked_too() -> None:
+    assert orange_pixels(weight_sheet(np.zeros((1, 1, 8, 8), np.float32), title="t")) > 5
+
+
+def test_the_scale_is_shared_and_ignores_a_few_outliers() -> None:
+    weak, strong = noise(units=20), 5 * noise(units=20)
+    assert shared_scale_limit(weak, strong) == pytest.approx(shared_scale_limit(strong))
+    assert shared_scale_limit(-strong) == pytest.approx(shared_scale_limit(strong))
+    outlier = weak.copy()
+    outlier[0, 0, 0, 0] = 1000
+    assert shared_scale_limit(outlier) < 1
+    assert shared_scale_limit(np.zeros((2, 1, 8, 8))) == 1.0
+
+
+def test_at_most_a_hundred_units_evenly_over_the_order() -> None:
+    shown = evenly(np.arange(256)[::-1], most=100)
+    assert len(set(shown)) == 100
+    assert (shown[0], shown[-1]) == (255, 0)
+    assert set(np.diff(shown)) <= {-2, -3}
+    hundred = weight_sheet(noise(units=100), title="t")
+    assert weight_sheet(noise(units=256), title="t").shape == hundred.shape
+
+
+@pytest.mark.parametrize("units", [1, 2, 3, 17, 62])
+@pytest.mark.parametrize(("side", "channels"), [(8, 1), (28, 3), (64, 1), (200, 1)])
+def test_any_size_can_be_drawn(units: int, side: int, channels: int) -> None:
+    weights = noise(units=units, side=side, channels=channels)
+    sheet = weight_sheet(weights, title="first-layer weights, step 1,000")
+    assert sheet.ndim == 3
+    assert len(np.unique(sheet.reshape(-1, 3), axis=0)) > 50
+    assert (sheet[-1] == 255).all(), "something touches the lower edge"
+    assert (sheet[:, -1] == 255).all(), "something touches the right edge"
+
+
+def test_weights_over_training_has_a_column_per_step_on_one_scale(tmp_path: Path) -> None:
+    weights = noise(units=3)
+    path = tmp_path / "weights.png"
+    draw_weights_over_training({100: weights, 0: weights / 100}, path=path)
+    picture = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    colourfulness = np.ptp(picture[HEADER + 20 : -30], axis=2)
+    tile_columns = np.flatnonzero((colourfulness > 3).mean(axis=0) > 0.3)
+    edges = np.split(tile_columns, np.flatnonzero(np.diff(tile_columns) > 10) + 1)
+    late = colourfulness[:, edges[-1]].mean()
+    assert late > 40
+    early = colourfulness[:, edges[-1][0] - 76 : edges[-1][0] - 8].mean()
+    assert early < 0.1 * late
+
+
+def test_rows_over_training_follow_the_last_step(tmp_path: Path) -> None:
+    ramp = np.linspace(-0.2, 0.2, 8, dtype=np.float32)
+    early, late = noise(units=5), noise(units=5)
+    late[3, 0] = ramp[:, None]
+    for snapshots, name in (({0: early, 9: late}, "a.png"), ({0: late, 9: early}, "b.png")):
+        draw_weights_over_training(snapshots, path=tmp_path / name)
+    wanted = coloured(late[3:4], limit=shared_scale_limit(early, late))[0]
+    picture = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))
+    first_row = picture[HEADER + 15 : HEADER + 15 + 72]
+    samples = first_row[4::9]
+    found = [
+        x
+        for x in range(picture.shape[1] - 72)
+        if np.array_equal(samples[:, x + 4 : x + 72 : 9], wanted)
+    ]
+    assert found, "the unit with structure at the end is not in the first row"
+
+
+@pytest.mark.parametrize("units", [1, 10, 11, 256])
+@pytest.mark.parametrize("steps", [(0,), (0, 10, 100, 1000, 10_000, 100_000, 123_456)])
+def test_pages_of_any_length(units: int, steps: tuple[int, ...], tmp_path: Path) -> None:
+    snapshots = {step: noise(units=units, side=28) for step in steps}
+    path = tmp_path / "weights.png"
+    draw_weights_over_training(snapshots, path=path)
+    assert np.asarray(Image.open(path).convert("RGB")).std() > 5
+    if units == 10:
+        draw_weights_over_training(snapshots, path=path, class_names=["trouser or so"] * 10)
+        assert np.asarray(Image.open(path).convert("RGB")).std() > 5
