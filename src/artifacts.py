@@ -8,6 +8,7 @@ import pandas as pd
 
 from src import statistics
 from src.data.source import Dataset, LabelledImages
+from src.figures.canvas import save_picture
 from src.figures.confusion import confusion_image, draw_confusion_matrix
 from src.figures.curves import draw_learning_curves
 from src.figures.misclassified import draw_misclassified
@@ -42,8 +43,11 @@ def write_files(folder: Path, fit: Fit, probabilities: np.ndarray, dataset: Data
         path=figures / "misclassified.png",
     )
     draw_reliability(probabilities, images.labels, path=figures / "reliability.png")
+    snapshots = _weight_images(fit, dataset)
+    last = max(snapshots)
+    save_picture(_sheet(snapshots, last, fit, dataset), figures / "first_layer_weights.png")
     draw_weights_over_training(
-        _weight_images(fit, dataset),
+        snapshots,
         path=figures / "weights_over_training.png",
         class_names=_template_names(fit, dataset),
         pixels_used=_pixels_used(dataset),
@@ -83,19 +87,24 @@ def write_predictions(
 def log_series(fit: Fit, dataset: Dataset, run: Run) -> None:
     """Log weights and confusion matrices over training as series for the step slider."""
     snapshots = _weight_images(fit, dataset)
-    limit = shared_scale_limit(*snapshots.values())
-    for step, weights in snapshots.items():
-        sheet = weight_sheet(
-            weights,
-            title=f"first-layer weights, step {step:,}",
-            scale_limit=limit,
-            class_names=_template_names(fit, dataset),
-            pixels_used=_pixels_used(dataset),
-        )
-        run.log_picture(sheet, key="first_layer_weights", step=step)
+    for step in snapshots:
+        picture = _sheet(snapshots, step, fit, dataset)
+        run.log_picture(picture, key="first_layer_weights", step=step)
     for epoch, counts in fit.confusions.items():
         picture = confusion_image(counts, class_names=dataset.class_names, title=f"epoch {epoch}")
         run.log_picture(picture, key="confusion_matrix", step=epoch)
+
+
+def _sheet(
+    snapshots: dict[int, np.ndarray], step: int, fit: Fit, dataset: Dataset
+) -> np.ndarray:
+    return weight_sheet(
+        snapshots[step],
+        title=f"first-layer weights, step {step:,}",
+        scale_limit=shared_scale_limit(*snapshots.values()),
+        class_names=_template_names(fit, dataset),
+        pixels_used=_pixels_used(dataset),
+    )
 
 
 def _weight_images(fit: Fit, dataset: Dataset) -> dict[int, np.ndarray]:

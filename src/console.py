@@ -53,8 +53,13 @@ class SilentReporter(EpochReporter):
 class LineReporter(EpochReporter):
     """Prints a plain line an epoch, for logs and pipes."""
 
-    def __init__(self, *, max_epochs: int) -> None:
+    def __init__(self, title: str, *, max_epochs: int) -> None:
+        self._title = title
         self._max_epochs = max_epochs
+
+    def __enter__(self) -> "LineReporter":
+        print(self._title, flush=True)
+        return self
 
     def advance(self, *, epochs_done: float) -> None:
         """Do nothing: only whole epochs make a line."""
@@ -68,7 +73,8 @@ class LineReporter(EpochReporter):
 class BarReporter(EpochReporter):
     """Draws a progress bar with the time left, for terminals."""
 
-    def __init__(self, *, max_epochs: int) -> None:
+    def __init__(self, title: str, *, max_epochs: int) -> None:
+        self._title = title
         self._bar = Progress(
             TextColumn("epoch {task.completed:.0f}/{task.total}"),
             BarColumn(bar_width=30),
@@ -81,6 +87,7 @@ class BarReporter(EpochReporter):
         self._task = self._bar.add_task("", total=max_epochs, numbers="")
 
     def __enter__(self) -> "BarReporter":
+        print(self._title, flush=True)
         self._bar.start()
         return self
 
@@ -102,22 +109,16 @@ class BarReporter(EpochReporter):
         self._bar.update(self._task, completed=number, numbers=_numbers(metrics))
 
 
-def epoch_reporter(*, max_epochs: int) -> EpochReporter:
-    """Return a bar where a person looks on, lines elsewhere."""
-    if sys.stderr.isatty() and sys.stdout.isatty():
-        return BarReporter(max_epochs=max_epochs)
-    return LineReporter(max_epochs=max_epochs)
-
-
-def print_title(plan: Plan) -> None:
-    """Say what is about to be trained on what."""
+def epoch_reporter(plan: Plan) -> EpochReporter:
+    """Return a bar where a person looks on, lines elsewhere, with what is trained on what."""
     arguments = ", ".join(f"{k}={v}" for k, v in plan.model.arguments.items() if v)
-    verb = "going on with run " + plan.resume + ":" if plan.resume else "training"
-    print(
+    verb = f"going on with run {plan.resume}:" if plan.resume else "training"
+    title = (
         f"{verb} {plan.choices['model']} ({arguments or 'defaults'}) on {plan.choices['data']}, "
-        f"up to {plan.trainer.max_epochs} epochs, seed {plan.seed}",
-        flush=True,
+        f"up to {plan.trainer.max_epochs} epochs, seed {plan.seed}"
     )
+    kind = BarReporter if sys.stderr.isatty() and sys.stdout.isatty() else LineReporter
+    return kind(title, max_epochs=plan.trainer.max_epochs)
 
 
 def print_result(result: "Result", plan: Plan) -> None:

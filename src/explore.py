@@ -4,9 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from omegaconf import DictConfig
 
 from src.data.source import Dataset, DataSource, LabelledImages
+from src.config import choices, resolved, run_verb
 from src.errors import ConfigError
+from src.plan import Check
+from src.settings import Explore
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +48,8 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
-            f"folder {folder} for the pictures: cannot be made ({error.strerror}); cure: another one"
+            f"{folder}: this folder for the pictures cannot be made ({error.strerror}); "
+            "cure: name another one"
         ) from error
 
 
@@ -127,3 +132,17 @@ def _draw(dataset: Dataset, folder: Path) -> None:
         path=folder / "mean_digit_per_class.png",
     )
     print(f"\nPictures in {folder}: first_nine.png, class_balance.png, mean_digit_per_class.png")
+
+
+def explore_command(config: DictConfig) -> None:
+    """Check the configuration and look at the data it names."""
+    check = Check(resolved(config))
+    source = check.component("data")
+    settings = check.settings(Explore, "explore")
+    check.finish()
+    name = choices()["data"]
+    explore(source.build(), name=name, pixel=settings.pixel, folder=settings.folder / name)
+
+
+if __name__ == "__main__":
+    run_verb(explore_command, config_name="explore")

@@ -19,7 +19,7 @@ from torch import Tensor
 from src.console import EpochReporter
 from src.data.module import InMemoryData
 from src.data.source import Dataset
-from src.errors import TrainingFailed
+from src.errors import ConfigError, TrainingFailed
 from src.models.classifier import Classifier
 from src.plan import Plan
 
@@ -77,6 +77,16 @@ def build_classifier(plan: Plan, dataset: Dataset) -> Classifier:
     )
     classifier.configure_optimizers()  # a wrong argument shows before a run is started
     return classifier
+
+
+def check_accelerator(name: str) -> None:
+    """Raise ConfigError where this machine has no such accelerator."""
+    here = {"gpu": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if name in here and not here[name]():
+        raise ConfigError(
+            f"`trainer.accelerator`={name}: this machine has none that PyTorch can use; "
+            "leave it at auto"
+        )
 
 
 def fit(

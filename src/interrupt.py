@@ -9,8 +9,11 @@ from typing import final
 
 
 @final
-class Interrupted(Exception):
-    """SIGINT or SIGTERM asked the program to end; `signum` says which."""
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM asked the program to end; `signum` says which.
+
+    No Exception, so that nobody takes it for a failure and goes on.
+    """
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name}")

@@ -23,6 +23,13 @@ PROVIDED = {
     "scheduler": ("optimizer", "total_steps"),
 }
 """Arguments that come from the program, by kind of component."""
+NOT_ARGUMENTS: dict[str, set[str]] = {
+    "data": set(),
+    "model": {"loss"},
+    "optimizer": set(),
+    "scheduler": set(),
+}
+"""Keys of a group that are not its constructor's."""
 
 
 @final
@@ -64,9 +71,48 @@ class Plan:
     """The whole resolved configuration, as it is kept with the run."""
 
 
+@final
+class Check:
+    """Checks parts of a resolved configuration one by one, and collects every problem."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._config = config
+        self.problems: list[str] = []
+
+    def finish(self) -> None:
+        """Raise ConfigError if there was any problem."""
+        if self.problems:
+            raise ConfigError(*self.problems)
+
+    def settings(self, model: type[BaseModel], key: str | None) -> Any:
+        """Return the group `key` (None: the top level) as an instance of `model`."""
+        values = self._config if key is None else self._config[key]
+        try:
+            return model.model_validate(values)
+        except ValidationError as error:
+            self.problems += _lines(error, key, model)
+            return None
+
+    def component(self, kind: str) -> Any:
+        """Return the group `kind` as a Component whose arguments fit its constructor."""
+        values = self._config[kind]
+        target = values.get("_target_")
+        constructor = _constructor(kind, target, self.problems)
+        if constructor is None:
+            return None
+        arguments = {k: v for k, v in values.items() if k not in {"_target_", *NOT_ARGUMENTS[kind]}}
+        signature = _signature(constructor, provided=PROVIDED[kind])
+        try:
+            checked = signature.model_validate(arguments)
+        except ValidationError as error:
+            self.problems += _lines(error, kind, signature)
+            return None
+        return Component(kind, str(target), {name: getattr(checked, name) for name in arguments})
+
+
 class _TopLevel(BaseModel):
     model_config = ConfigDict(extra="ignore")
-    seed: Seed
+    seed: Seed = 1
     name: str | None = None
     resume: str | None = None
 
@@ -83,28 +129,18 @@ def make_plan(config: dict[str, Any], *, choices: dict[str, str]) -> Plan:
 
     Raises ConfigError with every problem found in it.
     """
-    problems: list[str] = []
-
-    def settings(model: type[BaseModel], key: str | None) -> Any:
-        values = config if key is None else config[key]
-        try:
-            return model.model_validate(values)
-        except ValidationError as error:
-            problems.extend(_lines(error, key, model))
-            return None
-
-    components = {kind: _component(kind, config[kind], problems) for kind in PROVIDED}
+    check = Check(config)
+    components = {kind: check.component(kind) for kind in PROVIDED}
     plan_parts = {
-        "regularization": settings(Regularization, "regularization"),
-        "trainer": settings(Trainer, "trainer"),
-        "tracking": settings(Tracking, "tracking"),
+        "regularization": check.settings(Regularization, "regularization"),
+        "trainer": check.settings(Trainer, "trainer"),
+        "tracking": check.settings(Tracking, "tracking"),
     }
-    top = settings(_TopLevel, None)
-    loss = settings(_Loss, "model")
-    if not problems:
-        problems.extend(_cross_checks(plan_parts["regularization"], plan_parts["trainer"]))
-    if problems:
-        raise ConfigError(*problems)
+    top = check.settings(_TopLevel, None)
+    loss = check.settings(_Loss, "model")
+    if not check.problems:
+        check.problems += _cross_checks(plan_parts["regularization"], plan_parts["trainer"])
+    check.finish()
     return Plan(
         **components,
         **plan_parts,
@@ -124,23 +160,6 @@ def _cross_checks(regularization: Regularization, trainer: Trainer) -> Iterable[
             f"`regularization.patience`={patience}: can never stop a training of "
             f"`trainer.max_epochs`={trainer.max_epochs}; lower it, or train longer"
         )
-
-
-def _component(kind: str, values: Mapping[str, Any], problems: list[str]) -> Component | None:
-    arguments = {k: v for k, v in values.items() if k != "_target_"}
-    if kind == "model":
-        arguments.pop("loss", None)
-    target = values.get("_target_")
-    constructor = _constructor(kind, target, problems)
-    if constructor is None:
-        return None
-    signature = _signature(constructor, provided=PROVIDED[kind])
-    try:
-        checked = signature.model_validate(arguments)
-    except ValidationError as error:
-        problems.extend(_lines(error, kind, signature))
-        return None
-    return Component(kind, str(target), {name: getattr(checked, name) for name in arguments})
 
 
 def _constructor(kind: str, target: Any, problems: list[str]) -> Callable | None:
@@ -180,28 +199,29 @@ def _signature(constructor: Callable, *, provided: tuple[str, ...]) -> type[Base
 
 
 def _lines(error: ValidationError, prefix: str | None, model: type[BaseModel]) -> Iterable[str]:
-    """Give one line a problem: key, value, rule, cure."""
+    """Give one line a key: the value, the rule, the cure."""
     seen = set()
     for problem in error.errors(include_url=False):
         name = str(problem["loc"][0])
-        key = f"{prefix}.{name}" if prefix else name
-        if problem["type"] == "extra_forbidden":
-            hint = nearest(name, model.model_fields)
-            known = ", ".join(sorted(model.model_fields))
-            line = f"unknown key `{key}`{hint or f'; `{prefix}` takes {known}'}"
-        elif problem["type"] == "missing":
-            line = f"`{key}` is missing; give it as {key}=VALUE"
-        else:
-            rule = problem["msg"].replace("Input should", "should")
-            value = problem["input"]
-            default = model.model_fields[name].default
-            line = f"`{key}`={value!r}: {rule}{nearest_literal(problem)}, as in {key}={default!r}"
-        if key not in seen:
-            seen.add(key)
-            yield line
+        if name not in seen:
+            seen.add(name)
+            yield _line(problem, f"{prefix}.{name}" if prefix else name, name, prefix, model)
 
 
-def nearest_literal(problem: Any) -> str:
+def _line(problem: Any, key: str, name: str, prefix: str | None, model: type[BaseModel]) -> str:
+    if problem["type"] == "extra_forbidden":
+        known = ", ".join(sorted(model.model_fields)) or "no values"
+        return f"unknown key `{key}`{nearest(name, model.model_fields) or f'; `{prefix}` takes {known}'}"
+    if problem["type"] == "missing":
+        return f"`{key}` is missing; give it as {key}=VALUE"
+    rule = problem["msg"].replace("Input should", "should")
+    place = "".join(f"[{index}]" for index in problem["loc"][1:] if isinstance(index, int))
+    default = model.model_fields[name].default
+    cure = _nearest_word(problem) or (f"; the default is {default!r}" if default else "")
+    return f"`{key}{place}`={problem['input']!r}: {rule}{cure}"
+
+
+def _nearest_word(problem: Any) -> str:
     """Return a hint at the nearest allowed word, where the rule lists words."""
     if problem["type"] != "literal_error":
         return ""

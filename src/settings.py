@@ -47,9 +47,17 @@ class Tracking(_Settings):
     """Where runs are remembered."""
 
     enabled: Flag = True
-    folder: Annotated[Path, Field(strict=False)] = Path("mlruns")
+    folder: Path = Path("mlruns")
     uri: str | None = None
     experiment: Annotated[str, Field(min_length=1)] = "digits"
+
+
+@final
+class Explore(_Settings):
+    """What to look at before any model, and where the pictures go."""
+
+    pixel: PositiveInt = 72
+    folder: Path = Path("mlruns/explore")
 
 
 def without_password(uri: str) -> str:

@@ -13,12 +13,10 @@ def train_command(config: DictConfig) -> None:
     """Check the configuration, train, print the result and where to look."""
     plan = resumed_plan(config) if config.resume else plan_from(config)
     # loaded only now, so that a mistake in the configuration is answered at once
-    from src.console import epoch_reporter, print_result, print_title
+    from src.console import epoch_reporter, print_result
     from src.training import train
 
-    print_title(plan)
-    reporter = epoch_reporter(max_epochs=plan.trainer.max_epochs)
-    print_result(train(plan, reporter=reporter, look_at_test=True), plan)
+    print_result(train(plan, reporter=epoch_reporter(plan), look_at_test=True), plan)
 
 
 def resumed_plan(config: DictConfig) -> Plan:

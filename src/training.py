@@ -10,7 +10,7 @@ from typing import final
 from src.console import EpochReporter
 from src.data.source import Dataset
 from src.evaluation import Score, evaluate, evaluate_test
-from src.fit import build_classifier, fit
+from src.fit import build_classifier, check_accelerator, fit
 from src.interrupt import Interrupted, StopRequest, stop_on_signals
 from src.plan import Plan
 from src.tracking.environment import describe_environment
@@ -40,6 +40,7 @@ def train(plan: Plan, *, reporter: EpochReporter, look_at_test: bool) -> Result:
     FAILED or KILLED, with the best checkpoint so far.
     """
     began = perf_counter()
+    check_accelerator(plan.trainer.accelerator)
     source = plan.data.build()
     dataset = source.load()
     classifier = build_classifier(plan, dataset)

@@ -49,12 +49,12 @@ class Classes:
         return _whole_number(label) if self.numeric else label
 
     def _unknown(self, table: Table, unknown: set[str]) -> DataError:
-        line, label = next(
-            (row.line, row.label) for row in rows_of(table.path) if row.label in unknown
-        )
+        label = next(label for label in table.labels if label in unknown)
+        rows = rows_of(table.path)
+        line = next((f", line {row.line}" for row in rows if row.label == label), "")
         shown = ", ".join(self.names[:20]) + (", ..." if len(self.names) > 20 else "")
         return DataError(
-            f"{table.path}, line {line}, column 0: the label {label!r} is not among those of the "
+            f"{table.path}{line}, column 0: the label {label!r} is not among those of the "
             f"training images ({shown}); cure: correct or remove the row"
         )
 

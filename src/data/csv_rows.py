@@ -13,7 +13,7 @@ from src.errors import DataError
 
 NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 PIXEL_TEXTS = frozenset(str(value) for value in range(256))
-UNREADABLE = (OSError, EOFError, zlib.error)
+UNREADABLE = (OSError, EOFError, zlib.error, csv.Error)
 
 
 @final
@@ -36,9 +36,9 @@ def open_text(path: Path) -> IO[str]:
     return path.open(encoding="utf-8-sig", newline="")
 
 
-def rows_in(file: IO[str]) -> Iterator[Row]:
-    """Yield the rows of an open file that are not blank."""
-    reader = csv.reader(file)
+def rows_in(file: IO[str], *, strict: bool = False) -> Iterator[Row]:
+    """Yield the rows of an open file that are not blank; `strict` refuses stray quotation marks."""
+    reader = csv.reader(file, strict=strict)
     line = 1
     for cells in reader:
         if len(cells) > 1 or "".join(cells).strip():
@@ -46,12 +46,12 @@ def rows_in(file: IO[str]) -> Iterator[Row]:
         line = reader.line_num + 1
 
 
-def rows_of(path: Path) -> Iterator[Row]:
-    """Yield the rows of `path`; raises DataError where the file cannot be read."""
+def rows_of(path: Path, *, strict: bool = False) -> Iterator[Row]:
+    """Yield the rows of `path` as `rows_in` does; raises DataError where it cannot be read."""
     line = 0
     try:
         with open_text(path) as file:
-            for row in rows_in(file):
+            for row in rows_in(file, strict=strict):
                 line = row.line
                 yield row
     except UnicodeDecodeError as error:
@@ -59,7 +59,9 @@ def rows_of(path: Path) -> Iterator[Row]:
             f"{path}, line {_first_line_not_utf8(path)}: not UTF-8 text; cure: save it as UTF-8"
         ) from error
     except csv.Error as error:
-        raise DataError(f"{path}, after line {line}: not a CSV table ({error})") from error
+        raise DataError(
+            f"{path}, after line {line}: not a CSV table ({error}); is a quotation mark left open?"
+        ) from error
     except gzip.BadGzipFile as error:
         raise DataError(f"{path}: damaged gzip file ({error}); cure: bring it again") from error
     except (EOFError, zlib.error) as error:
@@ -105,6 +107,8 @@ def first_fault(path: Path) -> str:
         num_rows += 1
     if not num_rows:
         return f"{path}: a header and no rows; it needs rows of a label and pixels"
+    for _ in rows_of(path, strict=True):
+        pass  # raises where a quotation mark is left open
     return f"{path}: pandas does not read it as a table; is it comma-separated text?"
 
 

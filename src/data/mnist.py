@@ -49,17 +49,18 @@ class Mnist(DataSource):
     def read_test_file(self) -> LabelledImages:
         return self._read(TEST_FILES)
 
-    def _read(self, names: Iterable[str]) -> LabelledImages:
-        images, labels = read_files(self._folder(), list(names))
-        pixels = np.frombuffer(images, np.uint8, offset=NUM_IMAGES_HEADER_BYTES)
-        return LabelledImages(
-            pixels=pixels.reshape(-1, 1, 28, 28).copy(),
-            labels=np.frombuffer(labels, np.uint8, offset=NUM_LABELS_HEADER_BYTES).astype(np.int64),
-        )
-
-    def _folder(self) -> Path:
+    def cache_folder(self) -> Path:
+        """Return where the four files are, or will be once they are fetched."""
         from platformdirs import user_cache_path
 
         if self._cache_dir is None:
             return user_cache_path("digit-classifiers", appauthor=False) / "mnist"
         return Path(self._cache_dir).expanduser() / "mnist"
+
+    def _read(self, names: Iterable[str]) -> LabelledImages:
+        images, labels = read_files(self.cache_folder(), list(names))
+        pixels = np.frombuffer(images, np.uint8, offset=NUM_IMAGES_HEADER_BYTES)
+        return LabelledImages(
+            pixels=pixels.reshape(-1, 1, 28, 28).copy(),
+            labels=np.frombuffer(labels, np.uint8, offset=NUM_LABELS_HEADER_BYTES).astype(np.int64),
+        )

@@ -1,5 +1,6 @@
 """Opens the tracking store: SQLite in a folder, created whole or not at all, or a server."""
 
+import logging
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,10 @@ from mlflow.exceptions import MlflowException
 from src.errors import TrackingError
 from src.settings import Tracking, without_password
 
+logging.getLogger("mlflow").setLevel(logging.WARNING)
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
+DATABASES = {"sqlite", "postgresql", "mysql", "mssql"}
 ANSWER_WITHIN_S = 5.0
 
 
@@ -92,7 +97,14 @@ def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
 
 
 def _expect_answer(uri: str) -> None:
-    if urlsplit(uri).scheme not in {"http", "https"}:
+    scheme = urlsplit(uri).scheme.split("+")[0]
+    if scheme not in {"http", "https", *DATABASES}:
+        raise TrackingError(
+            f"`tracking.uri`={without_password(uri)}: must be the http address of an MLflow "
+            "server or a database such as sqlite:////path/mlflow.db; or leave it out to track "
+            "in a folder"
+        )
+    if scheme in DATABASES:
         return
     try:
         with urlopen(f"{uri.rstrip('/')}/health", timeout=ANSWER_WITHIN_S):

@@ -75,9 +75,7 @@ def test_any_labels(tmp_path, labels, class_names):
     pool, names = read(write(tmp_path / "t.csv", text))
     assert names == class_names
     read_back = [names[index] for index in pool.labels]
-    assert read_back == [
-        label.strip(' "').removesuffix(".0") for label in labels
-    ]
+    assert read_back == [label.strip(' "').removesuffix(".0") for label in labels]
 
 
 @pytest.mark.parametrize(
@@ -119,6 +117,8 @@ FAULTS = {
     "one class": ("a,1,2,3,4\na,1,2,3,4\n", "{path}, column 0: the label of all 2 rows is 'a'"),
     "no square": ("a,1,2,3\nb,1,2,3\n", "{path}: 3 pixel columns are not a square image"),
     "open quote": (SMALL + 'a,1,"2,3,4\n', "{path}, line 5: 3 columns"),
+    "open quote at the end": (SMALL + 'a,1,2,3,"4\n', "{path}, after line 4: not a CSV table"),
+    "huge cell": ("a," + "9" * 200_000 + ",1,2,3\n" + SMALL, "{path}, after line 0: not a CSV"),
     "latin 1": (SMALL.encode() + b"\xe9,1,2,3,4\n", "{path}, line 5: not UTF-8 text"),
     "utf 16": (SMALL.encode("utf-16"), "{path}, line 1: not UTF-8 text"),
 }
@@ -201,6 +201,7 @@ def test_labels_of_the_test_file_have_the_numbers_of_the_training_classes(tmp_pa
     [
         ("a,1,2,3,4\nc,1,2,3,4\n", r"test.csv, line 2, column 0: the label 'c' is not among"),
         ("l,p,p,p,p\nb,1,2,3,4\n1.0,1,2,3,4\n", r"test.csv, line 3, column 0: the label '1.0'"),
+        ("c\0,1,2,3,4\n", r"test.csv, column 0: the label 'c' is not among"),
         ("a,1,2,3\n", r"test.csv: 3 pixel columns, but .*train.csv has 4"),
         ("a,1,2,3,x\nb,1,2,3,4\n", r"test.csv, line 1, column 4: the pixel 'x'"),
     ],
