@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def adamw(
     *,
     params: list[dict],
-    lr: Positive = 1e-3,
+    lr: Positive = 3e-3,
     weight_decay: NonNegative = 1e-2,
     betas: tuple[Probability, Probability] = (0.9, 0.999),
 ) -> "Optimizer":
@@ -27,7 +27,7 @@ def adamw(
 def adam(
     *,
     params: list[dict],
-    lr: Positive = 1e-3,
+    lr: Positive = 3e-3,
     betas: tuple[Probability, Probability] = (0.9, 0.999),
 ) -> "Optimizer":
     """Adam (Kingma and Ba 2015)."""

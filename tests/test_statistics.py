@@ -76,6 +76,12 @@ def test_calibration_table_counts_every_image_and_leaves_empty_bins_unknown() ->
     assert table.expected_error == pytest.approx((0.45 + 2 * 0.5) / 3)
 
 
+def test_a_confidence_on_an_edge_belongs_to_the_bin_below() -> None:
+    probabilities = np.array([[0.5, 0.5], [0.5 + 1e-9, 0.5 - 1e-9]])
+    table = calibration_table(probabilities, np.array([0, 0]), num_bins=2)
+    assert table.counts.tolist() == [1, 1]
+
+
 def test_a_perfectly_calibrated_model_has_no_error() -> None:
     probabilities = np.tile([0.75, 0.25], (400, 1))
     labels = np.repeat([0, 0, 0, 1], 100)

@@ -26,7 +26,12 @@ class Row:
 
     @property
     def label(self) -> str:
-        return self.cells[0].strip()
+        return cleaned(self.cells[0])
+
+
+def cleaned(label: str) -> str:
+    """Return a label without the blanks and byte order marks around it."""
+    return label.strip().strip("\ufeff").strip()
 
 
 def open_text(path: Path) -> IO[str]:

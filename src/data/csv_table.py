@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from src.data.csv_rows import UNREADABLE, first_fault, is_header, open_text, rows_in
+from src.data.csv_rows import UNREADABLE, cleaned, first_fault, is_header, open_text, rows_in
 from src.errors import DataError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _read(path: Path) -> Table:
     label_of_row: list[np.ndarray] = []
     pixels = bytearray()
     for part in _parts(path):
-        labels = [str(label).strip() for label in part.iloc[:, 0]]
+        labels = [cleaned(str(label)) for label in part.iloc[:, 0]]
         indices = [index_of.setdefault(label, len(index_of)) for label in labels]
         label_of_row.append(np.array(indices, dtype=np.int64))
         pixels += _as_bytes(part).data

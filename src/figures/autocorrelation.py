@@ -44,13 +44,11 @@ def spatial_autocorrelation(
 def is_noise_like(weights: np.ndarray, *, pixels_used: np.ndarray | None = None) -> np.ndarray:
     """Return bool `[U]`: Moran's I is not significantly above what shuffled pixels would give.
 
-    Normal approximation under randomisation, one-sided, z < 2.326 (Cliff and Ord 1981, Spatial
-    Processes, section 1.5). A unit whose weights are all alike is no noise. Arguments as in
+    Normal approximation under randomisation, one-sided, z < 2.326. A unit whose weights are all alike is no noise. Arguments as in
     `spatial_autocorrelation`.
     """
-    z, used = _deviations(weights, pixels_used=pixels_used)
-    scores = _moran(z, used)
-    expected, deviation = _moments_if_shuffled(z, used)
+    scores = spatial_autocorrelation(weights, pixels_used=pixels_used)
+    expected, deviation = moments_if_shuffled(weights, pixels_used=pixels_used)
     with np.errstate(invalid="ignore", divide="ignore"):
         return (scores - expected) / deviation < NOISE_Z
 
@@ -62,6 +60,29 @@ def order_units(weights: np.ndarray, *, pixels_used: np.ndarray | None = None) -
     """
     scores = spatial_autocorrelation(weights, pixels_used=pixels_used)
     return np.argsort(-scores, kind="stable").astype(np.int64)
+
+
+def moments_if_shuffled(
+    weights: np.ndarray, *, pixels_used: np.ndarray | None = None
+) -> tuple[float, np.ndarray]:
+    """Return the mean, and the standard deviation `[U]`, of I over all orders of the pixels.
+
+    Cliff and Ord 1981, Spatial Processes, section 1.5. Arguments as in `spatial_autocorrelation`.
+    """
+    z, used = _deviations(weights, pixels_used=pixels_used)
+    n = int(used.sum())
+    neighbours = _neighbours(used)
+    s0 = float(neighbours.sum())
+    s1 = 2 * s0
+    s2 = 4 * float((neighbours**2).sum())
+    squares = z * z
+    with np.errstate(invalid="ignore", divide="ignore"):
+        kurtosis = n * np.einsum("uij,uij->u", squares, squares) / squares.sum(axis=(1, 2)) ** 2
+        first = n * ((n * n - 3 * n + 3) * s1 - n * s2 + 3 * s0 * s0)
+        second = kurtosis * ((n * n - n) * s1 - 2 * n * s2 + 6 * s0 * s0)
+        scale = np.float64((n - 1) * (n - 2) * (n - 3) * s0 * s0)
+        expected = -1.0 / np.float64(n - 1)
+        return float(expected), np.sqrt((first - second) / scale - expected**2)
 
 
 def _deviations(
@@ -96,20 +117,3 @@ def _neighbours(used: np.ndarray) -> np.ndarray:
     padded = np.pad(used, 1).astype(np.int64)
     around = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
     return around * used
-
-
-def _moments_if_shuffled(z: np.ndarray, used: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return the mean, and the standard deviation `[U]`, of I over all orders of the pixels."""
-    n = int(used.sum())
-    neighbours = _neighbours(used)
-    s0 = float(neighbours.sum())
-    s1 = 2 * s0
-    s2 = 4 * float((neighbours**2).sum())
-    squares = z * z
-    with np.errstate(invalid="ignore", divide="ignore"):
-        kurtosis = n * np.einsum("uij,uij->u", squares, squares) / squares.sum(axis=(1, 2)) ** 2
-        first = n * ((n * n - 3 * n + 3) * s1 - n * s2 + 3 * s0 * s0)
-        second = kurtosis * ((n * n - n) * s1 - 2 * n * s2 + 6 * s0 * s0)
-        scale = np.float64((n - 1) * (n - 2) * (n - 3) * s0 * s0)
-        expected = -1.0 / np.float64(n - 1)
-        return float(expected), np.sqrt((first - second) / scale - expected**2)

@@ -27,7 +27,8 @@ def dnn(
     batch_norm: normalise each hidden layer before its activation (Ioffe and Szegedy 2015).
     dropout, input_dropout: share of hidden units, and of pixels, set to zero at random while
     training (Srivastava et al. 2014).
-    Weights of hidden layers are drawn as He et al. (2015) draw them for rectifiers.
+    Weights start as PyTorch draws them, uniform within 1 / sqrt(inputs): less than He et al.
+    (2015) propose for rectifiers, which trains as well here and leaves less noise in the pictures.
     """
     from math import prod
 
@@ -46,9 +47,6 @@ def dnn(
     width = prod(image_shape)
     for size in hidden_sizes:
         hidden = nn.Linear(width, size, bias=not batch_norm)
-        nn.init.kaiming_normal_(hidden.weight, nonlinearity="relu")
-        if hidden.bias is not None:
-            nn.init.zeros_(hidden.bias)
         layers.append(hidden)
         if batch_norm:
             layers.append(nn.BatchNorm1d(size))

@@ -103,6 +103,10 @@ FAULTS = {
         "{path}, line 6, column 4: the pixel 'x'",
     ),
     "after blank lines": ("\n\n" + SMALL + "\na,1,2,3,x\n", "{path}, line 8, column 4:"),
+    "after two lines in a cell": (
+        '"two\nlines",1,2,3,4\na,1,2,3,x\n',
+        "{path}, line 3, column 4: the pixel 'x'",
+    ),
     "true": (SMALL.replace("3\n", "True\n"), "{path}, line 1, column 4: the pixel 'True'"),
     "nan": (SMALL + "a,1,nan,3,4\n", "{path}, line 5, column 2: the pixel 'nan' is not a number"),
     "inf": (SMALL + "a,1,inf,3,4\n", "{path}, line 5, column 2: the pixel 'inf' is not a number"),
@@ -201,7 +205,7 @@ def test_labels_of_the_test_file_have_the_numbers_of_the_training_classes(tmp_pa
     [
         ("a,1,2,3,4\nc,1,2,3,4\n", r"test.csv, line 2, column 0: the label 'c' is not among"),
         ("l,p,p,p,p\nb,1,2,3,4\n1.0,1,2,3,4\n", r"test.csv, line 3, column 0: the label '1.0'"),
-        ("c\0,1,2,3,4\n", r"test.csv, column 0: the label 'c' is not among"),
+        ("\ufeff\ufeffc,1,2,3,4\n", r"test.csv, line 1, column 0: the label 'c' is not among"),
         ("a,1,2,3\n", r"test.csv: 3 pixel columns, but .*train.csv has 4"),
         ("a,1,2,3,x\nb,1,2,3,4\n", r"test.csv, line 1, column 4: the pixel 'x'"),
     ],

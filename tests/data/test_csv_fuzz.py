@@ -63,7 +63,7 @@ def check_images(raw, pool, class_names):
     np.testing.assert_array_equal(pool.pixels.reshape(len(pool), -1), pixels)
     assert pool.pixels.dtype == np.uint8
     for cells, label in zip(rows, pool.labels, strict=True):
-        assert is_name_of(class_names[label], cells[0].strip())
+        assert is_name_of(class_names[label], cells[0].strip("\ufeff \r\n"))
 
 
 def is_name_of(name, label):

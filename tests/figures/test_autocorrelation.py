@@ -1,9 +1,16 @@
 """Moran's I against a direct sum over all pairs of pixels, and against shuffled pixels."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 
-from src.figures.autocorrelation import is_noise_like, order_units, spatial_autocorrelation
+from src.figures.autocorrelation import (
+    is_noise_like,
+    moments_if_shuffled,
+    order_units,
+    spatial_autocorrelation,
+)
 
 
 def direct_moran(image: np.ndarray, used: np.ndarray) -> float:
@@ -73,6 +80,15 @@ def test_of_a_hundred_noise_units_about_one_passes_for_structure(side: int) -> N
     assert not is_noise_like(blobs(units=5, side=side)).any()
 
 
+def test_the_moments_are_those_over_all_orders_of_the_pixels() -> None:
+    values = np.array([0.1, -0.4, 2.0, 0.3, -0.2, 0.7])
+    orders = np.array(list(permutations(values))).reshape(-1, 1, 2, 3)
+    scores = spatial_autocorrelation(orders)
+    mean, deviation = moments_if_shuffled(orders[:1])
+    assert mean == pytest.approx(scores.mean())
+    assert deviation[0] == pytest.approx(scores.std())
+
+
 def test_the_threshold_agrees_with_shuffling_the_pixels() -> None:
     rng = np.random.default_rng(6)
     image = rng.standard_t(3, 64)  # heavy tails: the kurtosis counts
@@ -82,7 +98,7 @@ def test_the_threshold_agrees_with_shuffling_the_pixels() -> None:
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -3.7])
 def test_equal_weights_have_no_score_and_are_no_noise(value: float) -> None:
-    weights = np.full((1, 1, 8, 8), value, dtype=np.float32)
+    weights = np.full((1, 1, 27, 29), value, dtype=np.float64)
     assert np.isnan(spatial_autocorrelation(weights)).all()
     assert not is_noise_like(weights).any()
 
