@@ -1,0 +1,52 @@
+# Every target sets up .venv by itself. More values for a command: make train ARGS="model=linear seed=2"
+PYTHON ?= python3
+MLRUNS ?= mlruns
+PORT ?= 5000
+ARGS ?=
+RUN := .venv/bin/python
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train explore test check format bench ui clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## make .venv with the tested versions of everything
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv .venv
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+train: $(READY) ## train the default model on MNIST, tracked
+	$(RUN) -m src.train $(ARGS)
+
+explore: $(READY) ## look at the data before any model
+	$(RUN) -m src.explore $(ARGS)
+
+ui: $(READY) ## open the tracked runs in the MLflow UI
+	@test -f $(MLRUNS)/mlflow.db || { echo "nothing tracked in $(MLRUNS) yet: make train first"; exit 2; }
+	@echo "the runs are at http://127.0.0.1:$(PORT) (end with Ctrl-C)"
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
+	.venv/bin/mlflow ui --backend-store-uri sqlite:///$(abspath $(MLRUNS))/mlflow.db \
+	--host 127.0.0.1 --port $(PORT) --workers 1
+
+test: $(READY) ## run the tests (fast ones)
+	$(RUN) -m pytest -m "not slow" $(ARGS)
+
+check: $(READY) ## lint, format and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+format: $(READY) ## put the code into its format
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+bench: $(READY) ## measure speed, as ratios to references in the same run (10 minutes, quiet machine)
+	$(RUN) -m tests.benchmarks $(ARGS)
+
+clean: ## remove .venv and caches; runs and downloads stay
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
