@@ -44,8 +44,8 @@ def spatial_autocorrelation(
 def is_noise_like(weights: np.ndarray, *, pixels_used: np.ndarray | None = None) -> np.ndarray:
     """Return bool `[U]`: Moran's I is not significantly above what shuffled pixels would give.
 
-    Normal approximation under randomisation, one-sided, z < 2.326. A unit whose weights are all alike is no noise. Arguments as in
-    `spatial_autocorrelation`.
+    Normal approximation under randomisation, one-sided, z < 2.326. A unit whose weights are all
+    alike is no noise. Arguments as in `spatial_autocorrelation`.
     """
     scores = spatial_autocorrelation(weights, pixels_used=pixels_used)
     expected, deviation = moments_if_shuffled(weights, pixels_used=pixels_used)

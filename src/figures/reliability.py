@@ -33,8 +33,8 @@ def draw_reliability(probabilities: np.ndarray, labels: np.ndarray, *, path: Pat
     """
     table = calibration_table(probabilities, labels, num_bins=NUM_BINS)
     figure = new_figure(width_px=560, height_px=560)
-    diagram = figure.add_axes((0.115, 0.335, 0.855, 0.605))
-    histogram = figure.add_axes((0.115, 0.085, 0.855, 0.175))
+    diagram = figure.add_axes((0.115, 0.345, 0.855, 0.595))
+    histogram = figure.add_axes((0.115, 0.085, 0.855, 0.165))
     _draw_diagram(diagram, table)
     _draw_histogram(histogram, table)
     save_figure(figure, path)
@@ -50,7 +50,14 @@ def _draw_diagram(axes: Axes, table: CalibrationTable) -> None:
     dots = axes.plot(means, accuracy, "o", color=VERMILLION, markersize=5, clip_on=False)
     dots[0].set_label("accuracy at mean confidence")
     axes.set_ylim(0, 1.02)
-    axes.legend(fontsize=FONT_SIZE - 1, edgecolor="none", loc="upper left")
+    # under the diagram: no corner of it is surely empty
+    axes.legend(
+        fontsize=FONT_SIZE - 1,
+        frameon=False,
+        ncols=3,
+        loc="upper left",
+        bbox_to_anchor=(-0.02, -0.055),
+    )
     error, total = table.expected_error, table.counts.sum()
     finish_axes(
         axes,

@@ -55,7 +55,7 @@ def weight_sheet(
         note_order = ", most structured first"
     shown = evenly(order, most=MOST_TILES)
     limit = scale_limit or shared_scale_limit(weights)
-    tiles = weight_tiles(weights[shown], limit=limit, tile_px=112 if len(shown) <= 20 else 84)
+    tiles = weight_tiles(weights[shown], limit=limit, tile_px=_tile_size(len(shown)))
     if class_names is None:
         captions = _noise_captions(weights[shown], pixels_used=pixels_used)
         number = out_of(len(shown), len(weights), one="unit", many="units")
@@ -101,6 +101,11 @@ def _sheet(
             middle = (x + tile.width / 2, y + tile.height + 2)
             write(pen, middle, words, size=TEXT_SIZE, colour=colour, anchor="ma")
     return image
+
+
+def _tile_size(num_tiles: int) -> int:
+    """Return about how many pixels wide a tile is: less where there are many."""
+    return 112 if num_tiles <= 20 else 84 if num_tiles <= 50 else 56
 
 
 def _num_columns(num_tiles: int) -> int:

@@ -1,0 +1,50 @@
+"""Plans and problems of command lines, in this process; values that make a training quick."""
+
+import hydra
+from omegaconf import open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from src.config import CONF, GROUPS, explain, resolved
+from src.data.source import Dataset
+from src.errors import ConfigError
+from src.plan import Plan, make_plan
+
+QUICK = ("data=digits", "trainer.threads=1")
+"""Small real data, on one thread, so that runs give the same numbers in every process."""
+
+
+def plan_of(*overrides: str) -> Plan:
+    """Return the plan of `python -m src.train OVERRIDES`."""
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = hydra.compose("train", overrides=list(overrides), return_hydra_config=True)
+    chosen = config.hydra.runtime.choices
+    with open_dict(config):
+        del config["hydra"]
+    return make_plan(resolved(config), choices={group: chosen[group] for group in GROUPS})
+
+
+def problems_of(*overrides: str) -> tuple[str, ...]:
+    """Return what `python -m src.train OVERRIDES` finds wrong with its command line."""
+    try:
+        plan_of(*overrides)
+    except ConfigError as error:
+        return error.problems
+    except (hydra.errors.HydraException, OmegaConfBaseException, ValueError) as error:
+        return explain(error, config_name="train", arguments=list(overrides)).problems
+    return ()
+
+
+def dataset_of(plan: Plan, *, train_images: int | None = None) -> Dataset:
+    """Return the plan's data, with only the first training images if a number is given."""
+    whole = plan.data.build().load()
+    if train_images is None:
+        return whole
+    import numpy as np
+
+    return Dataset(
+        train=whole.train.take(np.arange(train_images)),
+        validation=whole.validation,
+        class_names=whole.class_names,
+        data_digest=whole.data_digest,
+        split_digest=whole.split_digest,
+    )
