@@ -8,6 +8,7 @@ import pandas as pd
 
 from src import statistics
 from src.data.source import Dataset, LabelledImages
+from src.figures.autocorrelation import order_units
 from src.figures.canvas import save_picture
 from src.figures.confusion import confusion_image, draw_confusion_matrix
 from src.figures.curves import draw_learning_curves
@@ -95,15 +96,15 @@ def log_series(fit: Fit, dataset: Dataset, run: Run) -> None:
         run.log_picture(picture, key="confusion_matrix", step=epoch)
 
 
-def _sheet(
-    snapshots: dict[int, np.ndarray], step: int, fit: Fit, dataset: Dataset
-) -> np.ndarray:
+def _sheet(snapshots: dict[int, np.ndarray], step: int, fit: Fit, dataset: Dataset) -> np.ndarray:
+    used = _pixels_used(dataset)
     return weight_sheet(
         snapshots[step],
         title=f"first-layer weights, step {step:,}",
+        order=order_units(snapshots[max(snapshots)], pixels_used=used),
         scale_limit=shared_scale_limit(*snapshots.values()),
         class_names=_template_names(fit, dataset),
-        pixels_used=_pixels_used(dataset),
+        pixels_used=used,
     )
 
 

@@ -8,14 +8,13 @@ from typing import final
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from src import statistics
 from src.artifacts import log_series, write_files, write_predictions
-from src.data.module import scale, to_tensors
+from src.data.module import scale
 from src.data.source import Dataset, LabelledImages, digest
 from src.fit import Fit
-from src.models.classifier import Classifier
+from src.models.predictor import Predictor
 from src.tracking.run import Run
 
 EXAMPLE_ROWS = 2
@@ -49,9 +48,16 @@ class Score:
         }
 
 
-def evaluate(fit: Fit, dataset: Dataset, run: Run, *, check_stop: Callable[[], None]) -> Score:
+def evaluate(
+    fit: Fit,
+    dataset: Dataset,
+    run: Run,
+    *,
+    export_model: bool,
+    check_stop: Callable[[], None],
+) -> Score:
     """Score the best epoch on the validation images; log its tables, pictures and model."""
-    probabilities = predict(fit.classifier, dataset.validation)
+    probabilities = fit.predictor.predict(dataset.validation.pixels)
     score = _score(probabilities, dataset.validation)
     best = fit.classifier.history[fit.best_epoch - 1]
     run.log_metrics(
@@ -64,6 +70,7 @@ def evaluate(fit: Fit, dataset: Dataset, run: Run, *, check_stop: Callable[[], N
             "best/val_ece": score.ece,
             "best/train_accuracy": best["train_accuracy"],
             "best/train_loss": best["train_loss"],
+            "model/parameters": fit.parameters,
         }
     )
     if run.tracked:
@@ -73,54 +80,29 @@ def evaluate(fit: Fit, dataset: Dataset, run: Run, *, check_stop: Callable[[], N
         check_stop()
         log_series(fit, dataset, run)
         check_stop()
-        example = dataset.validation.take(np.arange(EXAMPLE_ROWS))
-        exported = Probabilities(fit.classifier)
-        run.log_model(
-            exported,
-            example=scale(to_tensors(example)[0]).numpy(),
-            probabilities=probabilities[:EXAMPLE_ROWS],
-        )
+        if export_model:
+            log_model(fit.predictor, dataset.validation, run)
     return score
 
 
-def evaluate_test(fit: Fit, test: LabelledImages, dataset: Dataset, run: Run) -> Score:
-    """Score the best epoch on the test images; the look is counted on the run."""
-    probabilities = predict(fit.classifier, test)
+def log_model(predictor: Predictor, images: LabelledImages, run: Run) -> None:
+    """Export the model to the run, with the first of the images as its input example."""
+    pixels = images.pixels[:EXAMPLE_ROWS]
+    example = scale(torch.from_numpy(pixels)).numpy()
+    run.log_model(predictor.cpu(), example=example, probabilities=predictor.predict(pixels))
+
+
+def evaluate_test(predictor: Predictor, test: LabelledImages, run: Run) -> Score:
+    """Score a trained model on the test images; the look is counted on the run."""
+    probabilities = predictor.predict(test.pixels)
     score = _score(probabilities, test)
     run.set_tags({"test.looks": "1", "digest.test": digest(test)})
     run.log_metrics(score.metrics("test"))
     if run.tracked:
         with tempfile.TemporaryDirectory() as draft:
-            write_predictions(Path(draft), "test", probabilities, test, dataset.class_names)
+            write_predictions(Path(draft), "test", probabilities, test, predictor.class_names)
             run.log_files(Path(draft))
     return score
-
-
-def predict(classifier: Classifier, images: LabelledImages) -> np.ndarray:
-    """Return class probabilities, float32 `[N, K]`."""
-    return Probabilities(classifier).predict(to_tensors(images)[0])
-
-
-@final
-class Probabilities(nn.Module):
-    """The model as it is exported: images float32 `[N, C, H, W]` in [0, 1] to probabilities."""
-
-    def __init__(self, classifier: Classifier) -> None:
-        super().__init__()
-        self.model = classifier.model
-        self._log_probabilities = classifier.log_probabilities
-        self.eval()
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return probabilities `[N, K]`."""
-        return self._log_probabilities(self.model(images)).exp()
-
-    @torch.inference_mode()
-    def predict(self, pixels: Tensor) -> np.ndarray:
-        """Return probabilities for grey values uint8 `[N, C, H, W]`, a block at a time."""
-        device = next(self.model.parameters()).device
-        blocks = [self(scale(block.to(device))).cpu() for block in pixels.split(4096)]
-        return torch.cat(blocks).numpy()
 
 
 def _score(probabilities: np.ndarray, images: LabelledImages) -> Score:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from omegaconf import DictConfig
 
-from src.data.source import Dataset, DataSource, LabelledImages
 from src.config import choices, resolved, run_verb
+from src.data.source import Dataset, DataSource, LabelledImages
 from src.errors import ConfigError
 from src.plan import Check
 from src.settings import Explore

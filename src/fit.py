@@ -21,6 +21,7 @@ from src.data.module import InMemoryData
 from src.data.source import Dataset
 from src.errors import ConfigError, TrainingFailed
 from src.models.classifier import Classifier
+from src.models.predictor import Predictor
 from src.plan import Plan
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -41,6 +42,8 @@ class Fit:
     """
 
     classifier: Classifier
+    predictor: Predictor
+    parameters: int
     best_epoch: int
     seconds: float
     weights: dict[int, np.ndarray]
@@ -155,6 +158,10 @@ def fit(
     weights[stored["progress"]["steps"]] = classifier.first_layer().numpy()
     return Fit(
         classifier=classifier,
+        predictor=Predictor(
+            classifier.model, loss=classifier.loss, class_names=dataset.class_names
+        ),
+        parameters=sum(p.numel() for p in classifier.model.parameters()),
         best_epoch=best_epoch,
         seconds=sum(epoch["seconds"] for epoch in classifier.history),
         weights=weights,

@@ -8,12 +8,16 @@ from types import FrameType
 from typing import final
 
 
-@final
-class Interrupted(BaseException):
-    """SIGINT or SIGTERM asked the program to end; `signum` says which.
+class Halted(BaseException):
+    """A training is ended before its time, on purpose; the message is the reason.
 
     No Exception, so that nobody takes it for a failure and goes on.
     """
+
+
+@final
+class Interrupted(Halted):
+    """SIGINT or SIGTERM asked the program to end; `signum` says which."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name}")
@@ -26,6 +30,11 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._signum: int | None = None
+
+    @property
+    def interrupted(self) -> Interrupted | None:
+        """What to raise, once a signal has come."""
+        return Interrupted(self._signum) if self._signum is not None else None
 
     def check(self) -> None:
         """Raise Interrupted once a signal has come."""

@@ -3,10 +3,10 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, Literal, final
 
-from hydra.errors import HydraException
-from hydra.utils import get_object
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from src.errors import ConfigError, nearest
@@ -30,6 +30,12 @@ NOT_ARGUMENTS: dict[str, set[str]] = {
     "scheduler": set(),
 }
 """Keys of a group that are not its constructor's."""
+RULES = {
+    "path_type": "should be a path",
+    "too_short": "should not be empty",
+    "string_too_short": "should not be empty",
+}
+"""Rules that pydantic words in its own terms."""
 
 
 @final
@@ -44,7 +50,7 @@ class Component:
     def build(self, **provided: Any) -> Any:
         """Call the constructor; raises ConfigError where it refuses its arguments."""
         try:
-            return get_object(self.target)(**provided, **self.arguments)
+            return resolve_name(self.target)(**provided, **self.arguments)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"`{self.kind}` ({self.target}): {error}") from error
 
@@ -111,7 +117,14 @@ class Check:
 
 
 class _TopLevel(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+    data: Any
+    model: Any
+    regularization: Any
+    optimizer: Any
+    scheduler: Any
+    trainer: Any
+    tracking: Any
     seed: Seed = 1
     name: str | None = None
     resume: str | None = None
@@ -169,8 +182,8 @@ def _constructor(kind: str, target: Any, problems: list[str]) -> Callable | None
         problems.append(f"`{key}`={target!r}: may only name one of {allowed}")
         return None
     try:
-        found = get_object(target)
-    except (HydraException, ImportError, AttributeError, ValueError):
+        found = resolve_name(target)
+    except (ImportError, AttributeError, ValueError):
         problems.append(f"`{key}`={target!r}: there is no such function or class")
         return None
     if not callable(found):
@@ -210,15 +223,20 @@ def _lines(error: ValidationError, prefix: str | None, model: type[BaseModel]) -
 
 def _line(problem: Any, key: str, name: str, prefix: str | None, model: type[BaseModel]) -> str:
     if problem["type"] == "extra_forbidden":
-        known = ", ".join(sorted(model.model_fields)) or "no values"
-        return f"unknown key `{key}`{nearest(name, model.model_fields) or f'; `{prefix}` takes {known}'}"
-    if problem["type"] == "missing":
-        return f"`{key}` is missing; give it as {key}=VALUE"
-    rule = problem["msg"].replace("Input should", "should")
+        return f"unknown key `{key}`{nearest(name, model.model_fields) or _takes(prefix, model)}"
     place = "".join(f"[{index}]" for index in problem["loc"][1:] if isinstance(index, int))
+    if problem["type"] == "missing":
+        return f"`{key}{place}` is missing; give it as {key}=VALUE"
+    rule = RULES.get(problem["type"]) or problem["msg"].replace("Input should", "should")
     default = model.model_fields[name].default
+    default = str(default) if isinstance(default, Path) else default
     cure = _nearest_word(problem) or (f"; the default is {default!r}" if default else "")
     return f"`{key}{place}`={problem['input']!r}: {rule}{cure}"
+
+
+def _takes(prefix: str | None, model: type[BaseModel]) -> str:
+    known = ", ".join(sorted(model.model_fields)) or "no values"
+    return f"; `{prefix}` takes {known}" if prefix else f"; there are {known}"
 
 
 def _nearest_word(problem: Any) -> str:

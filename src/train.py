@@ -6,6 +6,7 @@ from omegaconf import DictConfig
 
 from src.config import plan_from, run_verb, task_overrides
 from src.errors import ConfigError
+from src.interrupt import stop_on_signals
 from src.plan import Plan, make_plan
 
 
@@ -16,7 +17,11 @@ def train_command(config: DictConfig) -> None:
     from src.console import epoch_reporter, print_result
     from src.training import train
 
-    print_result(train(plan, reporter=epoch_reporter(plan), look_at_test=True), plan)
+    with stop_on_signals() as stop:
+        result = train(
+            plan, reporter=epoch_reporter(plan), check_stop=stop.check, look_at_test=True
+        )
+    print_result(result, plan)
 
 
 def resumed_plan(config: DictConfig) -> Plan:

@@ -1,17 +1,18 @@
 """One training, start to end: the only training path, of `src.train` and of every trial."""
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
+from types import MappingProxyType
 from typing import final
 
 from src.console import EpochReporter
 from src.data.source import Dataset
 from src.evaluation import Score, evaluate, evaluate_test
 from src.fit import build_classifier, check_accelerator, fit
-from src.interrupt import Interrupted, StopRequest, stop_on_signals
+from src.interrupt import Halted
 from src.plan import Plan
 from src.tracking.environment import describe_environment
 from src.tracking.run import DataDescription, Run, reopen_run, start_run
@@ -26,36 +27,58 @@ class Result:
     tracked: bool
     epochs: int
     best_epoch: int
+    parameters: int
     validation: Score
     test: Score | None
     training_seconds: float
     wall_seconds: float
 
 
-def train(plan: Plan, *, reporter: EpochReporter, look_at_test: bool) -> Result:
+def train(
+    plan: Plan,
+    *,
+    reporter: EpochReporter,
+    check_stop: Callable[[], None],
+    look_at_test: bool,
+    dataset: Dataset | None = None,
+    after_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, metrics: None,
+    on_start: Callable[[str], None] = lambda run_id: None,
+    parent: str | None = None,
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> Result:
     """Train the plan's model, evaluate its best epoch, and leave all of it in the plan's store.
 
+    check_stop and after_epoch may raise Halted to end the training. dataset: that of the plan's
+    source, where it is loaded already. on_start hears the id of the run. parent: run id of the
+    sweep this is a trial of; a trial's model is not exported, and it cannot be resumed by hand.
     Raises UserError before a run is started where the plan cannot be carried out, TrainingFailed
-    when the loss is no number any more, Interrupted after SIGINT or SIGTERM; the run then ends as
-    FAILED or KILLED, with the best checkpoint so far.
+    when the loss is no number any more; the run then ends as FAILED, or KILLED when halted.
     """
     began = perf_counter()
     check_accelerator(plan.trainer.accelerator)
     source = plan.data.build()
-    dataset = source.load()
+    dataset = dataset or source.load()
     classifier = build_classifier(plan, dataset)
-    with stop_on_signals() as stop, _tracked(plan, dataset, stop) as run:
+
+    def log_epoch(epoch: int, metrics: dict[str, float]) -> None:
+        run.log_metrics(metrics, step=epoch)
+        after_epoch(epoch, metrics)
+
+    with _tracked(plan, dataset, parent=parent, tags=tags) as run:
+        on_start(run.id)
         done = fit(
             classifier,
             plan,
             dataset,
             folder=run.folder,
-            log_epoch=lambda epoch, metrics: run.log_metrics(metrics, step=epoch),
+            log_epoch=log_epoch,
             reporter=reporter,
-            check_stop=stop.check,
+            check_stop=check_stop,
         )
-        validation = evaluate(done, dataset, run, check_stop=stop.check)
-        test = evaluate_test(done, source.load_test(), dataset, run) if look_at_test else None
+        validation = evaluate(
+            done, dataset, run, export_model=parent is None, check_stop=check_stop
+        )
+        test = evaluate_test(done.predictor, source.load_test(), run) if look_at_test else None
         wall_seconds = perf_counter() - began
         run.log_metrics({"seconds/training": done.seconds, "seconds/wall": wall_seconds})
     return Result(
@@ -63,6 +86,7 @@ def train(plan: Plan, *, reporter: EpochReporter, look_at_test: bool) -> Result:
         tracked=run.tracked,
         epochs=len(classifier.history),
         best_epoch=done.best_epoch,
+        parameters=done.parameters,
         validation=validation,
         test=test,
         training_seconds=done.seconds,
@@ -71,22 +95,30 @@ def train(plan: Plan, *, reporter: EpochReporter, look_at_test: bool) -> Result:
 
 
 @contextmanager
-def _tracked(plan: Plan, dataset: Dataset, stop: StopRequest) -> Iterator[Run]:
+def _tracked(
+    plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[str, str]
+) -> Iterator[Run]:
     """Hold a run open, and end it with the status that the work inside earned."""
-    run = reopen_run(plan.tracking, plan.resume) if plan.resume else _start(plan, dataset)
+    if plan.resume:
+        run = reopen_run(plan.tracking, plan.resume)
+    else:
+        run = _start(plan, dataset, parent=parent, tags=tags)
     try:
         yield run
-        stop.check()
     except BaseException as error:
-        interrupted = isinstance(error, Interrupted | KeyboardInterrupt)
-        if not interrupted:
+        halted = isinstance(error, Halted | KeyboardInterrupt)
+        if not halted:
             run.log_text(traceback.format_exc(), "traceback.txt")
-        run.finish("KILLED" if interrupted else "FAILED", reason=str(error) or repr(error))
+        run.finish(
+            "KILLED" if halted else "FAILED",
+            reason=str(error) or repr(error),
+            resumable=parent is None,
+        )
         raise
     run.finish("FINISHED")
 
 
-def _start(plan: Plan, dataset: Dataset) -> Run:
+def _start(plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[str, str]) -> Run:
     choices = plan.choices
     shape = dataset.train.pixels.shape[1:]
     return start_run(
@@ -100,7 +132,9 @@ def _start(plan: Plan, dataset: Dataset) -> Run:
             "digest.split": dataset.split_digest,
             "mlflow.source.name": "src.train",
             "mlflow.note.content": _note(plan, dataset),
+            **({"mlflow.parentRunId": parent} if parent else {}),
             **describe_environment(),
+            **tags,
         },
         data=DataDescription(
             name=choices["data"],

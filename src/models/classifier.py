@@ -126,9 +126,9 @@ class Classifier(pl.LightningModule):
     def validation_step(self, chunk: tuple[Tensor, Tensor], index: int) -> None:
         """Add the chunk to the confusion matrix and the log loss."""
         pixels, labels = chunk
-        log_probabilities = self.log_probabilities(self.model(scale(pixels)))
-        self._val_loss += F.nll_loss(log_probabilities, labels, reduction="sum")
-        pairs = labels * self.num_classes + log_probabilities.argmax(dim=1)
+        predicted = log_probabilities(self.model(scale(pixels)), self.loss)
+        self._val_loss += F.nll_loss(predicted, labels, reduction="sum")
+        pairs = labels * self.num_classes + predicted.argmax(dim=1)
         self._counts += torch.bincount(pairs, minlength=self.num_classes**2)
 
     def on_validation_epoch_end(self) -> None:
@@ -156,13 +156,6 @@ class Classifier(pl.LightningModule):
         self.history = checkpoint["progress"]["history"]
         self.steps = checkpoint["progress"]["steps"]
 
-    def log_probabilities(self, logits: Tensor) -> Tensor:
-        """Return log probabilities `[N, K]` of logits `[N, K]`."""
-        if self.loss == "softmax":
-            return F.log_softmax(logits, dim=1)
-        yes = F.logsigmoid(logits)
-        return yes - yes.logsumexp(dim=1, keepdim=True)
-
     def _minibatch_loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         strength = self._regularization.augmentation
         logits = self.model(augment(images, strength=strength) if strength else images)
@@ -188,6 +181,14 @@ class Classifier(pl.LightningModule):
 
     def _snapshot(self) -> None:
         self.on_snapshot(self.steps, self.first_layer())
+
+
+def log_probabilities(logits: Tensor, loss: Loss) -> Tensor:
+    """Return log probabilities `[N, K]` of logits `[N, K]`, as the loss they were trained with."""
+    if loss == "softmax":
+        return F.log_softmax(logits, dim=1)
+    yes = F.logsigmoid(logits)
+    return yes - yes.logsumexp(dim=1, keepdim=True)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float) -> Tensor:

@@ -87,8 +87,8 @@ class Run(ABC):
         """
 
     @abstractmethod
-    def finish(self, status: Status, *, reason: str | None = None) -> None:
-        """End the run; a finished run's working folder is removed, others can be resumed."""
+    def finish(self, status: Status, *, reason: str | None = None, resumable: bool = False) -> None:
+        """End the run; its working folder stays only where it is to be resumed."""
 
 
 @final
@@ -115,7 +115,7 @@ class UntrackedRun(Run):
     def log_model(self, model: Any, *, example: np.ndarray, probabilities: np.ndarray) -> None:
         """Do nothing."""
 
-    def finish(self, status: Status, *, reason: str | None = None) -> None:
+    def finish(self, status: Status, *, reason: str | None = None, resumable: bool = False) -> None:
         """Remove the working folder."""
         shutil.rmtree(self.folder)
 
@@ -176,15 +176,15 @@ class MlflowRun(Run):
         self._client.finalize_logged_model(logged.model_id, "READY")
         self._client.log_outputs(self.id, [LoggedModelOutput(logged.model_id, step=0)])
 
-    def finish(self, status: Status, *, reason: str | None = None) -> None:
-        """End the run; a finished run's working folder is removed, others can be resumed."""
+    def finish(self, status: Status, *, reason: str | None = None, resumable: bool = False) -> None:
+        """End the run; its working folder stays only where it is to be resumed."""
         if reason is not None:
             self.set_tags({"end_reason": reason})
-        if status == "FINISHED":
-            shutil.rmtree(self.folder)
-        elif (self.folder / "best.ckpt").exists():
+        if resumable and (self.folder / "best.ckpt").exists():
             self._client.log_artifact(self.id, str(self.folder / "best.ckpt"), "checkpoint")
         self._client.set_terminated(self.id, status=status)
+        if not resumable:
+            shutil.rmtree(self.folder)
 
 
 def start_run(

@@ -1,0 +1,112 @@
+"""What executors on one machine share: a pipe to each worker, and the news that come through it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from time import perf_counter
+from typing import Any, final
+
+from src.search.messages import Ended, Failed, Finished, FromWorker, Job, Ready, Stop, ToWorker
+
+
+@final
+@dataclass(frozen=True)
+class Died:
+    """The worker's process has ended without a word."""
+
+
+@final
+@dataclass(eq=False)
+class Worker:
+    """One worker as the driver sees it; job is None while it is idle or still starting."""
+
+    number: int
+    connection: Connection
+    handle: Any
+    """Its process or thread."""
+    started: float = field(default_factory=perf_counter)
+    ready: bool = False
+    stopping: bool = False
+    job: Job | None = None
+
+
+class Executor(ABC):
+    """Where workers run. The driver submits jobs, waits for news, and answers epochs.
+
+    num_workers: how many jobs train at the same time. busy_seconds: worker time spent on jobs.
+    """
+
+    def __init__(self, *, num_workers: int) -> None:
+        self.num_workers = num_workers
+        self.busy_seconds = 0.0
+        self._workers = [self._start(number) for number in range(num_workers)]
+
+    @abstractmethod
+    def _start(self, number: int) -> Worker:
+        """Start a worker."""
+
+    @abstractmethod
+    def _end(self, worker: Worker) -> None:
+        """Wait for a worker whose connection is closed to be gone."""
+
+    @property
+    def idle(self) -> list[Worker]:
+        """Workers that wait for a job."""
+        return [w for w in self._workers if w.ready and w.job is None]
+
+    @property
+    def busy(self) -> list[Worker]:
+        """Workers that have a job."""
+        return [w for w in self._workers if w.job is not None]
+
+    def submit(self, worker: Worker, job: Job) -> None:
+        """Hand a job to an idle worker."""
+        worker.job, worker.stopping, worker.started = job, False, perf_counter()
+        self.answer(worker, job)
+
+    def answer(self, worker: Worker, message: ToWorker) -> None:
+        """Send a message, unless the worker was told to stop or is gone; then `wait` tells."""
+        if worker.stopping:
+            return
+        worker.stopping = isinstance(message, Stop)
+        try:
+            worker.connection.send(message)
+        except (BrokenPipeError, ConnectionResetError):
+            return  # wait() will find it dead
+
+    def wait(self, timeout_s: float) -> list[tuple[Worker, FromWorker | Died]]:
+        """Return what workers said within the time, at the latest when the first one spoke."""
+        news: list[tuple[Worker, FromWorker | Died]] = []
+        for connection in wait([w.connection for w in self._workers], timeout=timeout_s):
+            worker = next(w for w in self._workers if w.connection is connection)
+            try:
+                message = worker.connection.recv()
+            except (EOFError, OSError):
+                message = Died()
+            if isinstance(message, Ready):
+                worker.ready = True
+            news.append((worker, message))
+        return news
+
+    def release(self, worker: Worker) -> None:
+        """Take note that the worker's job has ended."""
+        self.busy_seconds += perf_counter() - worker.started
+        worker.job = None
+
+    def replace(self, worker: Worker) -> None:
+        """Start another worker in the place of a dead one."""
+        worker.connection.close()
+        self._end(worker)
+        self._workers[self._workers.index(worker)] = self._start(worker.number)
+
+    def close(self) -> None:
+        """Let the workers go."""
+        for worker in self._workers:
+            worker.connection.close()
+        for worker in self._workers:
+            self._end(worker)
+
+
+def ends_job(message: FromWorker | Died) -> bool:
+    """Tell whether the message is the last one of a job."""
+    return isinstance(message, Finished | Ended | Failed | Died)

@@ -1,0 +1,44 @@
+"""Long-lived workers in processes of their own, forked from a server that has loaded everything."""
+
+import multiprocessing
+import os
+from typing import final
+
+from src.ranges import PositiveInt
+from src.search.executors.local import Executor, Worker
+
+END_WITHIN_S = 10.0
+
+
+@final
+class Processes(Executor):
+    """Trains as many trials at a time as there are workers; by default one a core."""
+
+    def __init__(self, *, workers: PositiveInt | None = None) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["src.search.worker"])
+        super().__init__(num_workers=workers or os.cpu_count() or 1)
+
+    def _start(self, number: int) -> Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=_serve, args=(theirs, number), name=f"worker-{number}", daemon=True
+        )
+        process.start()
+        theirs.close()  # else its end would stay open when the worker dies
+        return Worker(number, ours, process)
+
+    def _end(self, worker: Worker) -> None:
+        worker.handle.join(END_WITHIN_S)
+        if worker.handle.is_alive():
+            worker.handle.kill()
+            worker.handle.join()
+
+
+def _serve(connection: "multiprocessing.connection.Connection", number: int) -> None:
+    import torch
+
+    from src.search.worker import work_in_process
+
+    gpus = torch.cuda.device_count()
+    work_in_process(connection, number % gpus if gpus else None)

@@ -1,0 +1,97 @@
+"""What driver and workers say to each other."""
+
+from dataclasses import dataclass
+from typing import final
+
+from src.plan import Plan
+
+
+@final
+@dataclass(frozen=True)
+class Job:
+    """To a worker: train this plan. number: of the trial, or of the confirmation run.
+
+    metric: the epoch's number to report, None to report none. parent: run id of the sweep.
+    resume: run id of an earlier try of this job that died.
+    """
+
+    number: int
+    plan: Plan
+    metric: str | None
+    parent: str | None
+    kind: str = "trial"
+    resume: str | None = None
+
+
+@final
+@dataclass(frozen=True)
+class Go:
+    """To a worker: go on with the next epoch."""
+
+
+@final
+@dataclass(frozen=True)
+class Prune:
+    """To a worker: end this trial, it does not promise enough."""
+
+
+@final
+@dataclass(frozen=True)
+class Stop:
+    """To a worker: end this trial tidily; reason is kept on its run."""
+
+    reason: str
+
+
+@final
+@dataclass(frozen=True)
+class Ready:
+    """From a worker: its libraries are loaded."""
+
+
+@final
+@dataclass(frozen=True)
+class Started:
+    """From a worker: the run of the job exists."""
+
+    run_id: str
+
+
+@final
+@dataclass(frozen=True)
+class Epoch:
+    """From a worker: an epoch, counted from 1, has ended; it waits for Go, Prune or Stop."""
+
+    number: int
+    value: float | None
+
+
+@final
+@dataclass(frozen=True)
+class Finished:
+    """From a worker: the job is done; values by metric name, seconds of its training epochs."""
+
+    run_id: str
+    values: dict[str, float]
+    epochs: int
+    seconds: float
+
+
+@final
+@dataclass(frozen=True)
+class Ended:
+    """From a worker: the job was ended as asked, pruned or stopped."""
+
+    pruned: bool
+
+
+@final
+@dataclass(frozen=True)
+class Failed:
+    """From a worker: the job raised; one line, and whether it was the user's mistake."""
+
+    reason: str
+
+
+FromWorker = Ready | Started | Epoch | Finished | Ended | Failed
+ToWorker = Job | Go | Prune | Stop

@@ -1,0 +1,209 @@
+"""A search space as written in YAML: which values a trial may take, and how Optuna draws them."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, final
+
+from optuna import Trial
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from src.errors import ConfigError
+
+Number = int | float
+Assignment = dict[str, Any]
+"""Values of one trial by configuration key, such as `{"optimizer.lr": 0.01, "model": "dnn"}`."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    when: dict[str, Any] = {}
+    """Other keys and the value, or list of values, under which this one exists at all."""
+
+
+@final
+class Range(_Entry):
+    """Numbers from low to high; whole numbers when all that is given is whole."""
+
+    low: Number = Field(strict=True)
+    high: Number = Field(strict=True)
+    log: bool = False
+    step: Number | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Range":
+        if self.low > self.high:
+            raise ValueError(f"low <= high must hold, but got low={self.low}, high={self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a log scale needs low > 0, but got low={self.low}")
+        if self.step is not None and (self.log or self.step <= 0):
+            raise ValueError("a step must be above 0 and without log")
+        return self
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether only whole numbers are in the range."""
+        return all(isinstance(number, int) for number in (self.low, self.high, self.step or 1))
+
+    def extremes(self) -> list[Number]:
+        """Return the smallest and the largest value."""
+        return [self.low, self.high]
+
+    def draw(self, key: str, trial: Trial) -> Number:
+        """Return the value of a trial."""
+        if self.is_whole:
+            low, high, step = int(self.low), int(self.high), int(self.step or 1)
+            return trial.suggest_int(key, low, high, step=step, log=self.log)
+        return trial.suggest_float(key, self.low, self.high, step=self.step, log=self.log)
+
+    def encode(self, key: str, value: Any) -> dict[str, Any]:
+        """Return what Optuna calls the parameters that give `value`."""
+        return {key: value}
+
+
+@final
+class Choices(_Entry):
+    """One of several values: numbers, words, options of a group, lists."""
+
+    choices: list[Any] = Field(min_length=1)
+
+    def extremes(self) -> list[Any]:
+        """Return every choice."""
+        return self.choices
+
+    def draw(self, key: str, trial: Trial) -> Any:
+        """Return the value of a trial."""
+        drawn = trial.suggest_categorical(key, [_plain(choice) for choice in self.choices])
+        return next(choice for choice in self.choices if _plain(choice) == drawn)
+
+    def encode(self, key: str, value: Any) -> dict[str, Any]:
+        """Return what Optuna calls the parameters that give `value`."""
+        return {key: _plain(value)}
+
+
+@final
+class Layers(_Entry):
+    """A list of varying length with a value of its own for every place."""
+
+    layers: Range | Choices
+    width: Range | Choices
+
+    @model_validator(mode="after")
+    def _counts(self) -> "Layers":
+        for count in self.layers.extremes():
+            if not isinstance(count, int) or count < 1:
+                raise ValueError(f"layers must be whole numbers from 1, but got {count}")
+        return self
+
+    def extremes(self) -> list[list[Any]]:
+        """Return the shortest list of the smallest, and the longest of the largest widths."""
+        fewest, most = min(self.layers.extremes()), max(self.layers.extremes())
+        widths = self.width.extremes()
+        return [[widths[0]] * fewest, [widths[-1]] * most]
+
+    def draw(self, key: str, trial: Trial) -> list[Any]:
+        """Return the value of a trial: first the length, then each place."""
+        count = self.layers.draw(f"{key}.layers", trial)
+        return [self.width.draw(f"{key}.{place}", trial) for place in range(1, count + 1)]
+
+    def encode(self, key: str, value: Any) -> dict[str, Any]:
+        """Return what Optuna calls the parameters that give `value`."""
+        places = {f"{key}.{n}": width for n, width in enumerate(value, start=1)}
+        return {f"{key}.layers": len(value), **places}
+
+
+Entry = Range | Choices | Layers
+
+
+@final
+class Space:
+    """The searched entries in the order they are drawn, and the fixed values beside them."""
+
+    def __init__(self, entries: Mapping[str, Entry], fixed: Assignment) -> None:
+        self.entries = dict(entries)
+        self.fixed = dict(fixed)
+
+    def draw(self, trial: Trial, base: Mapping[str, Any]) -> Assignment:
+        """Return the values of a trial; base: values outside of the space that `when` may name."""
+        drawn: Assignment = dict(self.fixed)
+        for key, entry in self.entries.items():
+            if _holds(entry.when, {**base, **drawn}):
+                drawn[key] = entry.draw(key, trial)
+        return drawn
+
+    def encode(self, assignment: Assignment) -> dict[str, Any]:
+        """Return the Optuna parameters of values to try first.
+
+        Raises ConfigError for keys that the space does not search.
+        """
+        unknown = assignment.keys() - self.entries.keys() - self.fixed.keys()
+        if unknown:
+            raise ConfigError(
+                f"`enqueue`: {', '.join(sorted(unknown))} not in the space; it searches "
+                f"{', '.join(self.entries)}"
+            )
+        params: dict[str, Any] = {}
+        for key, value in assignment.items():
+            if key in self.entries:
+                params |= self.entries[key].encode(key, value)
+        return params
+
+    def corners(self) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
+        """Yield every key with each extreme value and the condition under which it exists."""
+        for key, value in self.fixed.items():
+            yield key, value, {}
+        for key, entry in self.entries.items():
+            for value in entry.extremes():
+                yield key, value, entry.when
+
+    def describe(self) -> dict[str, Any]:
+        """Return the space as plain values, for comparing two spaces."""
+        searched = {k: e.model_dump(exclude_defaults=True) for k, e in self.entries.items()}
+        return {**searched, **self.fixed}
+
+
+def make_space(written: Mapping[str, Any]) -> Space:
+    """Read the space of a sweep's YAML; raises ConfigError with every problem found."""
+    entries: dict[str, Entry] = {}
+    fixed: Assignment = {}
+    problems: list[str] = []
+    for key, value in written.items():
+        kind = _kind(value)
+        if kind is None:
+            fixed[key] = value
+            continue
+        try:
+            entries[key] = kind.model_validate(value)
+        except ValidationError as error:
+            problems.extend(
+                f"`space.{key}{''.join(f'.{part}' for part in problem['loc'])}`: "
+                f"{problem['msg'].removeprefix('Value error, ')}, got {problem['input']!r}"
+                for problem in error.errors(include_url=False)
+            )
+    for key, entry in entries.items():
+        later = set(list(entries)[list(entries).index(key) :]) & entry.when.keys()
+        problems.extend(
+            f"`space.{key}.when`: {other} must stand before {key}" for other in sorted(later)
+        )
+    if problems:
+        raise ConfigError(*problems)
+    return Space(entries, fixed)
+
+
+def _kind(value: Any) -> type[Range] | type[Choices] | type[Layers] | None:
+    if not isinstance(value, Mapping):
+        return None
+    if "choices" in value:
+        return Choices
+    return Layers if "layers" in value or "width" in value else Range
+
+
+def _holds(when: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    return all(
+        values.get(key) in (wanted if isinstance(wanted, list) else [wanted])
+        for key, wanted in when.items()
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return what Optuna can store: lists and mappings as JSON."""
+    return json.dumps(value) if isinstance(value, list | dict) else value

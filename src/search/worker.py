@@ -1,0 +1,116 @@
+"""Trains what the driver hands it, and asks after every epoch whether to go on."""
+
+import json
+import os
+import signal
+import traceback
+from multiprocessing.connection import Connection
+from typing import final
+
+from src.console import SilentReporter
+from src.data.source import Dataset
+from src.errors import TrainingFailed, UserError
+from src.interrupt import Halted
+from src.plan import Component
+from src.search.messages import (
+    Ended,
+    Epoch,
+    Failed,
+    Finished,
+    FromWorker,
+    Job,
+    Prune,
+    Ready,
+    Started,
+    Stop,
+)
+from src.training import train
+
+
+@final
+class _Pruned(Halted):
+    """The driver does not expect enough of this trial."""
+
+
+@final
+class _Stopped(Halted):
+    """The driver ended this trial, or died."""
+
+
+def work_in_process(connection: Connection, gpu: int | None) -> None:
+    """Serve the driver from a process of its own; Ctrl-C is the driver's business.
+
+    gpu: number of the GPU this worker may use, None for no choice.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
+    work(connection)
+
+
+def work(connection: Connection) -> None:
+    """Serve the driver until it closes the connection."""
+    datasets: dict[str, Dataset] = {}
+    try:
+        connection.send(Ready())
+        while True:
+            job = connection.recv()
+            if isinstance(job, Job):  # else: a Stop for a job that had just ended
+                connection.send(_train(job, connection, datasets))
+    except (EOFError, OSError):
+        return  # the driver is gone
+
+
+def _train(job: Job, connection: Connection, datasets: dict[str, Dataset]) -> FromWorker:
+    def ask(epoch: int, metrics: dict[str, float]) -> None:
+        connection.send(Epoch(epoch, metrics[job.metric] if job.metric else None))
+        _obey(connection)
+
+    def check_stop() -> None:
+        if connection.poll():
+            _obey(connection)
+
+    try:
+        result = train(
+            job.plan,
+            reporter=SilentReporter(),
+            dataset=_load(job.plan.data, datasets),
+            check_stop=check_stop,
+            after_epoch=ask,
+            on_start=lambda run_id: connection.send(Started(run_id)),
+            look_at_test=False,
+            parent=job.parent,
+            tags={f"{job.kind}.number": str(job.number)},
+        )
+    except Halted as halt:
+        return Ended(pruned=isinstance(halt, _Pruned))
+    except (UserError, TrainingFailed) as error:
+        return Failed(str(error))
+    except Exception as error:  # noqa: BLE001  a crash ends its run, with traceback, not the sweep
+        return Failed(traceback.format_exception_only(error)[-1].strip())
+    values = {
+        "val_accuracy": result.validation.accuracy,
+        "val_loss": result.validation.log_loss,
+        "parameters": float(result.parameters),
+        "seconds": result.training_seconds,
+    }
+    return Finished(result.run_id, values, result.epochs, result.training_seconds)
+
+
+def _load(data: Component, datasets: dict[str, Dataset]) -> Dataset:
+    """Load each data source once in the life of a worker."""
+    key = json.dumps([data.target, data.arguments], sort_keys=True, default=str)
+    if key not in datasets:
+        datasets[key] = data.build().load()
+    return datasets[key]
+
+
+def _obey(connection: Connection) -> None:
+    try:
+        answer = connection.recv()
+    except (EOFError, OSError) as error:
+        raise _Stopped("the driver is gone") from error
+    if isinstance(answer, Prune):
+        raise _Pruned("pruned: behind the other trials at this epoch")
+    if isinstance(answer, Stop):
+        raise _Stopped(answer.reason)
