@@ -21,7 +21,7 @@ class EpochReporter(ABC):
     def __enter__(self) -> "EpochReporter":
         return self
 
-    def __exit__(
+    def __exit__(  # noqa: B027  nothing to tidy for those who draw nothing
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,

@@ -33,7 +33,11 @@ class TrainingFailed(Exception):
     """A training that started and could not go on; exit code 1."""
 
 
-def nearest(name: str, candidates: Iterable[str]) -> str:
-    """Return ", did you mean `x`?" for the candidate nearest to `name`, or an empty string."""
+def nearest(name: str, candidates: Iterable[str], *, within: str | None = None) -> str:
+    """Return ", did you mean `x`?" for the candidate nearest to `name`, or an empty string.
+
+    within: the group that the name and its candidates are in, to be said with the answer.
+    """
     matches = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
-    return f", did you mean `{matches[0]}`?" if matches else ""
+    prefix = f"{within}." if within else ""
+    return f", did you mean `{prefix}{matches[0]}`?" if matches else ""

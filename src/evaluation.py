@@ -94,9 +94,10 @@ def log_model(predictor: Predictor, images: LabelledImages, run: Run) -> None:
 
 def evaluate_test(predictor: Predictor, test: LabelledImages, run: Run) -> Score:
     """Score a trained model on the test images; the look is counted on the run."""
+    run.count_test_look()
     probabilities = predictor.predict(test.pixels)
     score = _score(probabilities, test)
-    run.set_tags({"test.looks": "1", "digest.test": digest(test)})
+    run.set_tags({"digest.test": digest(test)})
     run.log_metrics(score.metrics("test"))
     if run.tracked:
         with tempfile.TemporaryDirectory() as draft:

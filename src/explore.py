@@ -1,7 +1,7 @@
 """Looks at the data before any model: rows, a pixel column, class balance, first digits."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from omegaconf import DictConfig
@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from src.config import choices, resolved, run_verb
 from src.data.source import Dataset, DataSource, LabelledImages
 from src.errors import ConfigError
-from src.plan import Check
+from src.plan import Check, Component
 from src.settings import Explore
 
 if TYPE_CHECKING:
@@ -136,13 +136,19 @@ def _draw(dataset: Dataset, folder: Path) -> None:
 
 def explore_command(config: DictConfig) -> None:
     """Check the configuration and look at the data it names."""
-    check = Check(resolved(config))
-    source = check.component("data")
-    settings = check.settings(Explore, "explore")
-    check.finish()
+    source, settings = checked(resolved(config))
     name = choices()["data"]
     explore(source.build(), name=name, pixel=settings.pixel, folder=settings.folder / name)
 
 
+def checked(config: dict[str, Any]) -> tuple[Component, Explore]:
+    """Return where the data comes from and what to look at; raises ConfigError."""
+    check = Check(config)
+    source = check.component("data")
+    settings = check.settings(Explore, "explore")
+    check.finish()
+    return source, settings
+
+
 if __name__ == "__main__":
-    run_verb(explore_command, config_name="explore")
+    run_verb(explore_command, config_name="explore", check=checked)

@@ -132,7 +132,7 @@ def fit(
     trainer = pl.Trainer(
         accelerator=plan.trainer.accelerator,
         devices=1,
-        max_epochs=plan.trainer.max_epochs,
+        max_epochs=_last_epoch(plan, last),
         callbacks=callbacks,
         default_root_dir=folder,
         deterministic="warn" if torch.cuda.is_available() else None,
@@ -149,7 +149,11 @@ def fit(
     )
     with warnings.catch_warnings(), reporter:
         warnings.filterwarnings("ignore", module="pytorch_lightning")
-        trainer.fit(classifier, data, ckpt_path=resumed, weights_only=True)
+        try:
+            trainer.fit(classifier, data, ckpt_path=resumed, weights_only=True)
+        except SystemExit:  # Lightning's own answer to SIGTERM, with exit code 0
+            check_stop()
+            raise
     checkpoint = Path(best.best_model_path)
     stored = torch.load(checkpoint, weights_only=True)
     classifier.load_state_dict(stored["state_dict"])
@@ -168,6 +172,17 @@ def fit(
         confusions=_kept(folder / "confusions"),
         checkpoint=checkpoint,
     )
+
+
+def _last_epoch(plan: Plan, checkpoint: Path) -> int:
+    """Return when to end: at once, where the interrupted training had already stopped early."""
+    patience = plan.regularization.patience
+    if patience is None or not checkpoint.exists():
+        return plan.trainer.max_epochs
+    history = torch.load(checkpoint, weights_only=True, map_location="cpu")["progress"]["history"]
+    accuracies = [epoch["val_accuracy"] for epoch in history]
+    waited = len(accuracies) - 1 - accuracies.index(max(accuracies))
+    return len(accuracies) if waited >= patience else plan.trainer.max_epochs
 
 
 @final

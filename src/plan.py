@@ -21,14 +21,14 @@ PROVIDED = {
     "model": ("image_shape", "num_classes"),
     "optimizer": ("params",),
     "scheduler": ("optimizer", "total_steps"),
+    "sampler": ("seed",),
+    "pruner": (),
+    "executor": (),
 }
 """Arguments that come from the program, by kind of component."""
-NOT_ARGUMENTS: dict[str, set[str]] = {
-    "data": set(),
-    "model": {"loss"},
-    "optimizer": set(),
-    "scheduler": set(),
-}
+PLANNED = ("data", "model", "optimizer", "scheduler")
+"""Kinds of components that one training is made of."""
+NOT_ARGUMENTS = {"model": {"loss"}}
 """Keys of a group that are not its constructor's."""
 RULES = {
     "path_type": "should be a path",
@@ -106,7 +106,8 @@ class Check:
         constructor = _constructor(kind, target, self.problems)
         if constructor is None:
             return None
-        arguments = {k: v for k, v in values.items() if k not in {"_target_", *NOT_ARGUMENTS[kind]}}
+        others = {"_target_", *NOT_ARGUMENTS.get(kind, ())}
+        arguments = {k: v for k, v in values.items() if k not in others}
         signature = _signature(constructor, provided=PROVIDED[kind])
         try:
             checked = signature.model_validate(arguments)
@@ -143,7 +144,7 @@ def make_plan(config: dict[str, Any], *, choices: dict[str, str]) -> Plan:
     Raises ConfigError with every problem found in it.
     """
     check = Check(config)
-    components = {kind: check.component(kind) for kind in PROVIDED}
+    components = {kind: check.component(kind) for kind in PLANNED}
     plan_parts = {
         "regularization": check.settings(Regularization, "regularization"),
         "trainer": check.settings(Trainer, "trainer"),
@@ -151,6 +152,7 @@ def make_plan(config: dict[str, Any], *, choices: dict[str, str]) -> Plan:
     }
     top = check.settings(_TopLevel, None)
     loss = check.settings(_Loss, "model")
+    check.problems = list(_said_once(check.problems))
     if not check.problems:
         check.problems += _cross_checks(plan_parts["regularization"], plan_parts["trainer"])
     check.finish()
@@ -164,6 +166,12 @@ def make_plan(config: dict[str, Any], *, choices: dict[str, str]) -> Plan:
         choices=choices,
         config=config,
     )
+
+
+def _said_once(problems: list[str]) -> Iterable[str]:
+    """Leave out what a model only takes over from the regularization."""
+    causes = {p.removeprefix("`regularization.") for p in problems if p.startswith("`regulariz")}
+    return (p for p in problems if p.removeprefix("`model.") not in causes)
 
 
 def _cross_checks(regularization: Regularization, trainer: Trainer) -> Iterable[str]:
@@ -223,7 +231,8 @@ def _lines(error: ValidationError, prefix: str | None, model: type[BaseModel]) -
 
 def _line(problem: Any, key: str, name: str, prefix: str | None, model: type[BaseModel]) -> str:
     if problem["type"] == "extra_forbidden":
-        return f"unknown key `{key}`{nearest(name, model.model_fields) or _takes(prefix, model)}"
+        hint = nearest(name, model.model_fields, within=prefix) or _takes(prefix, model)
+        return f"unknown key `{key}`{hint}"
     place = "".join(f"[{index}]" for index in problem["loc"][1:] if isinstance(index, int))
     if problem["type"] == "missing":
         return f"`{key}{place}` is missing; give it as {key}=VALUE"

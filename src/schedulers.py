@@ -33,14 +33,19 @@ def one_cycle(
 ) -> "LRScheduler":
     """Rise to the learning rate during `rising_fraction`, then fall to nearly zero (Smith 2018).
 
-    `optimizer.lr` is the highest rate of the cycle.
+    `optimizer.lr` is the highest rate of the cycle; it starts at a 25th of it, and ends at a
+    10,000th of that, as in torch's OneCycleLR. Momentum stays as the optimizer says.
     """
-    from torch.optim.lr_scheduler import OneCycleLR
+    from math import cos, pi
 
-    return OneCycleLR(
-        optimizer,
-        max_lr=optimizer.defaults["lr"],
-        total_steps=total_steps + 1,  # torch counts the rate before the first step as one
-        pct_start=rising_fraction,
-        cycle_momentum=bool({"momentum", "betas"} & optimizer.defaults.keys()),
-    )
+    from torch.optim.lr_scheduler import LambdaLR
+
+    peak = rising_fraction * total_steps
+
+    def share(step: int) -> float:
+        rising = step <= peak
+        far = step / peak if rising else (step - peak) / (total_steps - peak)
+        start, end = (1 / 25, 1.0) if rising else (1.0, 1 / 25 / 10_000)
+        return end + (start - end) * (1 + cos(pi * far)) / 2
+
+    return LambdaLR(optimizer, share)

@@ -1,6 +1,7 @@
 """`python -m src.train`: train one model, tracked."""
 
 import dataclasses
+from functools import partial
 
 from omegaconf import DictConfig
 
@@ -38,11 +39,12 @@ def resumed_plan(config: DictConfig) -> Plan:
             "configuration of that run; leave it out, or start a new run"
         )
     tracking = plan_from(config).tracking
-    run_id, stored = find_interrupted(tracking.folder, config.resume)
+    asked = next(o.removeprefix("resume=") for o in task_overrides() if o.startswith("resume="))
+    run_id, stored = find_interrupted(tracking.folder, asked)  # as typed: 12e4 is no number here
     choices = stored.pop("choices")
     plan = make_plan({**stored, "resume": run_id}, choices=choices)
     return dataclasses.replace(plan, tracking=tracking)
 
 
 if __name__ == "__main__":
-    run_verb(train_command, config_name="train")
+    run_verb(train_command, config_name="train", check=partial(make_plan, choices={}))

@@ -1,21 +1,25 @@
 """One training, start to end: the only training path, of `src.train` and of every trial."""
 
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 from types import MappingProxyType
 from typing import final
 
 from src.console import EpochReporter
 from src.data.source import Dataset
-from src.evaluation import Score, evaluate, evaluate_test
+from src.description import data_tags, describe_data, describe_images, describe_params
+from src.evaluation import Score, evaluate, evaluate_test, log_model
 from src.fit import build_classifier, check_accelerator, fit
 from src.interrupt import Halted
+from src.models.predictor import load_predictor
 from src.plan import Plan
 from src.tracking.environment import describe_environment
-from src.tracking.run import DataDescription, Run, reopen_run, start_run
+from src.tracking.run import Run, finished_run, reopen_run, start_run
 
 
 @final
@@ -94,6 +98,17 @@ def train(
     )
 
 
+def examine(plan: Plan, run_id: str, *, dataset: Dataset) -> Score:
+    """Look at the test images with the best checkpoint of a finished run, and export its model."""
+    run = finished_run(plan.tracking, run_id)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = run.fetch("checkpoint/best.ckpt", Path(folder))
+        predictor = load_predictor(checkpoint)
+    score = evaluate_test(predictor, plan.data.build().load_test(), run)
+    log_model(predictor, dataset.validation, run)
+    return score
+
+
 @contextmanager
 def _tracked(
     plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[str, str]
@@ -118,53 +133,23 @@ def _tracked(
     run.finish("FINISHED")
 
 
-def _start(plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[str, str]) -> Run:
+def _start(
+    plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[str, str]
+) -> Run:
     choices = plan.choices
-    shape = dataset.train.pixels.shape[1:]
     return start_run(
         plan.tracking,
         name=plan.name or f"{choices['model']} {choices['data']} seed={plan.seed}",
-        params=_params(plan),
+        params=describe_params(plan),
         tags={
-            "data": choices["data"],
             "model": choices["model"],
-            "digest.data": dataset.data_digest,
-            "digest.split": dataset.split_digest,
             "mlflow.source.name": "src.train",
-            "mlflow.note.content": _note(plan, dataset),
+            "mlflow.note.content": f"**{choices['model']}** on {describe_images(plan, dataset)}",
             **({"mlflow.parentRunId": parent} if parent else {}),
+            **data_tags(plan, dataset),
             **describe_environment(),
             **tags,
         },
-        data=DataDescription(
-            name=choices["data"],
-            digest=dataset.data_digest,
-            source=str(plan.data.arguments.get("path") or plan.data.target),
-            profile={
-                "train": len(dataset.train),
-                "validation": len(dataset.validation),
-                "image_shape": list(shape),
-                "classes": len(dataset.class_names),
-            },
-        ),
+        data=describe_data(plan, dataset),
         config={"choices": choices, **plan.config},
-    )
-
-
-def _params(plan: Plan) -> dict[str, object]:
-    """Return the chosen options and every hyperparameter, by dotted name."""
-    params: dict[str, object] = {"seed": plan.seed, "model.loss": plan.loss, **plan.choices}
-    for component in (plan.data, plan.model, plan.optimizer, plan.scheduler):
-        params |= {f"{component.kind}.{k}": v for k, v in component.arguments.items()}
-    for group in ("regularization", "trainer"):
-        params |= {f"{group}.{k}": v for k, v in plan.config[group].items()}
-    return params
-
-
-def _note(plan: Plan, dataset: Dataset) -> str:
-    shape = " x ".join(str(side) for side in dataset.train.pixels.shape[1:])
-    return (
-        f"**{plan.choices['model']}** on **{plan.choices['data']}**: {len(dataset.train):,} images "
-        f"to train, {len(dataset.validation):,} to validate, {shape} pixels, "
-        f"{len(dataset.class_names)} classes."
     )

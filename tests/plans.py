@@ -1,5 +1,7 @@
 """Plans and problems of command lines, in this process; values that make a training quick."""
 
+from functools import partial
+
 import hydra
 from omegaconf import open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -30,7 +32,9 @@ def problems_of(*overrides: str) -> tuple[str, ...]:
     except ConfigError as error:
         return error.problems
     except (hydra.errors.HydraException, OmegaConfBaseException, ValueError) as error:
-        return explain(error, config_name="train", arguments=list(overrides)).problems
+        check = partial(make_plan, choices={})
+        explained = explain(error, config_name="train", arguments=list(overrides), check=check)
+        return explained.problems
     return ()
 
 
@@ -47,4 +51,20 @@ def dataset_of(plan: Plan, *, train_images: int | None = None) -> Dataset:
         class_names=whole.class_names,
         data_digest=whole.data_digest,
         split_digest=whole.split_digest,
+    )
+
+
+def fit_of(plan: Plan, dataset: Dataset, folder, *, check_stop=lambda: None, log_epoch=None):
+    """Train the plan's model in `folder` without a store; return what the training left."""
+    from src.console import SilentReporter
+    from src.fit import build_classifier, fit
+
+    return fit(
+        build_classifier(plan, dataset),
+        plan,
+        dataset,
+        folder=folder,
+        log_epoch=log_epoch or (lambda epoch, metrics: None),
+        reporter=SilentReporter(),
+        check_stop=check_stop,
     )

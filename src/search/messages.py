@@ -1,7 +1,7 @@
 """What driver and workers say to each other."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 from src.plan import Plan
 
@@ -9,18 +9,26 @@ from src.plan import Plan
 @final
 @dataclass(frozen=True)
 class Job:
-    """To a worker: train this plan. number: of the trial, or of the confirmation run.
+    """To a worker: train this plan.
 
-    metric: the epoch's number to report, None to report none. parent: run id of the sweep.
-    resume: run id of an earlier try of this job that died.
+    number: of the trial, or of the confirmation, as kind says. metric: the epoch's number to
+    report, None to report none. parent: run id of the sweep.
     """
 
     number: int
     plan: Plan
     metric: str | None
-    parent: str | None
-    kind: str = "trial"
-    resume: str | None = None
+    parent: str
+    kind: Literal["trial", "confirmation"] = "trial"
+
+
+@final
+@dataclass(frozen=True)
+class Examine:
+    """To a worker: look at the test images with the model of this finished run, and export it."""
+
+    run_id: str
+    plan: Plan
 
 
 @final
@@ -88,10 +96,11 @@ class Ended:
 @final
 @dataclass(frozen=True)
 class Failed:
-    """From a worker: the job raised; one line, and whether it was the user's mistake."""
+    """From a worker: the job raised; reason is one line or a few."""
 
     reason: str
 
 
 FromWorker = Ready | Started | Epoch | Finished | Ended | Failed
-ToWorker = Job | Go | Prune | Stop
+Task = Job | Examine
+ToWorker = Task | Go | Prune | Stop

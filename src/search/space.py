@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, final
+from typing import Annotated, Any, final
 
 from optuna import Trial
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from src.errors import ConfigError
 
-Number = int | float
+Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True)]
 Assignment = dict[str, Any]
 """Values of one trial by configuration key, such as `{"optimizer.lr": 0.01, "model": "dnn"}`."""
 
@@ -24,8 +24,8 @@ class _Entry(BaseModel):
 class Range(_Entry):
     """Numbers from low to high; whole numbers when all that is given is whole."""
 
-    low: Number = Field(strict=True)
-    high: Number = Field(strict=True)
+    low: Number
+    high: Number
     log: bool = False
     step: Number | None = None
 
@@ -126,7 +126,7 @@ class Space:
         """Return the values of a trial; base: values outside of the space that `when` may name."""
         drawn: Assignment = dict(self.fixed)
         for key, entry in self.entries.items():
-            if _holds(entry.when, {**base, **drawn}):
+            if holds(entry.when, {**base, **drawn}):
                 drawn[key] = entry.draw(key, trial)
         return drawn
 
@@ -197,7 +197,8 @@ def _kind(value: Any) -> type[Range] | type[Choices] | type[Layers] | None:
     return Layers if "layers" in value or "width" in value else Range
 
 
-def _holds(when: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+def holds(when: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Tell whether every key has the value, or one of the values, that the condition wants."""
     return all(
         values.get(key) in (wanted if isinstance(wanted, list) else [wanted])
         for key, wanted in when.items()

@@ -5,6 +5,7 @@ import os
 import signal
 import traceback
 from multiprocessing.connection import Connection
+from time import perf_counter
 from typing import final
 
 from src.console import SilentReporter
@@ -15,6 +16,7 @@ from src.plan import Component
 from src.search.messages import (
     Ended,
     Epoch,
+    Examine,
     Failed,
     Finished,
     FromWorker,
@@ -24,7 +26,7 @@ from src.search.messages import (
     Started,
     Stop,
 )
-from src.training import train
+from src.training import examine, train
 
 
 @final
@@ -55,8 +57,11 @@ def work(connection: Connection) -> None:
         connection.send(Ready())
         while True:
             job = connection.recv()
-            if isinstance(job, Job):  # else: a Stop for a job that had just ended
+            if isinstance(job, Job):
                 connection.send(_train(job, connection, datasets))
+            elif isinstance(job, Examine):
+                connection.send(_examine(job, datasets))
+            # else a Stop, for a job that had just ended
     except (EOFError, OSError):
         return  # the driver is gone
 
@@ -95,6 +100,15 @@ def _train(job: Job, connection: Connection, datasets: dict[str, Dataset]) -> Fr
         "seconds": result.training_seconds,
     }
     return Finished(result.run_id, values, result.epochs, result.training_seconds)
+
+
+def _examine(job: Examine, datasets: dict[str, Dataset]) -> FromWorker:
+    began = perf_counter()
+    try:
+        score = examine(job.plan, job.run_id, dataset=_load(job.plan.data, datasets))
+    except Exception as error:  # noqa: BLE001  the sweep has its result without it, and says so
+        return Failed(traceback.format_exception_only(error)[-1].strip())
+    return Finished(job.run_id, score.metrics("test"), 0, perf_counter() - began)
 
 
 def _load(data: Component, datasets: dict[str, Dataset]) -> Dataset:

@@ -27,7 +27,7 @@ from mlflow.entities import (
 
 from src.errors import ConfigError
 from src.settings import Tracking
-from src.tracking.store import Store, open_store
+from src.tracking.store import Store, make_folder, open_store
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -57,7 +57,6 @@ class Run(ABC):
     def __init__(self, run_id: str, folder: Path) -> None:
         self.id = run_id
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
 
     @abstractmethod
     def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
@@ -66,6 +65,10 @@ class Run(ABC):
     @abstractmethod
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags in one batch."""
+
+    @abstractmethod
+    def count_test_look(self) -> None:
+        """Count one more look at the test images, in the tag `test.looks`."""
 
     @abstractmethod
     def log_files(self, folder: Path) -> None:
@@ -101,6 +104,9 @@ class UntrackedRun(Run):
         """Do nothing."""
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Do nothing."""
+
+    def count_test_look(self) -> None:
         """Do nothing."""
 
     def log_files(self, folder: Path) -> None:
@@ -141,6 +147,11 @@ class MlflowRun(Run):
         """Set tags in one batch."""
         self._client.log_batch(self.id, tags=[RunTag(k, v) for k, v in tags.items()])
 
+    def count_test_look(self) -> None:
+        """Count one more look at the test images, in the tag `test.looks`."""
+        looks = int(self._client.get_run(self.id).data.tags.get("test.looks", 0))
+        self.set_tags({"test.looks": str(looks + 1)})
+
     def log_files(self, folder: Path) -> None:
         """Copy every file below the folder, with its sub-folders, to the run's artifacts."""
         self._client.log_artifacts(self.id, str(folder))
@@ -152,6 +163,10 @@ class MlflowRun(Run):
     def log_picture(self, picture: np.ndarray, *, key: str, step: int) -> None:
         """Log uint8 RGB `[H, W, 3]` as one step of a series for the step slider."""
         self._client.log_image(self.id, picture, key=key, step=step, synchronous=True)
+
+    def fetch(self, artifact: str, folder: Path) -> Path:
+        """Copy an artifact, a file or a folder, into a local folder and return its path there."""
+        return Path(self._client.download_artifacts(self.id, artifact, str(folder)))
 
     def log_model(self, model: Any, *, example: np.ndarray, probabilities: np.ndarray) -> None:
         """Export the model as PyTorch's pt2 archive and tie it to this run."""
@@ -183,7 +198,7 @@ class MlflowRun(Run):
         if resumable and (self.folder / "best.ckpt").exists():
             self._client.log_artifact(self.id, str(self.folder / "best.ckpt"), "checkpoint")
         self._client.set_terminated(self.id, status=status)
-        if not resumable:
+        if not resumable and self.folder.exists():
             shutil.rmtree(self.folder)
 
 
@@ -200,11 +215,11 @@ def start_run(
 
     Raises TrackingError when the store cannot be used.
     """
-    runs = settings.folder.resolve() / "runs"
     if not settings.enabled:
-        run: Run = UntrackedRun(uuid4().hex, runs / f"untracked-{uuid4().hex[:12]}")
+        run: Run = UntrackedRun(uuid4().hex, Path(tempfile.mkdtemp(prefix="untracked-")))
     else:
         store = open_store(settings)
+        runs = make_folder(settings.folder.resolve() / "runs")
         created = store.client.create_run(store.experiment_id, run_name=name, tags=dict(tags))
         run_id = created.info.run_id
         run = MlflowRun(store, run_id, runs / run_id)
@@ -212,6 +227,7 @@ def start_run(
         store.client.log_batch(run_id, params=[Param(k, v) for k, v in texts.items()])
         store.client.log_inputs(run_id, [_dataset_input(data)])
         store.client.log_dict(run_id, dict(config), "config.yaml")
+    run.folder.mkdir(exist_ok=True)
     (run.folder / "config.json").write_text(json.dumps(config))
     return run
 
@@ -223,6 +239,23 @@ def reopen_run(settings: Tracking, run_id: str) -> Run:
     if "end_reason" in store.client.get_run(run_id).data.tags:
         store.client.delete_tag(run_id, "end_reason")
     return MlflowRun(store, run_id, settings.folder.resolve() / "runs" / run_id)
+
+
+def finished_run(settings: Tracking, run_id: str) -> "MlflowRun":
+    """Return a run that has ended, to read from it or to add to it."""
+    return MlflowRun(open_store(settings), run_id, settings.folder.resolve() / "runs" / run_id)
+
+
+def end_children(settings: Tracking, parent: str, *, reason: str) -> None:
+    """End the runs below `parent` that are RUNNING though nobody works on them any more."""
+    store = open_store(settings)
+    running = store.client.search_runs(
+        [store.experiment_id],
+        f"attributes.status = 'RUNNING' and tags.`mlflow.parentRunId` = '{parent}'",
+        max_results=1000,
+    )
+    for child in running:
+        finished_run(settings, child.info.run_id).finish("KILLED", reason=reason)
 
 
 def find_interrupted(folder: Path, run_id: str) -> tuple[str, dict[str, Any]]:

@@ -49,20 +49,32 @@ def open_store(settings: Tracking) -> Store:
     return Store(client, _experiment(client, settings.experiment, artifacts), uri)
 
 
+def make_folder(folder: Path) -> Path:
+    """Return the folder, made where it was missing; raises TrackingError where it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return folder
+
+
 def _create_database(folder: Path) -> None:
     database = folder / "mlflow.db"
     if database.exists():
         return
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".mlflow.db.lock"):
+        with FileLock(make_folder(folder) / ".mlflow.db.lock"):
             if not database.exists():
                 _build_database(database)
     except OSError as error:
-        raise TrackingError(
-            f"`tracking.folder`={folder}: cannot be written ({error.strerror or error}); "
-            "choose a folder you may write to, or tracking=off"
-        ) from error
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> TrackingError:
+    return TrackingError(
+        f"`tracking.folder`={folder}: cannot be written ({error.strerror or error}); "
+        "choose a folder you may write to, or tracking=off"
+    )
 
 
 def _build_database(database: Path) -> None:

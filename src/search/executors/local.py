@@ -6,7 +6,7 @@ from multiprocessing.connection import Connection, wait
 from time import perf_counter
 from typing import Any, final
 
-from src.search.messages import Ended, Failed, Finished, FromWorker, Job, Ready, Stop, ToWorker
+from src.search.messages import Ended, Failed, Finished, FromWorker, Ready, Stop, Task, ToWorker
 
 
 @final
@@ -27,7 +27,7 @@ class Worker:
     started: float = field(default_factory=perf_counter)
     ready: bool = False
     stopping: bool = False
-    job: Job | None = None
+    job: Task | None = None
 
 
 class Executor(ABC):
@@ -59,7 +59,7 @@ class Executor(ABC):
         """Workers that have a job."""
         return [w for w in self._workers if w.job is not None]
 
-    def submit(self, worker: Worker, job: Job) -> None:
+    def submit(self, worker: Worker, job: Task) -> None:
         """Hand a job to an idle worker."""
         worker.job, worker.stopping, worker.started = job, False, perf_counter()
         self.answer(worker, job)

@@ -1,0 +1,47 @@
+"""Finds what is wrong with a search before its first trial."""
+
+from itertools import product
+from typing import Any
+
+from src.errors import ConfigError
+from src.search.composer import Composer, is_group
+from src.search.settings import SweepSettings
+from src.search.space import Assignment, Space, holds
+
+
+def check_space(space: Space, settings: SweepSettings, composer: Composer) -> None:
+    """Compose a trial at every end of every range, and every configuration to try first.
+
+    Raises ConfigError with every problem: keys that do not exist, values that do not fit.
+    """
+    problems: dict[str, None] = {}  # a set that keeps its order
+    if not space.entries:
+        problems["`space`: nothing to search; name a sweep (sweep=dnn) or give ranges"] = None
+
+    def attempt(assignment: Assignment) -> None:
+        try:
+            composer.plan(assignment, seed=settings.seed, name="check")
+        except ConfigError as error:
+            problems.update(dict.fromkeys(error.problems))
+
+    base = composer.base_values()
+    group_keys = [key for key in space.entries if is_group(key)]
+    options = [space.entries[key].extremes() for key in group_keys]
+    for chosen in product(*options):
+        groups = {**_fixed_groups(space), **dict(zip(group_keys, chosen, strict=True))}
+        attempt(groups)
+        for key, value, when in space.corners():
+            if not is_group(key) and holds(when, {**base, **space.fixed, **groups}):
+                attempt({**groups, key: value})
+    for assignment in settings.enqueue:
+        try:
+            space.encode(assignment)
+        except ConfigError as error:
+            problems.update(dict.fromkeys(error.problems))
+        attempt({**space.fixed, **assignment})
+    if problems:
+        raise ConfigError(*problems)
+
+
+def _fixed_groups(space: Space) -> dict[str, Any]:
+    return {key: value for key, value in space.fixed.items() if is_group(key)}

@@ -1,0 +1,91 @@
+"""From the values of one trial to its plan, composed by Hydra like any training."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, final
+
+from hydra import compose
+from omegaconf import DictConfig, OmegaConf
+
+from src.config import CONF, chosen_options, known_keys, resolved
+from src.errors import ConfigError, nearest
+from src.plan import Plan, make_plan
+from src.search.space import Assignment
+
+PLAN_KEYS = (
+    "data",
+    "model",
+    "regularization",
+    "optimizer",
+    "scheduler",
+    "trainer",
+    "tracking",
+    "seed",
+    "name",
+)
+
+
+@final
+class Composer:
+    """Composes trials on the base of one command line; every choice of groups only once.
+
+    threads: processor threads of a trial that says nothing of its own.
+    """
+
+    def __init__(self, config_name: str, overrides: list[str], *, threads: int) -> None:
+        self._config_name = config_name
+        self._threads = threads
+        self._overrides = overrides
+        self._composed: dict[tuple[tuple[str, str], ...], tuple[DictConfig, dict[str, str]]] = {}
+
+    def plan(self, assignment: Assignment, *, seed: int, name: str) -> Plan:
+        """Return the checked plan of a trial; raises ConfigError where the values do not fit."""
+        groups = {key: str(value) for key, value in assignment.items() if is_group(key)}
+        base, choices = self._base(groups)
+        config = copy.deepcopy(base)
+        for key, value in assignment.items():
+            if key in groups:
+                continue
+            known = known_keys(config)
+            if key not in known:
+                raise ConfigError(f"unknown key `{key}` in the space{nearest(key, known)}")
+            OmegaConf.update(config, key, value)
+        plain = {key: value for key, value in resolved(config).items() if key in PLAN_KEYS}
+        plain |= {"seed": seed, "name": name, "resume": None}
+        plan = make_plan(plain, choices=choices)
+        threads = plan.trainer.threads or self._threads
+        return replace(plan, trainer=plan.trainer.model_copy(update={"threads": threads}))
+
+    def base_values(self) -> dict[str, Any]:
+        """Return options and values, by key, of a trial whose own values are left out."""
+        base, choices = self._base({})
+        plain = {key: value for key, value in resolved(base).items() if key in PLAN_KEYS}
+        return {**dict(flat(plain)), **choices}
+
+    def _base(self, groups: Mapping[str, str]) -> tuple[DictConfig, dict[str, str]]:
+        """Return the composed configuration and the option chosen of every group."""
+        key = tuple(sorted(groups.items()))
+        if key not in self._composed:
+            overrides = [*self._overrides, *(f"{group}={option}" for group, option in key)]
+            composed = compose(self._config_name, overrides=overrides, return_hydra_config=True)
+            choices = chosen_options(composed.hydra.runtime.choices)
+            OmegaConf.set_readonly(composed, False)
+            OmegaConf.set_struct(composed, False)
+            del composed["hydra"]
+            self._composed[key] = composed, choices
+        return self._composed[key]
+
+
+def flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every value of nested mappings with its dotted key."""
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def is_group(key: str) -> bool:
+    """Tell whether the key names a group of options rather than a value."""
+    return (CONF / key).is_dir()

@@ -1,0 +1,97 @@
+"""After the search: the best configuration on fresh seeds, and one look at the test images."""
+
+from dataclasses import replace
+
+import optuna
+
+from src.interrupt import StopRequest
+from src.plan import Plan
+from src.search.driver import NEWS_WITHIN_S, trial_seed
+from src.search.executors.local import Died, Executor, ends_job
+from src.search.messages import Epoch, Examine, Failed, Finished, Go, Job, Stop
+from src.search.screen import SweepScreen, short
+from src.search.settings import SweepSettings
+
+FIRST_FRESH_SEED = 1_000_000
+"""Number whose seed the first confirmation gets; trials never come that far."""
+
+
+def confirm(
+    study: optuna.Study,
+    plan: Plan,
+    executor: Executor,
+    *,
+    settings: SweepSettings,
+    parent: str,
+    screen: SweepScreen,
+    stop: StopRequest,
+) -> None:
+    """Train the plan on each fresh seed that it was not yet trained on.
+
+    The values are kept with the study under `confirmations`, by the name of the plan, so that an
+    interrupted session goes on where it stopped.
+    """
+    metric = settings.objective[0].metric
+    waiting = [n for n in range(settings.confirm.seeds) if str(n) not in confirmed(study, plan)]
+    if waiting:
+        screen.say(f"confirming {plan.name} on {settings.confirm.seeds} fresh seeds")
+    while waiting or executor.busy:
+        if stop.interrupted is not None:
+            waiting.clear()
+            for worker in executor.busy:
+                executor.answer(worker, Stop(str(stop.interrupted)))
+        for worker in executor.idle:
+            if waiting:
+                number = waiting.pop(0)
+                seed = trial_seed(settings.seed, FIRST_FRESH_SEED + number)
+                again = replace(plan, seed=seed, name=f"{plan.name} again {number + 1}")
+                executor.submit(worker, Job(number, again, None, parent, kind="confirmation"))
+        for worker, message in executor.wait(NEWS_WITHIN_S):
+            job = worker.job
+            if isinstance(message, Died):
+                executor.replace(worker)
+            if job is None or not isinstance(job, Job):
+                continue
+            if isinstance(message, Epoch):
+                executor.answer(worker, Go())
+            if ends_job(message):
+                executor.release(worker)
+            if isinstance(message, Finished):
+                value = message.values[metric]
+                values = {**confirmed(study, plan), str(job.number): value}
+                stored = study.user_attrs.get("confirmations", {})
+                study.set_user_attr("confirmations", {**stored, str(plan.name): values})
+                screen.say(f"confirmation {job.number + 1}: {metric} {short(value)}")
+            elif isinstance(message, Failed):
+                screen.say(f"confirmation {job.number + 1} failed: {message.reason}")
+
+
+def confirmed(study: optuna.Study, plan: Plan) -> dict[str, float]:
+    """Return the values of the plan's confirmations so far, by number."""
+    return study.user_attrs.get("confirmations", {}).get(str(plan.name), {})
+
+
+def examine(
+    study: optuna.Study, plan: Plan, run_id: str, executor: Executor, *, screen: SweepScreen
+) -> dict[str, float] | None:
+    """Look at the test images with the champion, once in the life of a sweep; export its model.
+
+    Returns `test/accuracy` and its interval, or None where it failed, which is said.
+    """
+    known = study.user_attrs.get("test", {})
+    if run_id in known:
+        return known[run_id]
+    while not executor.idle:
+        executor.wait(NEWS_WITHIN_S)
+    executor.submit(executor.idle[0], Examine(run_id, plan))
+    while executor.busy:
+        for worker, message in executor.wait(NEWS_WITHIN_S):
+            if not ends_job(message) or worker.job is None:
+                continue
+            executor.release(worker)
+            if isinstance(message, Finished):
+                study.set_user_attr("test", {**known, run_id: message.values})
+                return message.values
+            reason = message.reason if isinstance(message, Failed) else "its worker died"
+            screen.say(f"the champion's look at the test images failed: {reason}")
+    return None

@@ -1,0 +1,290 @@
+"""The one process that owns the study: asks Optuna, hands out trials, answers epochs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from time import perf_counter
+from typing import final
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import Trial, TrialState
+
+from src.interrupt import StopRequest
+from src.plan import Plan
+from src.search.composer import Composer
+from src.search.executors.local import Died, Executor, Worker, ends_job
+from src.search.messages import (
+    Ended,
+    Epoch,
+    Failed,
+    Finished,
+    FromWorker,
+    Go,
+    Job,
+    Prune,
+    Started,
+    Stop,
+)
+from src.search.screen import SweepScreen, TrialLine
+from src.search.settings import SweepSettings
+from src.search.space import Assignment, Space
+from src.search.study import finished_trials, try_again
+
+NEWS_WITHIN_S = 0.5
+"""How long the driver waits for workers before it looks at signals and the clock."""
+
+
+@final
+@dataclass
+class _Running:
+    trial: Trial
+    job: Job
+    began: float
+    run_id: str | None = None
+    epochs: int = 0
+    reached: bool = False
+    tries: int = 1
+
+
+@final
+class Driver:
+    """Runs a search until a target, a budget, failures or a signal end it.
+
+    stop_reason is None while the search goes on, then one line for people.
+    """
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        *,
+        settings: SweepSettings,
+        space: Space,
+        composer: Composer,
+        executor: Executor,
+        parent: str,
+        screen: SweepScreen,
+        stop: StopRequest,
+        end_run: Callable[[str, str], None],
+    ) -> None:
+        self._study = study
+        self._settings = settings
+        self._space = space
+        self._composer = composer
+        self._executor = executor
+        self._parent = parent
+        self._screen = screen
+        self._stop = stop
+        self._end_run = end_run
+        self._seconds_before: float = study.user_attrs.get("seconds", 0.0)
+        self._began = perf_counter()
+        self._base = composer.base_values()
+        self._running: dict[Worker, _Running] = {}
+        self._failed_in_a_row = 0
+        self._again: list[_Running] = []
+        self._finished = len(finished_trials(study))
+        self._best = Best(study)
+        self.stop_reason: str | None = self._reached_before()
+
+    @property
+    def seconds_used(self) -> float:
+        """Wall seconds of this sweep in all its sessions."""
+        return self._seconds_before + perf_counter() - self._began
+
+    @property
+    def utilisation(self) -> float:
+        """Share of the workers' time in this session that was spent on trials, 0..1."""
+        available = self._executor.num_workers * (perf_counter() - self._began)
+        return self._executor.busy_seconds / available
+
+    def run(self) -> None:
+        """Search; on return no trial of this driver is left running."""
+        try:
+            self._loop()
+        finally:
+            self._study.set_user_attr("seconds", self.seconds_used)
+
+    def _loop(self) -> None:
+        while True:
+            self._check_budgets()
+            if self.stop_reason is None:
+                for worker in self._executor.idle:
+                    if self._again or self._wants_trial():
+                        self._hand_out(worker)
+            if not self._running and (self.stop_reason or not self._may_start()):
+                break
+            for worker, message in self._executor.wait(NEWS_WITHIN_S):
+                self._hear(worker, message)
+            self._screen.progress(
+                finished=self._finished,
+                running={r.trial.number: r.epochs for r in self._running.values()},
+            )
+
+    def _may_start(self) -> bool:
+        return bool(self._again) or self._wants_trial()
+
+    def _wants_trial(self) -> bool:
+        open_places = self._settings.n_trials - self._finished
+        return len(self._running) < open_places
+
+    def _check_budgets(self) -> None:
+        timeout = self._settings.timeout_minutes
+        if self._stop.interrupted is not None:
+            self._end(str(self._stop.interrupted))
+        elif timeout is not None and self.seconds_used > timeout * 60:
+            self._end(f"the time budget of {timeout:g} minutes is used up")
+        elif self.stop_reason is None and not self._may_start() and not self._running:
+            self.stop_reason = f"the budget of {self._settings.n_trials} trials is used up"
+
+    def _end(self, reason: str, *, but: _Running | None = None) -> None:
+        """Stop asking for trials, and end the running ones (`but` one that may finish)."""
+        self.stop_reason = self.stop_reason or reason
+        for worker, running in self._running.items():
+            if running is not but:
+                self._executor.answer(worker, Stop(reason))
+
+    def _hand_out(self, worker: Worker) -> None:
+        running = self._again.pop() if self._again else self._ask()
+        self._running[worker] = running
+        self._executor.submit(worker, running.job)
+
+    def _ask(self) -> _Running:
+        trial = self._study.ask()
+        assignment = self._space.draw(trial, self._base)
+        trial.set_user_attr("assignment", assignment)
+        plan = self._plan(assignment, trial.number)
+        job = Job(trial.number, plan, self._settings.epoch_metric, self._parent)
+        return _Running(trial, job, perf_counter())
+
+    def _plan(self, assignment: Assignment, number: int) -> Plan:
+        seed = trial_seed(self._settings.seed, number)
+        name = f"{self._study.study_name} {number:03}"
+        return self._composer.plan(assignment, seed=seed, name=name)
+
+    def _hear(self, worker: Worker, message: FromWorker | Died) -> None:
+        running = self._running.get(worker)
+        if isinstance(message, Died):
+            self._executor.replace(worker)
+        if running is None:
+            return
+        if isinstance(message, Started):
+            running.run_id = message.run_id
+            running.trial.set_user_attr("run_id", message.run_id)
+        elif isinstance(message, Epoch):
+            running.epochs = message.number
+            self._executor.answer(worker, self._judge(running, message))
+        if ends_job(message):
+            self._executor.release(worker)
+            del self._running[worker]
+            self._close(running, message)
+
+    def _judge(self, running: _Running, epoch: Epoch) -> Go | Prune:
+        if epoch.value is None:
+            return Go()
+        running.trial.report(epoch.value, epoch.number)
+        if not running.reached and self._reaches(epoch.value):
+            running.reached = True  # it may train to its end; the others need not
+            self._end(self._reached(running.trial.number), but=running)
+        if not running.reached and running.trial.should_prune():
+            return Prune()
+        return Go()
+
+    def _close(self, running: _Running, message: FromWorker | Died) -> None:
+        state, reason = TrialState.FAIL, None
+        values: list[float] | None = None
+        if isinstance(message, Finished):
+            state = TrialState.COMPLETE
+            values = [message.values[o.metric] for o in self._settings.objective]
+            for name, value in {**message.values, "epochs": message.epochs}.items():
+                running.trial.set_user_attr(name, value)
+        elif isinstance(message, Ended) and message.pruned:
+            state, reason = TrialState.PRUNED, f"after epoch {running.epochs}"
+        elif isinstance(message, Ended):
+            self._line(running, "STOPPED", None, "")
+            try_again(self._study, running.trial, reason=self.stop_reason or "stopped")
+            return
+        elif isinstance(message, Failed):
+            reason = message.reason.splitlines()[0]
+        elif isinstance(message, Died):
+            reason = "its worker died"
+            if self._retry(running):
+                return
+        running.trial.set_user_attr("epochs", running.epochs)
+        if reason:
+            running.trial.set_user_attr("end_reason", reason)
+        self._study.tell(running.trial, values, state)
+        self._finished += state != TrialState.FAIL
+        self._best.hear(values)
+        self._line(running, state.name, values, reason or "")
+        self._count_failures(state, reason)
+        if values is not None and self.stop_reason is None and self._reaches(values[0]):
+            self._end(self._reached(running.trial.number))
+
+    def _retry(self, running: _Running) -> bool:
+        """Line a trial whose worker died up for one more try, on from its last checkpoint."""
+        if running.tries > 1 or self.stop_reason is not None:
+            if running.run_id is not None:
+                self._end_run(running.run_id, "its worker died")
+            return False
+        running.tries += 1
+        if running.run_id is not None:
+            plan = replace(running.job.plan, resume=running.run_id)
+            running.job = replace(running.job, plan=plan)
+        self._again.append(running)
+        return True
+
+    def _count_failures(self, state: TrialState, reason: str | None) -> None:
+        self._failed_in_a_row = self._failed_in_a_row + 1 if state == TrialState.FAIL else 0
+        if self._failed_in_a_row >= self._settings.max_failures:
+            self._end(f"{self._failed_in_a_row} trials in a row failed, the last one: {reason}")
+
+    def _reaches(self, value: float) -> bool:
+        target, objective = self._settings.target, self._settings.objective
+        return target is not None and len(objective) == 1 and objective[0].reaches(value, target)
+
+    def _reached(self, number: int) -> str:
+        return f"trial {number} reached the target {self._settings.target:g}"
+
+    def _reached_before(self) -> str | None:
+        """Return the stop reason of a search that had reached its target in an earlier session."""
+        complete = self._study.get_trials(states=[TrialState.COMPLETE], deepcopy=False)
+        reached = [trial.number for trial in complete if self._reaches(trial.values[0])]
+        return self._reached(reached[0]) if reached else None
+
+    def _line(
+        self, running: _Running, state: str, values: list[float] | None, reason: str
+    ) -> None:
+        self._screen.trial(
+            TrialLine(
+                number=running.trial.number,
+                state=state,
+                values=values,
+                best=self._best.value,
+                assignment=running.trial.user_attrs["assignment"],
+                seconds=perf_counter() - running.began,
+                reason=reason,
+            )
+        )
+
+
+def trial_seed(sweep_seed: int, number: int) -> int:
+    """Return the seed of a trial: a function of the sweep's seed and the trial's number."""
+    digest = sha256(f"{sweep_seed}:{number}".encode()).digest()
+    return int.from_bytes(digest[:4], "little")
+
+
+@final
+class Best:
+    """The best value so far of a study of one objective; None before there is one."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self._pick = max if study.directions[0] == StudyDirection.MAXIMIZE else min
+        self._only = len(study.directions) == 1
+        self.value: float | None = None
+        for trial in study.get_trials(states=[TrialState.COMPLETE], deepcopy=False):
+            self.hear(trial.values)
+
+    def hear(self, values: list[float] | None) -> None:
+        """Take note of the values of a trial that is complete."""
+        if self._only and values is not None:
+            self.value = values[0] if self.value is None else self._pick(self.value, values[0])

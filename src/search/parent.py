@@ -1,0 +1,100 @@
+"""The run that stands for a whole sweep in the tracking store; its trials are its children."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from src.data.source import Dataset
+from src.description import data_tags, describe_data, describe_images
+from src.interrupt import Halted
+from src.plan import Plan
+from src.search.settings import SweepSettings
+from src.settings import Tracking
+from src.tracking.environment import describe_environment
+from src.tracking.run import Run, end_children, finished_run, reopen_run, start_run
+
+
+@contextmanager
+def open_parent(
+    study: optuna.Study, plan: Plan, settings: SweepSettings, dataset: Dataset
+) -> Iterator[Run]:
+    """Hold the sweep's run open, new or from an earlier session; its end follows from the work.
+
+    Children that a dead driver left RUNNING are ended first.
+    """
+    run_id = study.user_attrs.get("parent")
+    if run_id is None:
+        run = _start(study, plan, settings, dataset)
+        study.set_user_attr("parent", run.id)
+    else:
+        run = reopen_run(plan.tracking, run_id)
+        end_children(plan.tracking, run_id, reason="its driver died")
+    try:
+        yield run
+    except BaseException as error:
+        halted = isinstance(error, Halted | KeyboardInterrupt)
+        run.finish("KILLED" if halted else "FAILED", reason=str(error) or repr(error))
+        raise
+    run.finish("FINISHED")
+
+
+def finish_parent(
+    run: Run,
+    tracking: Tracking,
+    folder: Path,
+    summary: Mapping[str, Any],
+    settings: SweepSettings,
+) -> None:
+    """Leave numbers, verdict, report and the best trial's pictures on the sweep's run."""
+    counts: Mapping[str, int] = summary["counts"]
+    metrics = {f"trials/{state.lower()}": float(count) for state, count in counts.items()}
+    metrics |= {"seconds/wall": summary["seconds"], "workers/utilisation": summary["utilisation"]}
+    for objective, value in zip(settings.objective, summary["best_values"] or [], strict=False):
+        metrics[f"best/{objective.metric}"] = value
+    run.log_metrics({**metrics, **(summary["test"] or {})})
+    verdict = summary["verdict"]
+    run.set_tags(
+        {
+            "verdict": verdict["answer"],
+            "stop_reason": summary["stop_reason"],
+            "best_trial": str(summary["best"]),
+            "budget": f"{counts.get('COMPLETE', 0) + counts.get('PRUNED', 0)} of "
+            f"{settings.n_trials} trials",
+        }
+    )
+    with tempfile.TemporaryDirectory() as draft:
+        shutil.copytree(folder, Path(draft) / "sweep")
+        if summary["best_run"] is not None:
+            best = finished_run(tracking, summary["best_run"])
+            best.fetch("figures", Path(draft))
+        run.log_files(Path(draft))
+
+
+def _start(study: optuna.Study, plan: Plan, settings: SweepSettings, dataset: Dataset) -> Run:
+    definition: Mapping[str, Any] = study.user_attrs["definition"]
+    searched = {k: v for k, v in definition.items() if k.startswith("space.")}
+    return start_run(
+        plan.tracking,
+        name=study.study_name,
+        params={
+            **searched,
+            "objective": ", ".join(definition["objective"]),
+            "target": settings.target,
+            "n_trials": settings.n_trials,
+            "seed": settings.seed,
+        },
+        tags={
+            "sweep": study.study_name,
+            "mlflow.source.name": "src.sweep",
+            "mlflow.note.content": f"A search on {describe_images(plan, dataset)}",
+            **data_tags(plan, dataset),
+            **describe_environment(),
+        },
+        data=describe_data(plan, dataset),
+        config=definition,
+    )

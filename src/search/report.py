@@ -1,0 +1,116 @@
+"""What a sweep leaves behind: charts, the trials as a table, the best as a configuration."""
+
+import json
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+import yaml
+from optuna.trial import FrozenTrial, TrialState
+
+from src.plan import Plan
+from src.search.composer import PLAN_KEYS
+from src.search.settings import SweepSettings
+
+CHARTS = (
+    "optimization_history",
+    "param_importances",
+    "slice",
+    "parallel_coordinate",
+    "intermediate_values",
+    "timeline",
+)
+
+
+def write_report(
+    folder: Path,
+    study: optuna.Study,
+    settings: SweepSettings,
+    *,
+    best: Plan | None,
+    summary: Mapping[str, Any],
+) -> list[str]:
+    """Write trials.csv, summary.json, experiment/best.yaml and the charts; return what is missing.
+
+    A chart that Optuna cannot draw, as importances of a single trial, is named with the reason.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    study.trials_dataframe().to_csv(folder / "trials.csv", index=False)
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2))
+    if best is None:
+        return ["charts: no trial was finished"]
+    _write_best(folder / "experiment" / "best.yaml", study, best)
+    return _draw_charts(folder, study, settings)
+
+
+def best_trial(study: optuna.Study) -> FrozenTrial | None:
+    """Return the best complete trial; of several objectives, the best in the first of them."""
+    complete = study.get_trials(states=[TrialState.COMPLETE], deepcopy=False)
+    pick = max if study.directions[0] == optuna.study.StudyDirection.MAXIMIZE else min
+    return pick(complete, key=lambda trial: trial.values[0]) if complete else None
+
+
+def _write_best(path: Path, study: optuna.Study, plan: Plan) -> None:
+    """Write the best configuration in the form of an experiment, which `src.train` composes."""
+    sections = {key: plan.config[key] for key in PLAN_KEYS if key not in {"tracking", "name"}}
+    defaults = [{f"override /{group}": option} for group, option in plan.choices.items()]
+    head = (
+        "# @package _global_\n"
+        f"# {plan.name}, the best trial of sweep {study.study_name}; train it again with\n"
+        f"# python -m src.train --config-dir {path.parent.parent} experiment=best\n"
+    )
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(head + yaml.safe_dump({"defaults": defaults, **sections}, sort_keys=False))
+
+
+def _draw_charts(folder: Path, study: optuna.Study, settings: SweepSettings) -> list[str]:
+    import optuna.visualization as interactive
+    import optuna.visualization.matplotlib as still
+
+    folder = folder / "charts"
+    folder.mkdir(exist_ok=True)
+    several = len(settings.objective) > 1
+    names = ("pareto_front", "timeline") if several else CHARTS
+    target_name = settings.objective[0].metric
+    missing = []
+    pages = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        for name in names:
+            options: dict[str, Any] = {}
+            if name == "pareto_front":
+                options = {"target_names": [o.metric for o in settings.objective]}
+            elif name not in {"intermediate_values", "timeline"}:
+                options = {"target_name": target_name}
+            try:
+                page = getattr(interactive, f"plot_{name}")(study, **options)
+                _save_still(getattr(still, f"plot_{name}"), study, options, folder / f"{name}.png")
+                pages.append(page)
+            except (ValueError, RuntimeError) as error:
+                missing.append(f"{name}: {error}")
+    _save_pages(pages, folder / "charts.html")
+    return missing
+
+
+def _save_still(
+    plot: Callable[..., Any], study: optuna.Study, options: Mapping[str, Any], path: Path
+) -> None:
+    from matplotlib import pyplot
+
+    axes = plot(study, **options)
+    figure = getattr(axes, "figure", None) or axes.flat[0].figure
+    figure.set_size_inches(10, 6)
+    figure.savefig(path, dpi=100, bbox_inches="tight")
+    pyplot.close(figure)
+
+
+def _save_pages(figures: list[Any], path: Path) -> None:
+    """Write all interactive charts into one page that needs no network."""
+    parts = [
+        figure.to_html(full_html=False, include_plotlyjs=number == 0)
+        for number, figure in enumerate(figures)
+    ]
+    page = "<!doctype html><meta charset='utf-8'><title>Charts of the sweep</title>"
+    path.write_text(page + "\n".join(parts))

@@ -1,0 +1,66 @@
+"""From the configuration of a sweep to the sweep as plain objects."""
+
+import os
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from src.errors import ConfigError
+from src.plan import Check, Component
+from src.search.composer import Composer
+from src.search.session import Request
+from src.search.settings import SweepSettings
+from src.search.space import make_space
+
+KINDS = ("executor", "sampler", "pruner")
+
+
+def check_sweep(config: Mapping[str, Any]) -> tuple[SweepSettings, dict[str, Component]]:
+    """Check what a sweep says beside its space and its trials.
+
+    Raises ConfigError with every problem found.
+    """
+    check = Check(config)
+    settings = check.settings(SweepSettings, None)
+    components = {kind: check.component(kind) for kind in KINDS}
+    if settings is not None and settings.target is not None and len(settings.objective) > 1:
+        check.problems.append("`target`: needs a single objective; set target=null")
+    check.finish()
+    return settings, components
+
+
+def make_request(
+    config: Mapping[str, Any],
+    *,
+    sweep: str | None,
+    overrides: list[str],
+    ranges: Mapping[str, Any],
+) -> Request:
+    """Return the sweep that a configuration asks for; raises ConfigError with every problem.
+
+    sweep: name of its file, None without one. overrides: the command line but for its ranges,
+    which are given as entries of the space. A value on the command line takes its key out of the
+    space.
+    """
+    settings, components = check_sweep(config)
+    fixed = {override.split("=", 1)[0].lstrip("+") for override in overrides}
+    written = {key: value for key, value in settings.space.items() if key not in fixed}
+    space = make_space({**written, **ranges})
+    workers = components["executor"].arguments.get("workers", 1) or os.cpu_count() or 1
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    composer = Composer("sweep", overrides, threads=threads)
+    plan = composer.plan({}, seed=settings.seed, name="base")
+    if not plan.tracking.enabled:
+        raise ConfigError("`tracking`=off: a sweep lives in its tracked runs; leave tracking on")
+    return Request(
+        name=config["name"] or sweep or f"adhoc-{_short_digest(space.describe())}",
+        settings=settings,
+        space=space,
+        composer=composer,
+        plan=plan,
+        **components,
+    )
+
+
+def _short_digest(space: Mapping[str, Any]) -> str:
+    return sha256(repr(sorted(space.items())).encode()).hexdigest()[:8]

@@ -1,0 +1,227 @@
+"""One session of a sweep, start to end: open or resume, search, confirm, report."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, final
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.trial import FrozenTrial
+
+from src.data.source import Dataset
+from src.errors import ConfigError
+from src.interrupt import StopRequest
+from src.plan import Component, Plan
+from src.search.check import check_space
+from src.search.composer import Composer
+from src.search.confirm import confirm, confirmed, examine
+from src.search.driver import Driver, trial_seed
+from src.search.executors.local import Executor
+from src.search.parent import finish_parent, open_parent
+from src.search.report import best_trial, write_report
+from src.search.screen import SweepScreen
+from src.search.settings import SweepSettings
+from src.search.space import Space
+from src.search.study import latest_name, open_storage, open_study
+from src.search.verdict import Verdict, judge
+from src.tracking.run import finished_run
+
+MAY_CHANGE = ("tracking.", "name", "trainer.threads", "trainer.accelerator", "trainer.steps_per")
+"""Beginnings of keys that may differ between two sessions of a sweep."""
+
+
+@final
+@dataclass(frozen=True)
+class Request:
+    """A sweep as plain objects, before anything is started.
+
+    plan: a training as it would be without the space; it says where data and store are.
+    """
+
+    name: str
+    settings: SweepSettings
+    space: Space
+    composer: Composer
+    executor: Component
+    sampler: Component
+    pruner: Component
+    plan: Plan
+
+
+@final
+@dataclass(frozen=True)
+class Outcome:
+    """How a session ended. best: number of the best trial, None where none was finished.
+
+    test: metrics of the champion on the test images, None where they were not looked at.
+    missing: what of the report could not be made, and why.
+    """
+
+    name: str
+    stop_reason: str
+    verdict: Verdict
+    best: int | None
+    best_run: str | None
+    test: Mapping[str, float] | None
+    counts: Mapping[str, int]
+    folder: Path
+    parent: str
+    missing: list[str]
+
+
+def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outcome:
+    """Search until a target, a budget, failures or a signal end it, then confirm and report.
+
+    Raises ConfigError, before anything is trained, where the space does not fit the configuration,
+    the definition has changed since the sweep began, or another driver works on it.
+    """
+    check_space(request.space, request.settings, request.composer)
+    dataset = request.plan.data.build().load()
+    folder = request.plan.tracking.folder.resolve()
+    with ExitStack() as stack:
+        stack.enter_context(_only_driver(folder, request.name))
+        storage = open_storage(folder)
+        study = open_study(
+            storage,
+            latest_name(storage, request.name, fresh=request.settings.fresh),
+            settings=request.settings,
+            space=request.space,
+            definition=_definition(request, dataset),
+            sampler=request.sampler,
+            pruner=request.pruner,
+        )
+        parent = stack.enter_context(open_parent(study, request.plan, request.settings, dataset))
+        executor: Executor = request.executor.build()
+        stack.callback(executor.close)
+        stack.enter_context(screen)
+        driver = _search(request, study, executor, parent.id, stop=stop, screen=screen)
+        best = best_trial(study)
+        champion = _champion(request, study, best)
+        test = None
+        if best is not None and champion is not None and not stop.interrupted:
+            if len(request.settings.objective) == 1:
+                confirm(
+                    study,
+                    champion,
+                    executor,
+                    settings=request.settings,
+                    parent=parent.id,
+                    screen=screen,
+                    stop=stop,
+                )
+            if not stop.interrupted:
+                run_id = best.user_attrs["run_id"]
+                test = examine(study, champion, run_id, executor, screen=screen)
+        outcome = Outcome(
+            name=study.study_name,
+            stop_reason=driver.stop_reason or "",
+            verdict=_verdict(study, request.settings, best, champion),
+            best=best.number if best else None,
+            best_run=best.user_attrs["run_id"] if best else None,
+            test=test,
+            counts=dict(Counter(t.state.name for t in study.get_trials(deepcopy=False))),
+            folder=folder / "sweeps" / study.study_name,
+            parent=parent.id,
+            missing=[],
+        )
+        summary = {
+            **json.loads(json.dumps(asdict(outcome), default=str)),
+            "best_values": best.values if best else None,
+            "utilisation": driver.utilisation,
+            "seconds": driver.seconds_used,
+        }
+        outcome.missing.extend(
+            write_report(outcome.folder, study, request.settings, best=champion, summary=summary)
+        )
+        finish_parent(parent, request.plan.tracking, outcome.folder, summary, request.settings)
+        stop.check()
+    return outcome
+
+
+def _search(
+    request: Request,
+    study: optuna.Study,
+    executor: Executor,
+    parent: str,
+    *,
+    stop: StopRequest,
+    screen: SweepScreen,
+) -> Driver:
+    def end_run(run_id: str, reason: str) -> None:
+        finished_run(request.plan.tracking, run_id).finish("FAILED", reason=reason)
+
+    driver = Driver(
+        study,
+        settings=request.settings,
+        space=request.space,
+        composer=request.composer,
+        executor=executor,
+        parent=parent,
+        screen=screen,
+        stop=stop,
+        end_run=end_run,
+    )
+    driver.run()
+    return driver
+
+
+def _champion(request: Request, study: optuna.Study, best: FrozenTrial | None) -> Plan | None:
+    if best is None:
+        return None
+    return request.composer.plan(
+        best.user_attrs["assignment"],
+        seed=trial_seed(request.settings.seed, best.number),
+        name=f"{study.study_name} {best.number:03}",
+    )
+
+
+def _verdict(
+    study: optuna.Study,
+    settings: SweepSettings,
+    best: FrozenTrial | None,
+    champion: Plan | None,
+) -> Verdict:
+    values = list(confirmed(study, champion).values()) if champion else []
+    complete = len(values) >= settings.confirm.seeds
+    return judge(
+        best.values[0] if best else None,
+        values if complete else [],
+        target=settings.target,
+        by=settings.objective[0],
+    )
+
+
+def _definition(request: Request, dataset: Dataset) -> dict[str, Any]:
+    """Return what must not change while a sweep goes on, by key."""
+    base = {
+        key: value
+        for key, value in request.composer.base_values().items()
+        if not key.startswith(MAY_CHANGE) and key not in request.space.describe()
+    }
+    space = {f"space.{key}": value for key, value in request.space.describe().items()}
+    objective = [f"{o.direction} {o.metric}" for o in request.settings.objective]
+    return {"objective": objective, "data split": dataset.split_digest, **space, **base}
+
+
+@contextmanager
+def _only_driver(folder: Path, name: str) -> Iterator[None]:
+    """Hold the sweep for this process; the lock is let go when the process dies."""
+    path = folder / "sweeps" / f".{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ConfigError(
+            f"`name`={name}: another process is working on this sweep; wait for it, or give this "
+            "one another name"
+        ) from error
+    with lock:
+        try:
+            yield
+        finally:
+            lock.release()

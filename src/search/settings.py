@@ -1,0 +1,63 @@
+"""What a sweep's configuration says beside the space, as plain objects."""
+
+from typing import Any, Literal, final
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from src.ranges import Flag, NonNegativeInt, Positive, PositiveInt, Seed
+
+Metric = Literal["val_accuracy", "val_loss", "parameters", "seconds"]
+EPOCH_METRICS = ("val_accuracy", "val_loss")
+"""Metrics that every epoch has, so that a pruner can compare trials before their end."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@final
+class Objective(_Part):
+    """A metric of the best epoch, and whether more of it is better."""
+
+    metric: Metric = "val_accuracy"
+    direction: Literal["maximize", "minimize"] = "maximize"
+
+    def reaches(self, value: float, target: float) -> bool:
+        """Tell whether the value is as good as the target, or better."""
+        return value >= target if self.direction == "maximize" else value <= target
+
+
+@final
+class Confirm(_Part):
+    """How often the best configuration is trained again, each time on a fresh seed."""
+
+    seeds: NonNegativeInt = 3
+
+
+@final
+class SweepSettings(BaseModel):
+    """Objective, target and budgets; budgets are totals over all sessions of a sweep."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    objective: list[Objective] = Field(default=[Objective()], min_length=1)
+    target: float | None = Field(default=None, allow_inf_nan=False)
+    n_trials: PositiveInt = 20
+    timeout_minutes: Positive | None = None
+    max_failures: PositiveInt = 5
+    confirm: Confirm = Confirm()
+    enqueue: list[dict[str, Any]] = []
+    space: dict[str, Any] = {}
+    fresh: Flag = False
+    seed: Seed = 1
+
+    @field_validator("objective", mode="before")
+    @classmethod
+    def _as_list(cls, value: Any) -> Any:
+        return value if isinstance(value, list) else [value]
+
+    @property
+    def epoch_metric(self) -> str | None:
+        """The metric workers report after each epoch; None where trials cannot be compared then."""
+        only = self.objective[0].metric
+        return only if len(self.objective) == 1 and only in EPOCH_METRICS else None

@@ -1,0 +1,111 @@
+"""Opens the Optuna study of a sweep: new, resumed, or refused because it searches another thing."""
+
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from src.errors import ConfigError
+from src.plan import Component
+from src.search.settings import SweepSettings
+from src.search.space import Space
+
+RETRIED = "retry_of"
+"""Attribute of a trial that tries the values of an interrupted one again: that one's number."""
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def open_storage(folder: Path) -> JournalStorage:
+    """Open the journal that holds all studies; its lock is let go when its holder dies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    journal = folder / "optuna.journal"
+    lock: Any = FileLock(f"{journal}.lock")  # has the two methods that Optuna asks of a lock
+    return JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
+
+
+def latest_name(storage: JournalStorage, name: str, *, fresh: bool) -> str:
+    """Return the study's name: `name`, and after each fresh start `name.2`, `name.3`, ..."""
+    taken = set(optuna.get_all_study_names(storage))
+    generation = 1
+    while _numbered(name, generation + 1) in taken:
+        generation += 1
+    if fresh and _numbered(name, generation) in taken:
+        generation += 1
+    return _numbered(name, generation)
+
+
+def open_study(
+    storage: JournalStorage,
+    name: str,
+    *,
+    settings: SweepSettings,
+    space: Space,
+    definition: Mapping[str, Any],
+    sampler: Component,
+    pruner: Component,
+) -> optuna.Study:
+    """Return the study, created with the configurations to try first, or resumed.
+
+    definition: what must not change while a sweep goes on, by key. Trials that a dead driver left
+    running are failed, and their values tried again.
+    Raises ConfigError with every difference where the definition has changed.
+    """
+    study = optuna.create_study(
+        study_name=name,
+        storage=storage,
+        directions=[objective.direction for objective in settings.objective],
+        load_if_exists=True,
+        pruner=pruner.build(),
+    )
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # TPE's group=true
+    # another seed after each interruption, else the first points would be drawn again
+    study.sampler = sampler.build(seed=(settings.seed * 1_000_003 + len(study.trials)) % 2**32)
+    stored = study.user_attrs.get("definition")
+    now = json.loads(json.dumps(definition, default=str))
+    if stored is None:
+        study.set_user_attr("definition", now)
+        for assignment in settings.enqueue:
+            study.enqueue_trial(space.encode(assignment))
+    elif stored != now:
+        raise ConfigError(*_differences(name, stored, now))
+    for trial in study.get_trials(states=[TrialState.RUNNING], deepcopy=False):
+        try_again(study, trial, reason="its driver died")
+    return study
+
+
+def try_again(study: optuna.Study, trial: Trial | FrozenTrial, *, reason: str) -> None:
+    """Fail an interrupted trial and put its values in line for another."""
+    Trial(study, trial._trial_id).set_user_attr("end_reason", reason)
+    study.tell(trial.number, state=TrialState.FAIL)
+    study.enqueue_trial(trial.params, user_attrs={RETRIED: trial.number})
+
+
+def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that count towards `n_trials`: complete or pruned."""
+    states = (TrialState.COMPLETE, TrialState.PRUNED)
+    return study.get_trials(states=states, deepcopy=False)
+
+
+def _numbered(name: str, generation: int) -> str:
+    return name if generation == 1 else f"{name}.{generation}"
+
+
+def _differences(name: str, stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    keys = [key for key in {**stored, **now} if stored.get(key) != now.get(key)]
+    return [
+        *(
+            f"`{key}`: was {stored.get(key, 'not there')} when sweep {name} began, "
+            f"is {now.get(key, 'not there')} now"
+            for key in keys
+        ),
+        f"sweep {name} cannot go on with another definition; give the new one a name "
+        "(name=ANOTHER), or start again with fresh=true, which keeps the old one aside",
+    ]

@@ -1,0 +1,69 @@
+"""Whether a target is reached: judged by fresh trainings, not by one lucky trial."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Literal, final
+
+from src.search.settings import Objective
+from src.statistics import t_interval
+
+Answer = Literal["reached", "not reached", "undecided", "no target"]
+
+
+@final
+@dataclass(frozen=True)
+class Verdict:
+    """The answer, with the mean of the confirmations and its 95 % t interval over seeds.
+
+    The numbers are None where the best configuration was not trained again; spread is the standard
+    deviation between seeds, None below two of them.
+    """
+
+    answer: Answer
+    mean: float | None = None
+    spread: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def describe(self, target: float | None) -> str:
+        """Return the verdict as a sentence."""
+        said = "no target was set" if target is None else f"target {target:g} {self.answer}"
+        if self.mean is None:
+            return said
+        spread = f", spread {self.spread:.4f}" if self.spread is not None else ""
+        interval = (
+            f", 95 % interval {self.low:.4f} to {self.high:.4f}" if self.spread is not None else ""
+        )
+        return f"{said}: mean {self.mean:.4f}{spread}{interval} over fresh seeds"
+
+
+def judge(
+    best: float | None, confirmations: Sequence[float], *, target: float | None, by: Objective
+) -> Verdict:
+    """Judge the confirmations, values of the objective on fresh seeds, against the target.
+
+    Reached or not reached when the whole interval is on that side of the target, else undecided;
+    not reached also when no trial came to it. One confirmation has no interval: undecided.
+    """
+    came_to_it = target is not None and best is not None and by.reaches(best, target)
+    if not confirmations:
+        return Verdict(_answer(target, came_to_it, None))
+    mean = fmean(confirmations)
+    if len(confirmations) < 2:
+        return Verdict(_answer(target, came_to_it, None), mean)
+    low, high = t_interval(list(confirmations))
+    sides = None if target is None else (by.reaches(low, target), by.reaches(high, target))
+    return Verdict(_answer(target, came_to_it, sides), mean, stdev(confirmations), low, high)
+
+
+def _answer(
+    target: float | None, came_to_it: bool, sides: tuple[bool, bool] | None
+) -> Answer:
+    if target is None:
+        return "no target"
+    if not came_to_it:
+        return "not reached"
+    if sides is None or sides[0] != sides[1]:
+        return "undecided"
+    return "reached" if sides[0] else "not reached"

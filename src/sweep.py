@@ -1,0 +1,61 @@
+"""`python -m src.sweep`: search hyperparameters until a target or a budget is reached."""
+
+import sys
+from functools import partial
+from typing import Any
+
+import yaml
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from src.config import SWEEPS, report_mistake, resolved, run_verb, task_overrides
+from src.errors import ConfigError, TrainingFailed
+from src.interrupt import stop_on_signals
+from src.plan import make_plan
+from src.search.grammar import split_ranges
+
+
+def sweep_command(config: DictConfig, *, ranges: dict[str, Any]) -> None:
+    """Check the search, run it, print the verdict and where to look."""
+    # loaded only now, so that a mistake on the command line is answered at once
+    from src.search.request import make_request
+    from src.search.screen import SweepScreen, print_outcome
+    from src.search.session import run_session
+
+    request = make_request(
+        resolved(config),
+        sweep=HydraConfig.get().runtime.choices.get("sweep"),
+        overrides=task_overrides(),
+        ranges=ranges,
+    )
+    with stop_on_signals() as stop:
+        screen = SweepScreen(n_trials=request.settings.n_trials)
+        outcome = run_session(request, stop=stop, screen=screen)
+    print_outcome(outcome, request)
+    if outcome.best is None:
+        raise TrainingFailed(f"sweep {outcome.name}: no trial was finished; {outcome.stop_reason}")
+
+
+def check(config: dict[str, Any]) -> None:
+    """Raise ConfigError with all that is wrong in a sweep's configuration but for its space."""
+    from src.search.request import check_sweep
+
+    check_sweep(config)
+    make_plan(config, choices={})
+
+
+def register_sweeps() -> None:
+    """Make every file of sweeps/ an option of the group `sweep`."""
+    for path in sorted(SWEEPS.glob("*.yaml")):
+        node = yaml.safe_load(path.read_text())
+        ConfigStore.instance().store(group="sweep", name=path.stem, node=node, package="_global_")
+
+
+if __name__ == "__main__":
+    register_sweeps()
+    try:
+        sys.argv[1:], found = split_ranges(sys.argv[1:])
+    except ConfigError as error:
+        sys.exit(report_mistake(error))
+    run_verb(partial(sweep_command, ranges=found), config_name="sweep", check=check)

@@ -1,0 +1,119 @@
+"""Real command lines in processes of their own, and one finished training that tests share."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+TIMEOUT_S = 120
+
+TRAINING = ("data=digits", "trainer.threads=1", "trainer.max_epochs=40", "trainer.batch_size=32")
+"""A training of about a second, long enough to be interrupted in its middle."""
+
+
+def environment() -> dict[str, str]:
+    """Return this process's variables, with the repository importable from any folder."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("HYDRA")}
+    return own | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+
+
+def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run `python ARGUMENTS` in the folder `cwd`."""
+    command = [sys.executable, *arguments]
+    return subprocess.run(
+        command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=TIMEOUT_S
+    )
+
+
+def start_training(*overrides: str, cwd: Path) -> subprocess.Popen[str]:
+    """Start `python -m src.train OVERRIDES` in the folder `cwd` and do not wait for it."""
+    command = [sys.executable, "-m", "src.train", *overrides]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, cwd=cwd, env=environment(), stdout=pipe, stderr=pipe, text=True
+    )
+
+
+@dataclass(frozen=True)
+class Store:
+    """The tracking store that a command left in a folder, read with MLflow's own client."""
+
+    folder: Path
+
+    @cached_property
+    def client(self):
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=f"sqlite:///{self.folder}/mlruns/mlflow.db")
+
+    def runs(self):
+        """Return all runs, the newest first."""
+        experiments = [e.experiment_id for e in self.client.search_experiments()]
+        return self.client.search_runs(experiments)
+
+    def only_run(self):
+        [run] = self.runs()
+        return run
+
+    def curve(self, run_id: str, key: str) -> list[tuple[int, float]]:
+        """Return (step, value) of a metric, in the order of steps."""
+        history = self.client.get_metric_history(run_id, key)
+        return sorted((metric.step, metric.value) for metric in history)
+
+    def curves(self, run_id: str) -> dict[str, list[tuple[int, float]]]:
+        """Return every metric's curve but those that measure time."""
+        keys = self.client.get_run(run_id).data.metrics
+        return {key: self.curve(run_id, key) for key in keys if "seconds" not in key}
+
+    def artifacts(self, run_id: str) -> Path:
+        """Return the folder of a run's artifacts."""
+        uri = self.client.get_run(run_id).info.artifact_uri
+        return Path(uri.removeprefix("file://"))
+
+
+@pytest.fixture
+def run_verb(tmp_path):
+    """Run `python -m src.VERB OVERRIDES` in an empty folder of this test."""
+
+    def run(*overrides: str, verb: str = "train", cwd: Path = tmp_path):
+        return python("-m", f"src.{verb}", *overrides, cwd=cwd)
+
+    return run
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A training that ran to its end: what it printed and what it left."""
+
+    output: str
+    store: Store
+    run_id: str
+
+    @property
+    def run(self):
+        return self.store.client.get_run(self.run_id)
+
+    @property
+    def artifacts(self) -> Path:
+        return self.store.artifacts(self.run_id)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Finished:
+    """Return one finished, tracked training on real digits; read it, do not change it."""
+    folder = tmp_path_factory.mktemp("finished")
+    done = python("-m", "src.train", *TRAINING, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    store = Store(folder)
+    return Finished(done.stdout, store, store.only_run().info.run_id)

@@ -1,0 +1,160 @@
+"""The one LightningModule: its losses, penalties and steps, against formulas worked by hand."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from src.data.module import scale, to_tensors
+from src.fit import build_classifier
+from src.models.classifier import cross_entropy, log_probabilities, one_vs_rest
+from tests.plans import QUICK, dataset_of, fit_of, plan_of
+
+LOGITS = torch.tensor([[2.0, -1.0, 0.5], [-3.0, -2.0, -4.0], [30.0, -30.0, 0.0]])
+LABELS = torch.tensor([0, 2, 1])
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+@pytest.mark.parametrize("loss", ["softmax", "one_vs_rest"])
+def test_probabilities_are_finite_and_sum_to_one(loss):
+    logs = log_probabilities(torch.randn(50, 7) * 40, loss)
+    assert logs.isfinite().all()
+    torch.testing.assert_close(logs.exp().sum(dim=1), torch.ones(50))
+
+
+def test_one_vs_rest_divides_each_yes_by_the_sum_of_all():
+    probabilities = log_probabilities(LOGITS, "one_vs_rest").exp()
+    for row, logits in zip(probabilities.tolist(), LOGITS.tolist(), strict=True):
+        yes = [sigmoid(x) for x in logits]
+        assert row == pytest.approx([y / sum(yes) for y in yes], rel=1e-4)
+
+
+def test_one_vs_rest_sums_the_losses_of_the_yes_or_no_classifiers():
+    by_hand = 0.0
+    for logits, label in zip(LOGITS[:2].tolist(), LABELS[:2].tolist(), strict=True):
+        for number, x in enumerate(logits):
+            by_hand -= math.log(sigmoid(x) if number == label else 1 - sigmoid(x))
+    assert float(one_vs_rest(LOGITS[:2], LABELS[:2], smoothing=0.0)) == pytest.approx(by_hand / 2)
+
+
+def test_label_smoothing_spreads_its_share_over_all_classes():
+    targets = torch.full((3, 3), 0.1) + 0.7 * F.one_hot(LABELS, 3)
+    softmax = -(targets * F.log_softmax(LOGITS, dim=1)).sum(dim=1).mean()
+    torch.testing.assert_close(cross_entropy(LOGITS, LABELS, smoothing=0.3), softmax)
+    no, yes = F.logsigmoid(-LOGITS), F.logsigmoid(LOGITS)
+    separate = -(targets * yes + (1 - targets) * no).sum(dim=1).mean()
+    torch.testing.assert_close(one_vs_rest(LOGITS, LABELS, smoothing=0.3), separate)
+
+
+STEP = (
+    *QUICK,
+    "model.hidden_sizes=[8]",
+    "optimizer=sgd",
+    "optimizer.momentum=0",
+    "scheduler=constant",
+    "trainer.max_epochs=1",
+    "trainer.batch_size=64",
+)
+"""One epoch of plain gradient descent; of 64 images it is one step, worked by hand below."""
+
+
+@pytest.mark.parametrize("loss", ["softmax", "one_vs_rest"])
+def test_a_step_goes_down_loss_and_penalties_of_weights_and_only_loss_of_biases(tmp_path, loss):
+    lr, l1, l2 = 0.5, 0.01, 0.02
+    line = [f"optimizer.lr={lr}", f"regularization.l1={l1}", f"regularization.l2={l2}"]
+    plan = plan_of(*STEP, *line, "regularization.dropout=0", f"model.loss={loss}")
+    dataset = dataset_of(plan, train_images=64)
+    model = build_classifier(plan, dataset).model  # the same seed: the same first weights
+    pixels, labels = to_tensors(dataset.train)
+    function = F.cross_entropy if loss == "softmax" else lambda x, y: one_vs_rest(x, y, smoothing=0)
+    function(model(scale(pixels)), labels).backward()
+    stepped = dict(fit_of(plan, dataset, tmp_path).classifier.model.named_parameters())
+    for name, before in model.named_parameters():
+        gradient = before.grad
+        if name.endswith("weight"):
+            gradient = gradient + l1 * before.sign() + 2 * l2 * before
+        expected = before - lr * gradient
+        torch.testing.assert_close(stepped[name].detach(), expected.detach(), rtol=1e-4, atol=1e-6)
+        assert not torch.equal(stepped[name].detach(), before.detach())
+
+
+@pytest.mark.parametrize("model", ["linear", "dnn"])
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", "adagrad"])
+def test_weight_decay_covers_weights_and_neither_biases_nor_norms(model, optimizer):
+    line = [f"model={model}", f"optimizer={optimizer}"]
+    line += ["model.batch_norm=true"] if model == "dnn" else []
+    line += ["optimizer.weight_decay=0.3"] if optimizer in {"adamw", "sgd"} else []
+    plan = plan_of(*QUICK, *line)
+    classifier = build_classifier(plan, dataset_of(plan))
+    [built], _ = classifier.configure_optimizers()
+    covered, exempt = built.param_groups
+    by_id = {id(p): name for name, p in classifier.model.named_parameters()}
+    assert {by_id.pop(id(p)) for p in covered["params"]} == {
+        name for name, p in classifier.model.named_parameters() if p.ndim == 2
+    }
+    assert {by_id.pop(id(p)) for p in exempt["params"]}
+    assert not by_id  # every parameter is trained
+    assert exempt["weight_decay"] == 0
+    assert covered["weight_decay"] == (0.3 if optimizer in {"adamw", "sgd"} else 0)
+
+
+SHORT = (*QUICK, "trainer.max_epochs=3", "trainer.batch_size=64", "model.hidden_sizes=[32]")
+
+
+def weights_after(folder, *line, seed=1):
+    folder.mkdir()
+    plan = plan_of(*SHORT, *line, f"seed={seed}")
+    return fit_of(plan, dataset_of(plan), folder).classifier
+
+
+@pytest.mark.parametrize("at_once", [5, 22, 1000])
+def test_minibatches_taken_at_once_give_the_same_weights_bit_for_bit(tmp_path, at_once):
+    line = ["regularization.dropout=0.3", "regularization.augmentation=0.5"]
+    one = weights_after(tmp_path / "one", *line, "trainer.steps_per_execution=1")
+    many = weights_after(tmp_path / "many", *line, f"trainer.steps_per_execution={at_once}")
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, many.state_dict()[name]), name
+    assert one.steps == many.steps == 3 * (1079 // 64)
+    for before, after in zip(one.history, many.history, strict=True):
+        assert before["val_loss"] == after["val_loss"]
+        assert before["train_accuracy"] == after["train_accuracy"]
+        assert before["train_loss"] == pytest.approx(after["train_loss"], rel=1e-5)
+
+
+def test_gradients_are_clipped_to_the_global_norm(tmp_path):
+    def norms(folder, *line):
+        folder.mkdir()
+        plan = plan_of(*SHORT, *line)
+        dataset = dataset_of(plan)
+        seen = []
+        classifier = build_classifier(plan, dataset)
+
+        def look():  # before each step: the gradients of the step before are still there
+            gradients = [p.grad for p in classifier.model.parameters() if p.grad is not None]
+            if gradients:
+                seen.append(float(torch.cat([g.flatten() for g in gradients]).norm()))
+
+        from src.console import SilentReporter
+        from src.fit import fit
+
+        fit(
+            classifier,
+            plan,
+            dataset,
+            folder=folder,
+            log_epoch=lambda epoch, metrics: None,
+            reporter=SilentReporter(),
+            check_stop=look,
+        )
+        return seen
+
+    free = norms(tmp_path / "free")
+    clipped = norms(tmp_path / "clipped", "trainer.gradient_clip_norm=0.1")
+    assert len(free) == len(clipped) > 20
+    assert max(free) > 0.2
+    assert max(clipped) <= 0.1 * (1 + 1e-5)
+    assert sum(norm > 0.0999 for norm in clipped) > 10
