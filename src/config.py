@@ -69,9 +69,7 @@ def run_verb(
     except ConfigError as error:
         sys.exit(report_mistake(error))
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        shown = explain(
-            error, config_name=config_name, arguments=sys.argv[1:], check=check
-        )
+        shown = explain(error, config_name=config_name, arguments=sys.argv[1:], check=check)
         _report(shown, with_traceback=wants_traceback)
         sys.exit(2)
     sys.exit(1 if failures else 0)

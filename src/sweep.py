@@ -33,6 +33,9 @@ def sweep_command(config: DictConfig, *, ranges: dict[str, Any]) -> None:
         screen = SweepScreen(n_trials=request.settings.n_trials)
         outcome = run_session(request, stop=stop, screen=screen)
     print_outcome(outcome, request)
+    if stop.interrupted:
+        print("the same command goes on from here")
+    stop.check()
     if outcome.best is None:
         raise TrainingFailed(f"sweep {outcome.name}: no trial was finished; {outcome.stop_reason}")
 

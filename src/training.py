@@ -133,9 +133,7 @@ def _tracked(
     run.finish("FINISHED")
 
 
-def _start(
-    plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[str, str]
-) -> Run:
+def _start(plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[str, str]) -> Run:
     choices = plan.choices
     return start_run(
         plan.tracking,

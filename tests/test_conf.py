@@ -12,8 +12,9 @@ from src.settings import Regularization, Tracking, Trainer
 from tests.plans import plan_of
 
 SETTINGS = {"regularization": Regularization, "trainer": Trainer, "tracking": Tracking}
-FILES = sorted(f for f in CONF.glob("*/*.yaml") if f.parent.name in {*PROVIDED, *SETTINGS})
-COMPONENTS = [file for file in FILES if file.parent.name in PROVIDED]
+KINDS = {"data", "model", "optimizer", "scheduler"}
+FILES = sorted(f for f in CONF.glob("*/*.yaml") if f.parent.name in {*KINDS, *SETTINGS})
+COMPONENTS = [file for file in FILES if file.parent.name in KINDS]
 PARTS = [file for file in FILES if file.parent.name in SETTINGS]
 
 

@@ -192,9 +192,7 @@ def test_a_signal_at_the_end_of_an_epoch_is_heard_as_what_it_is(tmp_path, name):
             os.kill(os.getpid(), signal.Signals[name])
 
     with stop_on_signals() as stop, pytest.raises(Interrupted, match=f"stopped by {name}"):
-        fit_of(
-            plan, dataset_of(plan), tmp_path, check_stop=stop.check, log_epoch=signal_in_epoch_2
-        )
+        fit_of(plan, dataset_of(plan), tmp_path, check_stop=stop.check, log_epoch=signal_in_epoch_2)
 
 
 def test_signals_mean_what_they_meant_before_once_nobody_listens():

@@ -1,5 +1,7 @@
 """What every schedule promises, for every file in conf/scheduler and every optimizer."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -45,7 +47,7 @@ def test_cosine_falls_all_the_way_to_its_fraction():
     assert seen[0] == 0.01
     assert seen[STEPS // 2] == pytest.approx(0.01 * (0.1 + 0.9 / 2))
     assert seen[-1] == pytest.approx(0.001)
-    assert all(later < earlier for earlier, later in zip(seen, seen[1:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(seen))
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5])

@@ -251,9 +251,7 @@ class Driver:
         reached = [trial.number for trial in complete if self._reaches(trial.values[0])]
         return self._reached(reached[0]) if reached else None
 
-    def _line(
-        self, running: _Running, state: str, values: list[float] | None, reason: str
-    ) -> None:
+    def _line(self, running: _Running, state: str, values: list[float] | None, reason: str) -> None:
         self._screen.trial(
             TrialLine(
                 number=running.trial.number,

@@ -11,7 +11,7 @@ import optuna
 
 from src.data.source import Dataset
 from src.description import data_tags, describe_data, describe_images
-from src.interrupt import Halted
+from src.interrupt import StopRequest
 from src.plan import Plan
 from src.search.settings import SweepSettings
 from src.settings import Tracking
@@ -21,7 +21,12 @@ from src.tracking.run import Run, end_children, finished_run, reopen_run, start_
 
 @contextmanager
 def open_parent(
-    study: optuna.Study, plan: Plan, settings: SweepSettings, dataset: Dataset
+    study: optuna.Study,
+    plan: Plan,
+    settings: SweepSettings,
+    dataset: Dataset,
+    *,
+    stop: StopRequest,
 ) -> Iterator[Run]:
     """Hold the sweep's run open, new or from an earlier session; its end follows from the work.
 
@@ -37,10 +42,12 @@ def open_parent(
     try:
         yield run
     except BaseException as error:
-        halted = isinstance(error, Halted | KeyboardInterrupt)
-        run.finish("KILLED" if halted else "FAILED", reason=str(error) or repr(error))
+        run.finish("FAILED", reason=str(error) or repr(error))
         raise
-    run.finish("FINISHED")
+    if stop.interrupted:
+        run.finish("KILLED", reason=str(stop.interrupted))
+    else:
+        run.finish("FINISHED")
 
 
 def finish_parent(

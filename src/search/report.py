@@ -73,11 +73,13 @@ def _draw_charts(folder: Path, study: optuna.Study, settings: SweepSettings) -> 
     folder.mkdir(exist_ok=True)
     several = len(settings.objective) > 1
     names = ("pareto_front", "timeline") if several else CHARTS
+    if len(study.get_trials(states=[TrialState.COMPLETE], deepcopy=False)) < 2:
+        names = ("intermediate_values", "timeline")  # the others compare trials
     target_name = settings.objective[0].metric
     missing = []
     pages = []
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.simplefilter("ignore")  # experimental charts, axes of a single value
         for name in names:
             options: dict[str, Any] = {}
             if name == "pareto_front":
@@ -99,6 +101,7 @@ def _save_still(
 ) -> None:
     from matplotlib import pyplot
 
+    pyplot.switch_backend("agg")  # files only, also where there is a screen
     axes = plot(study, **options)
     figure = getattr(axes, "figure", None) or axes.flat[0].figure
     figure.set_size_inches(10, 6)

@@ -1,7 +1,6 @@
 """One session of a sweep, start to end: open or resume, search, confirm, report."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -26,7 +25,7 @@ from src.search.report import best_trial, write_report
 from src.search.screen import SweepScreen
 from src.search.settings import SweepSettings
 from src.search.space import Space
-from src.search.study import latest_name, open_storage, open_study
+from src.search.study import counts_by_state, latest_name, open_storage, open_study
 from src.search.verdict import Verdict, judge
 from src.tracking.run import finished_run
 
@@ -76,7 +75,7 @@ class Outcome:
 def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outcome:
     """Search until a target, a budget, failures or a signal end it, then confirm and report.
 
-    Raises ConfigError, before anything is trained, where the space does not fit the configuration,
+    After a signal only the report is made. Raises ConfigError, before anything is trained, where the space does not fit the configuration,
     the definition has changed since the sweep began, or another driver works on it.
     """
     check_space(request.space, request.settings, request.composer)
@@ -94,7 +93,9 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
             sampler=request.sampler,
             pruner=request.pruner,
         )
-        parent = stack.enter_context(open_parent(study, request.plan, request.settings, dataset))
+        parent = stack.enter_context(
+            open_parent(study, request.plan, request.settings, dataset, stop=stop)
+        )
         executor: Executor = request.executor.build()
         stack.callback(executor.close)
         stack.enter_context(screen)
@@ -123,7 +124,7 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
             best=best.number if best else None,
             best_run=best.user_attrs["run_id"] if best else None,
             test=test,
-            counts=dict(Counter(t.state.name for t in study.get_trials(deepcopy=False))),
+            counts=counts_by_state(study),
             folder=folder / "sweeps" / study.study_name,
             parent=parent.id,
             missing=[],
@@ -138,7 +139,6 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
             write_report(outcome.folder, study, request.settings, best=champion, summary=summary)
         )
         finish_parent(parent, request.plan.tracking, outcome.folder, summary, request.settings)
-        stop.check()
     return outcome
 
 

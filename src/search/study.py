@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,13 @@ def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials that count towards `n_trials`: complete or pruned."""
     states = (TrialState.COMPLETE, TrialState.PRUNED)
     return study.get_trials(states=states, deepcopy=False)
+
+
+def counts_by_state(study: optuna.Study) -> dict[str, int]:
+    """Return the number of trials by state; those stopped and tried again count as STOPPED."""
+    trials = study.get_trials(deepcopy=False)
+    again = {trial.user_attrs[RETRIED] for trial in trials if RETRIED in trial.user_attrs}
+    return dict(Counter("STOPPED" if t.number in again else t.state.name for t in trials))
 
 
 def _numbered(name: str, generation: int) -> str:

@@ -57,9 +57,7 @@ def judge(
     return Verdict(_answer(target, came_to_it, sides), mean, stdev(confirmations), low, high)
 
 
-def _answer(
-    target: float | None, came_to_it: bool, sides: tuple[bool, bool] | None
-) -> Answer:
+def _answer(target: float | None, came_to_it: bool, sides: tuple[bool, bool] | None) -> Answer:
     if target is None:
         return "no target"
     if not came_to_it:

@@ -68,7 +68,7 @@ def work(connection: Connection) -> None:
 
 def _train(job: Job, connection: Connection, datasets: dict[str, Dataset]) -> FromWorker:
     def ask(epoch: int, metrics: dict[str, float]) -> None:
-        connection.send(Epoch(epoch, metrics[job.metric] if job.metric else None))
+        _tell(connection, Epoch(epoch, metrics[job.metric] if job.metric else None))
         _obey(connection)
 
     def check_stop() -> None:
@@ -82,7 +82,7 @@ def _train(job: Job, connection: Connection, datasets: dict[str, Dataset]) -> Fr
             dataset=_load(job.plan.data, datasets),
             check_stop=check_stop,
             after_epoch=ask,
-            on_start=lambda run_id: connection.send(Started(run_id)),
+            on_start=lambda run_id: _tell(connection, Started(run_id)),
             look_at_test=False,
             parent=job.parent,
             tags={f"{job.kind}.number": str(job.number)},
@@ -117,6 +117,13 @@ def _load(data: Component, datasets: dict[str, Dataset]) -> Dataset:
     if key not in datasets:
         datasets[key] = data.build().load()
     return datasets[key]
+
+
+def _tell(connection: Connection, message: FromWorker) -> None:
+    try:
+        connection.send(message)
+    except OSError as error:
+        raise _Stopped("the driver is gone") from error
 
 
 def _obey(connection: Connection) -> None:

@@ -10,7 +10,7 @@ from src.data.source import Dataset, LabelledImages
 
 ROWS = 103
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pytorch_lightning")
+pytestmark = pytest.mark.filterwarnings("ignore:::pytorch_lightning")
 
 
 def numbered(count):

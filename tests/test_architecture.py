@@ -1,0 +1,150 @@
+"""The house as docs/architecture.md draws it, read from the imports."""
+
+import ast
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "src"
+FILES = sorted(SOURCE.rglob("*.py"))
+
+LAYERS = (
+    {"errors", "ranges", "settings", "plan", "interrupt", "statistics"},
+    {"data", "figures", "tracking", "optimizers", "schedulers", "config", "console"},
+    {"models"},
+    {"fit", "artifacts", "evaluation", "description", "training"},
+    {"search", "inference"},
+)
+"""From the ground up: a module imports from its own layer and from those below it. Verbs, the
+files that can be run, are the roof."""
+
+MOST_LINES = 300
+
+
+def module(file: Path) -> str:
+    return ".".join(file.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+TREES = {module(file): ast.parse(file.read_text()) for file in FILES}
+
+
+def is_verb(name: str) -> bool:
+    return any(
+        isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+        for node in TREES[name].body
+    )
+
+
+VERBS = {name for name in TREES if is_verb(name)}
+
+
+def imports(name: str, *, at_start: bool = False) -> set[str]:
+    """Return what a module imports, but for the needs of type checkers.
+
+    at_start: only what is imported as soon as the module itself is.
+    """
+    found, left = set(), list(TREES[name].body)
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            left.extend(node.orelse)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}: write imports in full"
+            within = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= within & TREES.keys() or {str(node.module)}
+        elif not (at_start and isinstance(node, ast.FunctionDef)):
+            left.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def packages(name: str) -> set[str]:
+    """Return the first names of what a module imports from outside of the house."""
+    return {imported.split(".")[0] for imported in imports(name)} - {"src"}
+
+
+def inner(name: str) -> set[str]:
+    """Return the modules of this house that a module imports."""
+    return {imported for imported in imports(name) if imported.split(".")[0] == "src"} - {"src"}
+
+
+def layer(name: str) -> int:
+    if name in VERBS:
+        return len(LAYERS)
+    room = name.split(".")[1]
+    found = [number for number, rooms in enumerate(LAYERS) if room in rooms]
+    assert found, f"{name}: give it a place in LAYERS, and in docs/architecture.md"
+    return found[0]
+
+
+MODULES = sorted(TREES.keys() - {"src"})
+
+
+def test_the_verbs_are_found():
+    assert {"src.train", "src.explore"} <= VERBS
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_go_one_way(name):
+    for imported in inner(name):
+        assert imported in TREES, f"{name} imports {imported}, which is not there"
+        assert layer(imported) <= layer(name), f"{name} must not import {imported}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nobody_imports_a_verb(name):
+    assert not inner(name) & VERBS
+
+
+def test_no_module_needs_itself():
+    graph = {name: imports(name, at_start=True) & TREES.keys() for name in TREES}
+    assert len(list(TopologicalSorter(graph).static_order())) >= len(TREES)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_only_tracking_knows_mlflow(name):
+    assert name.startswith("src.tracking") or "mlflow" not in packages(name)
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("src.figures")])
+def test_figures_are_made_from_arrays_alone(name):
+    assert not packages(name) & {"torch", "pytorch_lightning", "mlflow", "omegaconf", "hydra"}
+    assert all(i == "src.statistics" or i.startswith("src.figures") for i in inner(name))
+
+
+def test_statistics_needs_numpy_and_scipy_only():
+    assert packages("src.statistics") <= {"numpy", "scipy"} | sys.stdlib_module_names
+    assert not inner("src.statistics")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_hydras_objects_stay_at_the_entrance(name):
+    at_the_entrance = name in VERBS | {"src.config", "src.search.composer"}
+    assert at_the_entrance or "omegaconf" not in packages(name)
+
+
+@pytest.mark.parametrize("name", sorted(VERBS))
+def test_a_verb_starts_without_loading_what_is_heavy(name):
+    heavy = {"torch", "pytorch_lightning", "mlflow", "optuna", "sklearn", "pandas", "matplotlib"}
+    seen, left = set(), {name}
+    while left:
+        here = left.pop()
+        seen.add(here)
+        needed = imports(here, at_start=True)
+        loaded = {imported.split(".")[0] for imported in needed} & heavy
+        assert not loaded, f"{name} loads {loaded} by way of {here}"
+        left |= (needed & TREES.keys()) - seen
+
+
+@pytest.mark.parametrize("file", FILES, ids=module)
+def test_a_module_says_in_a_sentence_what_it_is_and_is_short(file):
+    text = file.read_text()
+    assert len(text.splitlines()) <= MOST_LINES
+    if text.strip() or file.name != "__init__.py":
+        said = ast.get_docstring(TREES[module(file)])
+        assert said
+        assert said.splitlines()[0].endswith((".", ":"))
+    assert not {"utils", "util", "helpers", "common", "misc"} & set(module(file).split("."))
