@@ -75,8 +75,9 @@ class Outcome:
 def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outcome:
     """Search until a target, a budget, failures or a signal end it, then confirm and report.
 
-    After a signal only the report is made. Raises ConfigError, before anything is trained, where the space does not fit the configuration,
-    the definition has changed since the sweep began, or another driver works on it.
+    After a signal only the report is made. Raises ConfigError, before anything is trained, where
+    the space does not fit the configuration, the definition has changed since the sweep began, or
+    another driver works on it.
     """
     check_space(request.space, request.settings, request.composer)
     dataset = request.plan.data.build().load()
