@@ -119,4 +119,4 @@ def _template_names(fit: Fit, dataset: Dataset) -> tuple[str, ...] | None:
 
 
 def _pixels_used(dataset: Dataset) -> np.ndarray:
-    return dataset.train.pixels.any(axis=(0, 1))
+    return np.asarray(dataset.train.pixels.any(axis=(0, 1)))

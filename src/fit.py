@@ -84,8 +84,8 @@ def build_classifier(plan: Plan, dataset: Dataset) -> Classifier:
 
 def check_accelerator(name: str) -> None:
     """Raise ConfigError where this machine has no such accelerator."""
-    here = {"gpu": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
-    if name in here and not here[name]():
+    here = {"gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not here.get(name, True):
         raise ConfigError(
             f"`trainer.accelerator`={name}: this machine has none that PyTorch can use; "
             "leave it at auto"

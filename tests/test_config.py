@@ -194,6 +194,13 @@ def test_a_failed_run_does_not_keep_the_others_of_a_grid_from_running(tmp_path):
     assert done.stderr == "error: loss is nan in epoch 3\n"
 
 
+def test_ctrl_c_outside_of_a_training_ends_the_program_quietly(tmp_path):
+    done = python("-c", VERB.format(error="KeyboardInterrupt"), "-m", "seed=1,2", cwd=tmp_path)
+    assert done.returncode == 130
+    assert done.stdout.splitlines() == ["seed 1"]
+    assert done.stderr == "stopped by SIGINT\n"
+
+
 TOO_LATE_FOR_THE_PARSER = {
     "data=csv data.path=gone.csv": "gone.csv",
     "data=digits tracking.uri=nowhere": "`tracking.uri`=nowhere",

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 
 from src.data.augmentation import augment
 from src.data.module import epoch_seed, scale
@@ -43,7 +44,7 @@ class Classifier(pl.LightningModule):
         gradient_clip_norm: float | None,
         seed: int,
         optimizer: Callable[..., torch.optim.Optimizer],
-        scheduler: Callable[..., torch.optim.lr_scheduler.LRScheduler],
+        scheduler: Callable[..., LRScheduler],
         description: dict[str, Any],
     ) -> None:
         super().__init__()
@@ -93,6 +94,9 @@ class Classifier(pl.LightningModule):
         wrapped = self.optimizers()
         optimizer = self.optimizers(use_pl_optimizer=False)
         scheduler = self.lr_schedulers()
+        assert not isinstance(wrapped, list)
+        assert not isinstance(optimizer, list)
+        assert isinstance(scheduler, LRScheduler)
         pixels, labels = chunk
         minibatches = list(
             zip(pixels.split(self._batch_size), labels.split(self._batch_size), strict=True)
@@ -135,12 +139,14 @@ class Classifier(pl.LightningModule):
         """Make the epoch's numbers known, once."""
         self.confusion = self._counts.reshape(self.num_classes, self.num_classes).cpu()
         total = int(self.confusion.sum())
+        scheduler = self.lr_schedulers()
+        assert isinstance(scheduler, LRScheduler)
         epoch = {
             "train_loss": float(self._epoch_loss) / self._epoch_images,
             "train_accuracy": int(self._epoch_correct) / self._epoch_images,
             "val_loss": float(self._val_loss) / total,
             "val_accuracy": int(self.confusion.trace()) / total,
-            "lr": self.lr_schedulers().get_last_lr()[0],
+            "lr": float(scheduler.get_last_lr()[0]),
             "seconds": perf_counter() - self._epoch_began,
         }
         self.history.append(epoch)

@@ -1,10 +1,13 @@
 """The dense network: fully connected layers of any number and width."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from src.ranges import Flag, ImageShape, PositiveInt, Probability
+
+if TYPE_CHECKING:
+    from torch import nn
 
 # torch is imported in the function, so that a configuration is checked without loading it.
 
@@ -20,7 +23,7 @@ def dnn(
     batch_norm: Flag = False,
     dropout: Probability = 0.0,
     input_dropout: Probability = 0.0,
-) -> "nn.Module":  # noqa: F821
+) -> "nn.Module":
     """Return a model that maps images `[N, C, H, W]` in [0, 1] to logits `[N, num_classes]`.
 
     hidden_sizes: units of each hidden layer, first to last.

@@ -1,13 +1,18 @@
 """The linear classifier: one weight image a class."""
 
+from typing import TYPE_CHECKING
+
 from src.ranges import ImageShape, PositiveInt, Probability
+
+if TYPE_CHECKING:
+    from torch import nn
 
 # torch is imported in the function, so that a configuration is checked without loading it.
 
 
 def linear(
     *, image_shape: ImageShape, num_classes: PositiveInt, input_dropout: Probability = 0.0
-) -> "nn.Module":  # noqa: F821
+) -> "nn.Module":
     """Return a model that maps images `[N, C, H, W]` in [0, 1] to logits `[N, num_classes]`.
 
     Weights start at zero: the loss is convex, so the start does not matter to where it ends, and

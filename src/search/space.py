@@ -96,13 +96,13 @@ class Layers(_Entry):
 
     def extremes(self) -> list[list[Any]]:
         """Return the shortest list of the smallest, and the longest of the largest widths."""
-        fewest, most = min(self.layers.extremes()), max(self.layers.extremes())
+        fewest, most = int(min(self.layers.extremes())), int(max(self.layers.extremes()))
         widths = self.width.extremes()
         return [[widths[0]] * fewest, [widths[-1]] * most]
 
     def draw(self, key: str, trial: Trial) -> list[Any]:
         """Return the value of a trial: first the length, then each place."""
-        count = self.layers.draw(f"{key}.layers", trial)
+        count = int(self.layers.draw(f"{key}.layers", trial))
         return [self.width.draw(f"{key}.{place}", trial) for place in range(1, count + 1)]
 
     def encode(self, key: str, value: Any) -> dict[str, Any]:

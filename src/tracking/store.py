@@ -20,6 +20,8 @@ logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
 DATABASES = {"sqlite", "postgresql", "mysql", "mssql"}
+TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}
+"""Opens the experiment in the UI's view for trained models rather than that for agents."""
 ANSWER_WITHIN_S = 5.0
 
 
@@ -95,7 +97,7 @@ def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return client.create_experiment(name, artifact_location=artifacts)
+            return client.create_experiment(name, artifact_location=artifacts, tags=TRAINING_VIEW)
         except MlflowException:
             found = client.get_experiment_by_name(name)  # another process was first
             if found is None:

@@ -1,0 +1,10 @@
+"""Runs every benchmark."""
+
+import os
+import platform
+
+from tests.benchmarks import bench_search, bench_training
+
+print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, median (range)\n")
+bench_training.main()
+bench_search.main()

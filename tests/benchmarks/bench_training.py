@@ -1,0 +1,160 @@
+"""One training against a bare PyTorch loop, scikit-learn, and the bare import of the libraries."""
+
+import tempfile
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+import torch
+from torch import nn
+
+from src.console import SilentReporter
+from src.data.mnist import Mnist
+from src.data.source import Dataset
+from src.fit import build_classifier, fit
+from src.plan import Plan
+from tests.benchmarks.measure import alternate, command_seconds, say
+from tests.plans import plan_of
+
+IMPORTS = "import hydra, torch, pytorch_lightning, mlflow, matplotlib.figure, pandas"
+NO_STORE = ("tracking=off",)
+
+
+def main() -> None:
+    """Print every measurement of one training."""
+    throughput()
+    sklearn()
+    whole_commands()
+    tracking_share()
+
+
+def throughput() -> None:
+    """784-128-128-10, batch 128, 60,000 rows, 3 epochs: ours against the loop one would write."""
+    print("training throughput, 784-128-128-10, batch 128, 55,000 rows, 3 epochs")
+    dataset = Mnist(validation_size=5000).load()
+    plan = plan_of(
+        "data=mnist",
+        "model.hidden_sizes=[128,128]",
+        "regularization=none",
+        "optimizer=adam",
+        "optimizer.lr=1e-3",
+        "scheduler=constant",
+        "trainer.max_epochs=3",
+    )
+    seconds = alternate(
+        {"bare": lambda: bare_loop(dataset, epochs=3), "ours": lambda: ours(plan, dataset)},
+        repeats=5,
+    )
+    say("bare PyTorch loop, validated every epoch", seconds["bare"])
+    say("fit(): the same net, with checkpoints", seconds["ours"], seconds["bare"])
+    print(f"  throughput {median(seconds['bare']) / median(seconds['ours']):.2f} of the loop's")
+
+
+def ours(plan: Plan, dataset: Dataset) -> float:
+    """Return the seconds of a whole fit."""
+    classifier = build_classifier(plan, dataset)
+    with tempfile.TemporaryDirectory() as folder:
+        began = perf_counter()
+        fit(
+            classifier,
+            plan,
+            dataset,
+            folder=Path(folder),
+            log_epoch=lambda epoch, metrics: None,
+            reporter=SilentReporter(),
+            check_stop=lambda: None,
+        )
+        return perf_counter() - began
+
+
+def bare_loop(dataset: Dataset, *, epochs: int) -> float:
+    """Return the seconds of the loop a PyTorch user writes, data in memory as floats."""
+    torch.manual_seed(1)
+    images = torch.from_numpy(dataset.train.pixels).float().div_(255).flatten(1)
+    labels = torch.from_numpy(dataset.train.labels)
+    val_images = torch.from_numpy(dataset.validation.pixels).float().div_(255).flatten(1)
+    val_labels = torch.from_numpy(dataset.validation.labels)
+    net = nn.Sequential(
+        nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10)
+    )
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+    loss_function = nn.CrossEntropyLoss()
+    began = perf_counter()
+    for _ in range(epochs):
+        order = torch.randperm(len(labels))
+        for rows in order.split(128):
+            optimizer.zero_grad()
+            loss = loss_function(net(images[rows]), labels[rows])
+            loss.backward()
+            optimizer.step()
+        with torch.no_grad():
+            (net(val_images).argmax(1) == val_labels).float().mean().item()
+    return perf_counter() - began
+
+
+def sklearn() -> None:
+    """The same net and epochs in scikit-learn's MLPClassifier."""
+    from sklearn.neural_network import MLPClassifier
+
+    print("against scikit-learn, 784-256-128-10, batch 128, 15,000 rows, 5 epochs")
+    dataset = Mnist(rows=20_000, validation_size=5000).load()
+    plan = plan_of("regularization=none", "scheduler=constant", "trainer.max_epochs=5")
+    flat = dataset.train.pixels.reshape(len(dataset.train), -1).astype(np.float32) / 255
+
+    def mlp() -> float:
+        net = MLPClassifier((256, 128), batch_size=128, max_iter=5, learning_rate_init=1e-3)
+        began = perf_counter()
+        net.fit(flat, dataset.train.labels)
+        return perf_counter() - began
+
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn would like more epochs
+        seconds = alternate({"sklearn": mlp, "ours": lambda: ours(plan, dataset)}, repeats=3)
+    say("MLPClassifier.fit, no validation", seconds["sklearn"])
+    say("fit(): validated every epoch, with checkpoints", seconds["ours"], seconds["sklearn"])
+
+
+def whole_commands() -> None:
+    """`src.train` from the command line against the bare import of what it loads."""
+    print("whole commands, cold processes")
+    linear = ("-m", "src.train", "model=linear", "trainer.max_epochs=5")
+    seconds = alternate(
+        {
+            "imports": lambda: command_seconds("-c", IMPORTS),
+            "help": lambda: command_seconds("-m", "src.train", "--cfg", "job"),
+            "off": lambda: command_seconds(*linear, "tracking=off"),
+            "linear": lambda: command_seconds(*linear),
+            "dnn": lambda: command_seconds("-m", "src.train"),
+        },
+        repeats=3,
+    )
+    say("import of torch, Lightning, MLflow, Hydra, pandas", seconds["imports"])
+    say("src.train --cfg job", seconds["help"], seconds["imports"])
+    say("src.train model=linear, 5 epochs, tracking=off", seconds["off"], seconds["imports"])
+    say("src.train model=linear, 5 epochs, first run", seconds["linear"], seconds["imports"])
+    say("src.train (dnn, 20 epochs), first run", seconds["dnn"], seconds["imports"])
+
+
+def tracking_share() -> None:
+    """What metrics, files, pictures and the export cost of the default training, warm."""
+    from src.training import train
+
+    print("share of the wall time that is not training, default model, warm process")
+    with tempfile.TemporaryDirectory() as folder:
+        plan = plan_of(f"tracking.folder={folder}")
+        quiet = SilentReporter()
+        train(plan, reporter=quiet, check_stop=lambda: None, look_at_test=True)
+        results = [
+            train(plan, reporter=quiet, check_stop=lambda: None, look_at_test=True)
+            for _ in range(3)
+        ]
+    shares = [1 - r.training_seconds / r.wall_seconds for r in results]
+    low, high = min(shares), max(shares)
+    print(f"  {median(shares):.1%} ({low:.1%} to {high:.1%}) of {results[0].wall_seconds:.1f} s")
+
+
+if __name__ == "__main__":
+    main()

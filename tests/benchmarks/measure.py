@@ -1,0 +1,42 @@
+"""Alternating repeats and their medians, so that a ratio survives a noisy machine."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from statistics import median
+from time import perf_counter
+
+
+def alternate(contestants: Mapping[str, Callable[[], float]], *, repeats: int) -> dict[str, list]:
+    """Return the seconds of every contestant, each run `repeats` times in turn."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(repeats):
+        for name, run in contestants.items():
+            seconds[name].append(run())
+    return seconds
+
+
+def say(name: str, seconds: list[float], reference: list[float] | None = None) -> None:
+    """Print median and spread, and the ratio of medians to a reference."""
+    spread = f"{min(seconds):.2f} to {max(seconds):.2f}"
+    ratio = f"  x {median(seconds) / median(reference):.2f}" if reference else ""
+    print(f"  {name:<52}{median(seconds):8.2f} s  ({spread}){ratio}", flush=True)
+
+
+def command_seconds(*arguments: str, env: Mapping[str, str] | None = None) -> float:
+    """Return the wall seconds of a Python command in a folder of its own; it must succeed."""
+    import os
+    from pathlib import Path
+
+    root = str(Path(__file__).resolve().parents[2])
+    with tempfile.TemporaryDirectory() as folder:
+        began = perf_counter()
+        subprocess.run(
+            [sys.executable, *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": root, **(env or {})},
+            check=True,
+            capture_output=True,
+        )
+        return perf_counter() - began
