@@ -63,4 +63,6 @@ class Explore(_Settings):
 def without_password(uri: str) -> str:
     """Return the address without user name and password."""
     parts = urlsplit(uri)
+    if "@" not in parts.netloc:
+        return uri  # urlsplit would take slashes from sqlite:////path
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

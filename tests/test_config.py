@@ -205,6 +205,8 @@ TOO_LATE_FOR_THE_PARSER = {
     "data=csv data.path=gone.csv": "gone.csv",
     "data=digits tracking.uri=nowhere": "`tracking.uri`=nowhere",
     "data=digits tracking.uri=http://127.0.0.1:9": "no MLflow server answers there",
+    "data=digits tracking.uri=http://me:secret@127.0.0.1:9": "`tracking.uri`=http://127.0.0.1:9:",
+    "data=digits tracking.uri=mysql://me:secret@127.0.0.1:9/x": "mysql://127.0.0.1:9/x: cannot be",
     "data=digits trainer.accelerator=mps": "`trainer.accelerator`=mps: this machine has none",
     "data=digits tracking.folder=taken": "cannot be written",
     "resume=deadbeef": "`resume`=deadbeef: must name one interrupted run",
@@ -235,6 +237,7 @@ for line in {list(TOO_LATE_FOR_THE_PARSER)!r}:
     for line, words in zip(told, TOO_LATE_FOR_THE_PARSER.values(), strict=True):
         assert line.startswith("error: ")
         assert words in line
+        assert "secret" not in line
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 

@@ -12,6 +12,7 @@ from urllib.request import urlopen
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from src.errors import TrackingError
 from src.settings import Tracking, without_password
@@ -47,8 +48,17 @@ def open_store(settings: Tracking) -> Store:
         folder = settings.folder.resolve()
         _create_database(folder)
         uri, artifacts = f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri()
-    client = MlflowClient(tracking_uri=uri)
-    return Store(client, _experiment(client, settings.experiment, artifacts), uri)
+    try:
+        client = MlflowClient(tracking_uri=uri)
+        return Store(client, _experiment(client, settings.experiment, artifacts), uri)
+    except (SQLAlchemyError, MlflowException, ImportError, OSError) as error:
+        if settings.uri is None:
+            raise
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise TrackingError(
+            f"`tracking.uri`={without_password(uri)}: cannot be used ({said}); start the server, "
+            "correct the address, or leave it out to track in a folder"
+        ) from error
 
 
 def make_folder(folder: Path) -> Path:

@@ -1,0 +1,133 @@
+"""What the driver itself costs per trial, as the study grows: a worker that trains nothing."""
+
+import tempfile
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from statistics import median
+from threading import Thread
+from time import perf_counter
+from typing import final
+
+import hydra
+import optuna
+
+from src.config import CONF
+from src.interrupt import StopRequest
+from src.plan import Component
+from src.search.composer import Composer
+from src.search.driver import Driver
+from src.search.executors.local import Executor, Worker
+from src.search.messages import Epoch, Finished, Job, Ready, Started
+from src.search.screen import SweepScreen, TrialLine
+from src.search.settings import SweepSettings
+from src.search.space import make_space
+from src.search.study import open_storage, open_study
+
+SPACE = {
+    "model.hidden_sizes": {"layers": {"low": 1, "high": 3}, "width": {"low": 32, "high": 512}},
+    "optimizer.lr": {"low": 1e-4, "high": 1e-1, "log": True},
+    "regularization.dropout": {"low": 0.0, "high": 0.5},
+}
+
+
+@final
+class Trivial(Executor):
+    """A worker that reports three epochs and a value made up from the learning rate."""
+
+    def __init__(self) -> None:
+        super().__init__(num_workers=1)
+
+    def _start(self, number: int) -> Worker:
+        ours, theirs = Pipe()
+        thread = Thread(target=_pretend, args=(theirs,), daemon=True)
+        thread.start()
+        return Worker(number, ours, thread)
+
+    def _end(self, worker: Worker) -> None:
+        worker.handle.join()
+
+
+@final
+class _Clock:
+    """A screen that only notes when trials end."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def trial(self, line: TrialLine) -> None:
+        self.times.append(perf_counter())
+
+    def progress(self, **_: object) -> None:
+        pass
+
+
+def _pretend(connection: Connection) -> None:
+    connection.send(Ready())
+    try:
+        while True:
+            job = connection.recv()
+            if not isinstance(job, Job):
+                continue
+            connection.send(Started("run"))
+            value = 1 - abs(job.plan.optimizer.arguments["lr"] - 0.01)
+            for epoch in (1, 2, 3):
+                connection.send(Epoch(epoch, value))
+                connection.recv()
+            values = {"val_accuracy": value, "val_loss": 1.0, "parameters": 1.0, "seconds": 0.0}
+            connection.send(Finished("run", values, 3, 0.0))
+    except (EOFError, OSError):
+        return
+
+
+def main(n_trials: int = 1_000) -> None:
+    """Print the driver's milliseconds per trial around 100, 1,000, ... trials."""
+    import resource
+
+    print(f"driver overhead per trial, trivial objective, TPE, to {n_trials:,} trials")
+    settings = SweepSettings(n_trials=n_trials)
+    clock = _Clock()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        hydra.initialize_config_dir(str(CONF), version_base="1.3"),
+    ):
+        space = make_space(SPACE)
+        study = open_study(
+            open_storage(Path(folder)),
+            "driver",
+            settings=settings,
+            space=space,
+            definition={},
+            sampler=Component(
+                "sampler", "optuna.samplers.TPESampler", {"multivariate": True, "group": True}
+            ),
+            pruner=Component("pruner", "optuna.pruners.NopPruner", {}),
+        )
+        executor = Trivial()
+        screen: SweepScreen = clock  # type: ignore[assignment]
+        driver = Driver(
+            study,
+            settings=settings,
+            space=space,
+            composer=Composer("sweep", [], threads=1),
+            executor=executor,
+            parent="parent",
+            screen=screen,
+            stop=StopRequest(),
+            end_run=lambda run_id, reason: None,
+        )
+        driver.run()
+        executor.close()
+        for size in (100, 1_000, 10_000):
+            if size <= n_trials:
+                last = clock.times[size - 50 : size]
+                steps = [b - a for a, b in zip(last, last[1:], strict=False)]
+                print(f"  at {size:>6,} trials {median(steps) * 1000:8.1f} ms a trial")
+        began = perf_counter()
+        optuna.load_study(study_name="driver", storage=open_storage(Path(folder))).trials  # noqa: B018
+        print(f"  opening the journal again {perf_counter() - began:.2f} s")
+    print(f"  largest memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main(10_000)
