@@ -21,8 +21,10 @@ from src.fit import Fit
 from src.tracking.run import Run
 
 
-def write_files(folder: Path, fit: Fit, probabilities: np.ndarray, dataset: Dataset) -> None:
+def write_files(folder: Path, fit: Fit, probabilities: np.ndarray, dataset: Dataset) -> np.ndarray:
     """Write the checkpoint, figures/, tables/ and predictions/ of the best epoch.
+
+    Returns its confusion counts, int64 `[K, K]`.
 
     All are made from the validation images; probabilities float32 `[N, K]` are theirs.
     """
@@ -55,6 +57,7 @@ def write_files(folder: Path, fit: Fit, probabilities: np.ndarray, dataset: Data
     )
     (folder / "checkpoint").mkdir()
     shutil.copyfile(fit.checkpoint, folder / "checkpoint" / "best.ckpt")
+    return counts
 
 
 def write_predictions(
@@ -85,13 +88,16 @@ def write_predictions(
     return counts
 
 
-def log_series(fit: Fit, dataset: Dataset, run: Run) -> None:
-    """Log weights and confusion matrices over training as series for the step slider."""
+def log_series(fit: Fit, dataset: Dataset, run: Run, *, best_counts: np.ndarray) -> None:
+    """Log weights and confusion matrices over training as series for the step slider.
+
+    best_counts: confusion counts of the best epoch, which is part of the series too.
+    """
     snapshots = _weight_images(fit, dataset)
     for step in snapshots:
         picture = _sheet(snapshots, step, fit, dataset)
         run.log_picture(picture, key="first_layer_weights", step=step)
-    for epoch, counts in fit.confusions.items():
+    for epoch, counts in sorted({**fit.confusions, fit.best_epoch: best_counts}.items()):
         picture = confusion_image(counts, class_names=dataset.class_names, title=f"epoch {epoch}")
         run.log_picture(picture, key="confusion_matrix", step=epoch)
 

@@ -1,8 +1,11 @@
 """A training in the words of its run: parameters, data, tags."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from src.data.source import Dataset
 from src.plan import Plan
-from src.tracking.run import DataDescription
+from src.tracking.runs import DataDescription
 
 
 def describe_params(plan: Plan) -> dict[str, object]:
@@ -13,6 +16,14 @@ def describe_params(plan: Plan) -> dict[str, object]:
     for group in ("regularization", "trainer"):
         params |= {f"{group}.{k}": v for k, v in plan.config[group].items()}
     return params
+
+
+def lasting_part(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration without what belongs to one call only, as where the store is.
+
+    The address of a store may hold a password.
+    """
+    return {key: value for key, value in config.items() if key not in {"tracking", "resume"}}
 
 
 def describe_data(plan: Plan, dataset: Dataset) -> DataDescription:

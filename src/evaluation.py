@@ -75,10 +75,10 @@ def evaluate(
     )
     if run.tracked:
         with tempfile.TemporaryDirectory() as draft:
-            write_files(Path(draft), fit, probabilities, dataset)
+            counts = write_files(Path(draft), fit, probabilities, dataset)
             run.log_files(Path(draft))
         check_stop()
-        log_series(fit, dataset, run)
+        log_series(fit, dataset, run, best_counts=counts)
         check_stop()
         if export_model:
             log_model(fit.predictor, dataset.validation, run)

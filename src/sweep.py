@@ -4,10 +4,11 @@ import sys
 from functools import partial
 from typing import Any
 
-import yaml
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from src.config import SWEEPS, report_mistake, resolved, run_verb, task_overrides
 from src.errors import ConfigError, TrainingFailed
@@ -34,7 +35,7 @@ def sweep_command(config: DictConfig, *, ranges: dict[str, Any]) -> None:
         outcome = run_session(request, stop=stop, screen=screen)
     print_outcome(outcome, request)
     if stop.interrupted:
-        print("the same command goes on from here")
+        print(f"the same command{' without fresh=true' * request.settings.fresh} goes on from here")
     stop.check()
     if outcome.best is None:
         raise TrainingFailed(f"sweep {outcome.name}: no trial was finished; {outcome.stop_reason}")
@@ -51,13 +52,17 @@ def check(config: dict[str, Any]) -> None:
 def register_sweeps() -> None:
     """Make every file of sweeps/ an option of the group `sweep`."""
     for path in sorted(SWEEPS.glob("*.yaml")):
-        node = yaml.safe_load(path.read_text())
+        try:
+            node = OmegaConf.load(path)  # which takes 1e-4 for a number
+        except (OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
+            said = " ".join(str(error).split())
+            raise ConfigError(f"sweeps/{path.name}: cannot be read: {said}") from error
         ConfigStore.instance().store(group="sweep", name=path.stem, node=node, package="_global_")
 
 
 if __name__ == "__main__":
-    register_sweeps()
     try:
+        register_sweeps()
         sys.argv[1:], found = split_ranges(sys.argv[1:])
     except ConfigError as error:
         sys.exit(report_mistake(error))

@@ -1,6 +1,5 @@
 """`python -m src.train`: train one model, tracked."""
 
-import dataclasses
 from functools import partial
 
 from omegaconf import DictConfig
@@ -30,7 +29,7 @@ def resumed_plan(config: DictConfig) -> Plan:
 
     Raises ConfigError where there is none, or where the command line asks for another plan.
     """
-    from src.tracking.run import find_interrupted
+    from src.tracking.runs import find_interrupted
 
     others = [o for o in task_overrides() if not o.startswith(("resume=", "tracking"))]
     if others:
@@ -38,12 +37,17 @@ def resumed_plan(config: DictConfig) -> Plan:
             f"`{others[0]}`: cannot be changed, resume={config.resume} goes on with the "
             "configuration of that run; leave it out, or start a new run"
         )
-    tracking = plan_from(config).tracking
+    now = plan_from(config)
+    tracking = now.tracking
+    if not tracking.enabled:
+        raise ConfigError(
+            f"`tracking`=off: cannot be, resume={config.resume} goes on with a tracked run"
+        )
     asked = next(o.removeprefix("resume=") for o in task_overrides() if o.startswith("resume="))
     run_id, stored = find_interrupted(tracking.folder, asked)  # as typed: 12e4 is no number here
     choices = stored.pop("choices")
-    plan = make_plan({**stored, "resume": run_id}, choices=choices)
-    return dataclasses.replace(plan, tracking=tracking)
+    stored |= {"resume": run_id, "tracking": now.config["tracking"]}
+    return make_plan(stored, choices=choices)
 
 
 if __name__ == "__main__":

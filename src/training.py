@@ -12,14 +12,21 @@ from typing import final
 
 from src.console import EpochReporter
 from src.data.source import Dataset
-from src.description import data_tags, describe_data, describe_images, describe_params
+from src.description import (
+    data_tags,
+    describe_data,
+    describe_images,
+    describe_params,
+    lasting_part,
+)
 from src.evaluation import Score, evaluate, evaluate_test, log_model
 from src.fit import build_classifier, check_accelerator, fit
 from src.interrupt import Halted
 from src.models.predictor import load_predictor
 from src.plan import Plan
 from src.tracking.environment import describe_environment
-from src.tracking.run import Run, finished_run, reopen_run, start_run
+from src.tracking.run import Run
+from src.tracking.runs import finished_run, reopen_run, start_run
 
 
 @final
@@ -149,5 +156,5 @@ def _start(plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[st
             **tags,
         },
         data=describe_data(plan, dataset),
-        config={"choices": choices, **plan.config},
+        config={"choices": choices, **lasting_part(plan.config)},
     )

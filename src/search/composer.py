@@ -24,6 +24,8 @@ PLAN_KEYS = (
     "seed",
     "name",
 )
+SEARCHED = ("data", "model", "regularization", "optimizer", "scheduler", "trainer")
+"""Groups that a space may name, or values of."""
 
 
 @final
@@ -41,15 +43,15 @@ class Composer:
 
     def plan(self, assignment: Assignment, *, seed: int, name: str) -> Plan:
         """Return the checked plan of a trial; raises ConfigError where the values do not fit."""
-        groups = {key: str(value) for key, value in assignment.items() if is_group(key)}
+        groups = {key: value for key, value in assignment.items() if is_group(key)}
+        for group, option in groups.items():
+            check_option(group, option)
         base, choices = self._base(groups)
         config = copy.deepcopy(base)
         for key, value in assignment.items():
             if key in groups:
                 continue
-            known = known_keys(config)
-            if key not in known:
-                raise ConfigError(f"unknown key `{key}` in the space{nearest(key, known)}")
+            check_key(key, config)
             OmegaConf.update(config, key, value)
         plain = {key: value for key, value in resolved(config).items() if key in PLAN_KEYS}
         plain |= {"seed": seed, "name": name, "resume": None}
@@ -88,4 +90,22 @@ def flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
 
 def is_group(key: str) -> bool:
     """Tell whether the key names a group of options rather than a value."""
-    return (CONF / key).is_dir()
+    return key in SEARCHED
+
+
+def check_key(key: str, config: DictConfig) -> None:
+    """Raise ConfigError where no trial of this configuration has such a value."""
+    known = {name for name in known_keys(config) if name.partition(".")[0] in SEARCHED}
+    if key in known:
+        return
+    if key in known_keys(config):
+        raise ConfigError(f"`{key}` cannot be searched; only values of {', '.join(SEARCHED)} can")
+    raise ConfigError(f"unknown key `{key}` in the space{nearest(key, known)}")
+
+
+def check_option(group: str, option: Any) -> None:
+    """Raise ConfigError where a group has no such option."""
+    options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    if option not in options:
+        hint = nearest(str(option), options) or f"; choose one of {', '.join(options)}"
+        raise ConfigError(f"`{group}`={option} in the space: there is no such option{hint}")

@@ -6,11 +6,12 @@ import optuna
 
 from src.interrupt import StopRequest
 from src.plan import Plan
-from src.search.driver import NEWS_WITHIN_S, trial_seed
+from src.search.driver import NEWS_WITHIN_S
 from src.search.executors.local import Died, Executor, ends_job
-from src.search.messages import Epoch, Examine, Failed, Finished, Go, Job, Stop
+from src.search.messages import Epoch, Examine, Failed, Finished, Go, Job, Started, Stop
 from src.search.screen import SweepScreen, short
 from src.search.settings import SweepSettings
+from src.search.study import EndRun, trial_seed
 
 FIRST_FRESH_SEED = 1_000_000
 """Number whose seed the first confirmation gets; trials never come that far."""
@@ -25,8 +26,11 @@ def confirm(
     parent: str,
     screen: SweepScreen,
     stop: StopRequest,
+    end_run: EndRun,
 ) -> None:
     """Train the plan on each fresh seed that it was not yet trained on.
+
+    A worker that dies costs its confirmation one more try.
 
     The values are kept with the study under `confirmations`, by the name of the plan, so that an
     interrupted session goes on where it stopped.
@@ -35,6 +39,8 @@ def confirm(
     waiting = [n for n in range(settings.confirm.seeds) if str(n) not in confirmed(study, plan)]
     if waiting:
         screen.say(f"confirming {plan.name} on {settings.confirm.seeds} fresh seeds")
+    run_ids: dict[int, str] = {}
+    died: set[int] = set()
     while waiting or executor.busy:
         if stop.interrupted is not None:
             waiting.clear()
@@ -52,7 +58,9 @@ def confirm(
                 executor.replace(worker)
             if job is None or not isinstance(job, Job):
                 continue
-            if isinstance(message, Epoch):
+            if isinstance(message, Started):
+                run_ids[job.number] = message.run_id
+            elif isinstance(message, Epoch):
                 executor.answer(worker, Go())
             if ends_job(message):
                 executor.release(worker)
@@ -64,6 +72,13 @@ def confirm(
                 screen.say(f"confirmation {job.number + 1}: {metric} {short(value)}")
             elif isinstance(message, Failed):
                 screen.say(f"confirmation {job.number + 1} failed: {message.reason}")
+            elif isinstance(message, Died):
+                screen.say(f"confirmation {job.number + 1}: its worker died")
+                if job.number in run_ids:
+                    end_run(run_ids.pop(job.number), "FAILED", "its worker died")
+                if job.number not in died:
+                    died.add(job.number)
+                    waiting.append(job.number)
 
 
 def confirmed(study: optuna.Study, plan: Plan) -> dict[str, float]:
@@ -81,11 +96,14 @@ def examine(
     known = study.user_attrs.get("test", {})
     if run_id in known:
         return known[run_id]
-    while not executor.idle:
-        executor.wait(NEWS_WITHIN_S)
-    executor.submit(executor.idle[0], Examine(run_id, plan))
-    while executor.busy:
+    handed_out = False
+    while executor.busy or not handed_out:
+        if executor.idle and not handed_out:
+            executor.submit(executor.idle[0], Examine(run_id, plan))
+            handed_out = True
         for worker, message in executor.wait(NEWS_WITHIN_S):
+            if isinstance(message, Died):
+                executor.replace(worker)
             if not ends_job(message) or worker.job is None:
                 continue
             executor.release(worker)

@@ -1,15 +1,13 @@
 """The one process that owns the study: asks Optuna, hands out trials, answers epochs."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from time import perf_counter
 from typing import final
 
 import optuna
-from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
 
+from src.errors import ConfigError
 from src.interrupt import StopRequest
 from src.plan import Plan
 from src.search.composer import Composer
@@ -29,7 +27,7 @@ from src.search.messages import (
 from src.search.screen import SweepScreen, TrialLine
 from src.search.settings import SweepSettings
 from src.search.space import Assignment, Space
-from src.search.study import finished_trials, try_again
+from src.search.study import Best, EndRun, finished_trials, trial_seed, try_again
 
 NEWS_WITHIN_S = 0.5
 """How long the driver waits for workers before it looks at signals and the clock."""
@@ -39,10 +37,11 @@ NEWS_WITHIN_S = 0.5
 @dataclass
 class _Running:
     trial: Trial
-    job: Job
     began: float
+    job: Job | None = None
     run_id: str | None = None
     epochs: int = 0
+    reported: int = 0
     reached: bool = False
     tries: int = 1
 
@@ -51,7 +50,8 @@ class _Running:
 class Driver:
     """Runs a search until a target, a budget, failures or a signal end it.
 
-    stop_reason is None while the search goes on, then one line for people.
+    stop_reason is None while the search goes on, then one line for people. utilisation: share of
+    the workers' time that went into trials, 0..1, once the search has ended.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Driver:
         parent: str,
         screen: SweepScreen,
         stop: StopRequest,
-        end_run: Callable[[str, str], None],
+        end_run: EndRun,
     ) -> None:
         self._study = study
         self._settings = settings
@@ -85,32 +85,30 @@ class Driver:
         self._finished = len(finished_trials(study))
         self._best = Best(study)
         self.stop_reason: str | None = self._reached_before()
+        self.utilisation = 0.0
 
     @property
     def seconds_used(self) -> float:
         """Wall seconds of this sweep in all its sessions."""
         return self._seconds_before + perf_counter() - self._began
 
-    @property
-    def utilisation(self) -> float:
-        """Share of the workers' time in this session that was spent on trials, 0..1."""
-        available = self._executor.num_workers * (perf_counter() - self._began)
-        return self._executor.busy_seconds / available
-
     def run(self) -> None:
         """Search; on return no trial of this driver is left running."""
         try:
             self._loop()
         finally:
+            for running in [*self._running.values(), *self._again]:  # none but after an exception
+                try_again(self._study, running.trial, reason="its driver failed")
             self._study.set_user_attr("seconds", self.seconds_used)
+        available = self._executor.num_workers * (perf_counter() - self._began)
+        self.utilisation = self._executor.busy_seconds / available
 
     def _loop(self) -> None:
         while True:
             self._check_budgets()
-            if self.stop_reason is None:
-                for worker in self._executor.idle:
-                    if self._again or self._wants_trial():
-                        self._hand_out(worker)
+            for worker in self._executor.idle:
+                if self.stop_reason is None and self._may_start():
+                    self._hand_out(worker)
             if not self._running and (self.stop_reason or not self._may_start()):
                 break
             for worker, message in self._executor.wait(NEWS_WITHIN_S):
@@ -142,19 +140,31 @@ class Driver:
         for worker, running in self._running.items():
             if running is not but:
                 self._executor.answer(worker, Stop(reason))
+        while self._again:
+            running = self._again.pop()
+            if running.run_id is not None:
+                self._end_run(running.run_id, "KILLED", reason)
+            self._close(running, Ended(pruned=False))
 
     def _hand_out(self, worker: Worker) -> None:
         running = self._again.pop() if self._again else self._ask()
-        self._running[worker] = running
-        self._executor.submit(worker, running.job)
+        if running.job is not None:
+            self._running[worker] = running
+            self._executor.submit(worker, running.job)
 
     def _ask(self) -> _Running:
         trial = self._study.ask()
         assignment = self._space.draw(trial, self._base)
         trial.set_user_attr("assignment", assignment)
-        plan = self._plan(assignment, trial.number)
-        job = Job(trial.number, plan, self._settings.epoch_metric, self._parent)
-        return _Running(trial, job, perf_counter())
+        running = _Running(trial, perf_counter())
+        try:
+            plan = self._plan(assignment, trial.number)
+        except ConfigError as error:  # each value fits, but not all of them together
+            self._close(running, Failed(str(error)))
+        else:
+            metric = self._settings.epoch_metric
+            running.job = Job(trial.number, plan, metric, self._parent)
+        return running
 
     def _plan(self, assignment: Assignment, number: int) -> Plan:
         seed = trial_seed(self._settings.seed, number)
@@ -181,7 +191,9 @@ class Driver:
     def _judge(self, running: _Running, epoch: Epoch) -> Go | Prune:
         if epoch.value is None:
             return Go()
-        running.trial.report(epoch.value, epoch.number)
+        if epoch.number > running.reported:  # not again after a worker's death
+            running.trial.report(epoch.value, epoch.number)
+            running.reported = epoch.number
         if not running.reached and self._reaches(epoch.value):
             running.reached = True  # it may train to its end; the others need not
             self._end(self._reached(running.trial.number), but=running)
@@ -202,6 +214,7 @@ class Driver:
         elif isinstance(message, Ended):
             self._line(running, "STOPPED", None, "")
             try_again(self._study, running.trial, reason=self.stop_reason or "stopped")
+            self._reconsider(running)
             return
         elif isinstance(message, Failed):
             reason = message.reason.splitlines()[0]
@@ -217,15 +230,23 @@ class Driver:
         self._best.hear(values)
         self._line(running, state.name, values, reason or "")
         self._count_failures(state, reason)
-        if values is not None and self.stop_reason is None and self._reaches(values[0]):
+        if values is not None and self._reaches(values[0]):
             self._end(self._reached(running.trial.number))
+        else:
+            self._reconsider(running)
+
+    def _reconsider(self, running: _Running) -> None:
+        """Go on, where the trial for which the search stopped has not kept its promise."""
+        if running.reached and self.stop_reason == self._reached(running.trial.number):
+            self.stop_reason = None
 
     def _retry(self, running: _Running) -> bool:
         """Line a trial whose worker died up for one more try, on from its last checkpoint."""
         if running.tries > 1 or self.stop_reason is not None:
             if running.run_id is not None:
-                self._end_run(running.run_id, "its worker died")
+                self._end_run(running.run_id, "FAILED", "its worker died")
             return False
+        assert running.job is not None
         running.tries += 1
         if running.run_id is not None:
             plan = replace(running.job.plan, resume=running.run_id)
@@ -263,26 +284,3 @@ class Driver:
                 reason=reason,
             )
         )
-
-
-def trial_seed(sweep_seed: int, number: int) -> int:
-    """Return the seed of a trial: a function of the sweep's seed and the trial's number."""
-    digest = sha256(f"{sweep_seed}:{number}".encode()).digest()
-    return int.from_bytes(digest[:4], "little")
-
-
-@final
-class Best:
-    """The best value so far of a study of one objective; None before there is one."""
-
-    def __init__(self, study: optuna.Study) -> None:
-        self._pick = max if study.directions[0] == StudyDirection.MAXIMIZE else min
-        self._only = len(study.directions) == 1
-        self.value: float | None = None
-        for trial in study.get_trials(states=[TrialState.COMPLETE], deepcopy=False):
-            self.hear(trial.values)
-
-    def hear(self, values: list[float] | None) -> None:
-        """Take note of the values of a trial that is complete."""
-        if self._only and values is not None:
-            self.value = values[0] if self.value is None else self._pick(self.value, values[0])

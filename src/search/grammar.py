@@ -1,5 +1,6 @@
 """Ranges on the command line, in Hydra's own sweep grammar, as entries of a search space."""
 
+import math
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -39,20 +40,31 @@ def split_ranges(arguments: list[str]) -> tuple[list[str], dict[str, Any]]:
 
 
 def _entry(override: Override) -> dict[str, Any]:
-    sweep = override.value()
-    unknown = sorted(getattr(sweep, "tags", set()) - {"log"})
+    sweep, said = override.value(), override.input_line
+    tags: set[str] = getattr(sweep, "tags", set())
+    unknown = sorted(tags - {"log"})
     if unknown:
-        raise ConfigError(f"`{override.input_line}`: unknown tag {unknown[0]}; there is only log")
-    log = {"log": True} if "log" in getattr(sweep, "tags", set()) else {}
+        raise ConfigError(f"`{said}`: unknown tag {unknown[0]}; there is only log")
+    if tags and not isinstance(sweep, IntervalSweep):
+        raise ConfigError(f"`{said}`: only interval(...) can have a log scale")
     if isinstance(sweep, IntervalSweep):
-        return {"low": sweep.start, "high": sweep.end, **log}
+        return {"low": sweep.start, "high": sweep.end, **({"log": True} if tags else {})}
     if isinstance(sweep, RangeSweep):
-        assert sweep.start is not None
-        assert sweep.stop is not None
-        last = sweep.stop - sweep.step if isinstance(sweep.stop, int) else sweep.stop
-        return {"low": sweep.start, "high": last, "step": sweep.step}
-    assert isinstance(sweep, ChoiceSweep)
+        return _steps(sweep, said)
+    if not isinstance(sweep, ChoiceSweep):
+        raise ConfigError(f"`{said}`: write the choices out, as in choice(a, b)")
     return {"choices": [_plain(choice) for choice in sweep.list]}
+
+
+def _steps(sweep: RangeSweep, said: str | None) -> dict[str, Any]:
+    assert sweep.start is not None
+    assert sweep.stop is not None
+    ends = (sweep.stop - sweep.start) / sweep.step if sweep.step else 0
+    if not 0 < ends < math.inf:
+        raise ConfigError(f"`{said}`: there is nothing in this range")
+    last = sweep.start + (math.ceil(ends) - 1) * sweep.step
+    low, high = sorted((sweep.start, last))
+    return {"low": low, "high": high, "step": abs(sweep.step)}
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import optuna
 
@@ -13,10 +14,12 @@ from src.data.source import Dataset
 from src.description import data_tags, describe_data, describe_images
 from src.interrupt import StopRequest
 from src.plan import Plan
+from src.search.report import best_trial
 from src.search.settings import SweepSettings
 from src.settings import Tracking
 from src.tracking.environment import describe_environment
-from src.tracking.run import Run, end_children, finished_run, reopen_run, start_run
+from src.tracking.run import Run
+from src.tracking.runs import end_left_running, finished_run, reopen_run, start_run
 
 
 @contextmanager
@@ -34,11 +37,16 @@ def open_parent(
     """
     run_id = study.user_attrs.get("parent")
     if run_id is None:
-        run = _start(study, plan, settings, dataset)
+        key = study.user_attrs.get("key")
+        if key is None:
+            study.set_user_attr("key", key := uuid4().hex)
+        else:  # the driver died between starting the run and noting its id
+            end_left_running(plan.tracking, "sweep.key", key, reason="its driver died")
+        run = _start(study, plan, settings, dataset, key=key)
         study.set_user_attr("parent", run.id)
     else:
         run = reopen_run(plan.tracking, run_id)
-        end_children(plan.tracking, run_id, reason="its driver died")
+        end_left_running(plan.tracking, "mlflow.parentRunId", run_id, reason="its driver died")
     try:
         yield run
     except BaseException as error:
@@ -46,6 +54,8 @@ def open_parent(
         raise
     if stop.interrupted:
         run.finish("KILLED", reason=str(stop.interrupted))
+    elif best_trial(study) is None:
+        run.finish("FAILED", reason="no trial was finished")
     else:
         run.finish("FINISHED")
 
@@ -82,7 +92,9 @@ def finish_parent(
         run.log_files(Path(draft))
 
 
-def _start(study: optuna.Study, plan: Plan, settings: SweepSettings, dataset: Dataset) -> Run:
+def _start(
+    study: optuna.Study, plan: Plan, settings: SweepSettings, dataset: Dataset, *, key: str
+) -> Run:
     definition: Mapping[str, Any] = study.user_attrs["definition"]
     searched = {k: v for k, v in definition.items() if k.startswith("space.")}
     return start_run(
@@ -97,6 +109,7 @@ def _start(study: optuna.Study, plan: Plan, settings: SweepSettings, dataset: Da
         },
         tags={
             "sweep": study.study_name,
+            "sweep.key": key,
             "mlflow.source.name": "src.sweep",
             "mlflow.note.content": f"A search on {describe_images(plan, dataset)}",
             **data_tags(plan, dataset),

@@ -90,7 +90,7 @@ def _draw_charts(folder: Path, study: optuna.Study, settings: SweepSettings) -> 
                 page = getattr(interactive, f"plot_{name}")(study, **options)
                 _save_still(getattr(still, f"plot_{name}"), study, options, folder / f"{name}.png")
                 pages.append(page)
-            except (ValueError, RuntimeError) as error:
+            except Exception as error:  # noqa: BLE001  the search is worth more than its charts
                 missing.append(f"{name}: {error}")
     _save_pages(pages, folder / "charts.html")
     return missing

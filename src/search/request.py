@@ -1,6 +1,7 @@
 """From the configuration of a sweep to the sweep as plain objects."""
 
 import os
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
@@ -44,8 +45,9 @@ def make_request(
     """
     settings, components = check_sweep(config)
     fixed = {override.split("=", 1)[0].lstrip("+") for override in overrides}
-    written = {key: value for key, value in settings.space.items() if key not in fixed}
-    space = make_space({**written, **ranges})
+    space = make_space({**_without(settings.space, fixed), **ranges})
+    enqueue = [_without(assignment, fixed) for assignment in settings.enqueue]
+    settings = settings.model_copy(update={"enqueue": [first for first in enqueue if first]})
     workers = components["executor"].arguments.get("workers", 1) or os.cpu_count() or 1
     threads = max(1, (os.cpu_count() or 1) // workers)
     composer = Composer("sweep", overrides, threads=threads)
@@ -53,13 +55,27 @@ def make_request(
     if not plan.tracking.enabled:
         raise ConfigError("`tracking`=off: a sweep lives in its tracked runs; leave tracking on")
     return Request(
-        name=config["name"] or sweep or f"adhoc-{_short_digest(space.describe())}",
+        name=_checked(str(config["name"] or sweep or f"adhoc-{_short_digest(space.describe())}")),
         settings=settings,
         space=space,
         composer=composer,
         plan=plan,
         **components,
     )
+
+
+def _without(values: Mapping[str, Any], keys: set[str]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in keys}
+
+
+def _checked(name: str) -> str:
+    """Return the name, which becomes that of a folder; NAME.2 is that of a fresh start."""
+    if not re.fullmatch(r"[\w-][\w. -]*", name) or re.search(r"\.\d+$", name):
+        raise ConfigError(
+            f"`name`={name}: may have letters, digits, and - _ . or blanks within, and no number "
+            "after a dot at its end"
+        )
+    return name
 
 
 def _short_digest(space: Mapping[str, Any]) -> str:

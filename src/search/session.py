@@ -18,16 +18,25 @@ from src.plan import Component, Plan
 from src.search.check import check_space
 from src.search.composer import Composer
 from src.search.confirm import confirm, confirmed, examine
-from src.search.driver import Driver, trial_seed
+from src.search.driver import Driver
 from src.search.executors.local import Executor
 from src.search.parent import finish_parent, open_parent
 from src.search.report import best_trial, write_report
 from src.search.screen import SweepScreen
 from src.search.settings import SweepSettings
 from src.search.space import Space
-from src.search.study import counts_by_state, latest_name, open_storage, open_study
+from src.search.study import (
+    EndRun,
+    counts_by_state,
+    latest_name,
+    open_storage,
+    open_study,
+    trial_seed,
+)
 from src.search.verdict import Verdict, judge
-from src.tracking.run import finished_run
+from src.settings import Tracking
+from src.tracking.run import Status
+from src.tracking.runs import finished_run
 
 MAY_CHANGE = ("tracking.", "name", "trainer.threads", "trainer.accelerator", "trainer.steps_per")
 """Beginnings of keys that may differ between two sessions of a sweep."""
@@ -93,6 +102,7 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
             definition=_definition(request, dataset),
             sampler=request.sampler,
             pruner=request.pruner,
+            end_run=_end_run(request.plan.tracking),
         )
         parent = stack.enter_context(
             open_parent(study, request.plan, request.settings, dataset, stop=stop)
@@ -114,6 +124,7 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
                     parent=parent.id,
                     screen=screen,
                     stop=stop,
+                    end_run=_end_run(request.plan.tracking),
                 )
             if not stop.interrupted:
                 run_id = best.user_attrs["run_id"]
@@ -143,6 +154,13 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
     return outcome
 
 
+def _end_run(tracking: Tracking) -> EndRun:
+    def end_run(run_id: str, status: Status, reason: str) -> None:
+        finished_run(tracking, run_id).finish(status, reason=reason)
+
+    return end_run
+
+
 def _search(
     request: Request,
     study: optuna.Study,
@@ -152,9 +170,6 @@ def _search(
     stop: StopRequest,
     screen: SweepScreen,
 ) -> Driver:
-    def end_run(run_id: str, reason: str) -> None:
-        finished_run(request.plan.tracking, run_id).finish("FAILED", reason=reason)
-
     driver = Driver(
         study,
         settings=request.settings,
@@ -164,7 +179,7 @@ def _search(
         parent=parent,
         screen=screen,
         stop=stop,
-        end_run=end_run,
+        end_run=_end_run(request.plan.tracking),
     )
     driver.run()
     return driver

@@ -1,15 +1,46 @@
 """A search space as written in YAML: which values a trial may take, and how Optuna draws them."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, final
 
 from optuna import Trial
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from src.errors import ConfigError
 
-Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True)]
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _number(value: Any) -> Any:
+    if not _is_number(value):
+        raise ValueError("must be a number")
+    return value
+
+
+Number = Annotated[int | float, BeforeValidator(_number)]
+RULES = {
+    "missing": "is missing",
+    "extra_forbidden": "is unknown; an entry has low, high, log, step, or choices, or layers and "
+    "width, and when",
+    "too_short": "should not be empty",
+    "list_type": "should be a list",
+    "dict_type": "should be a mapping",
+    "model_type": "should be a range {low: ..., high: ...}, or {choices: [...]}",
+}
+"""Rules that pydantic words in its own terms."""
 Assignment = dict[str, Any]
 """Values of one trial by configuration key, such as `{"optimizer.lr": 0.01, "model": "dnn"}`."""
 
@@ -55,6 +86,16 @@ class Range(_Entry):
             return trial.suggest_int(key, low, high, step=step, log=self.log)
         return trial.suggest_float(key, self.low, self.high, step=self.step, log=self.log)
 
+    def contains(self, value: Any) -> bool:
+        """Tell whether the value can be drawn."""
+        if not _is_number(value) or not self.low <= value <= self.high:
+            return False
+        if self.is_whole and not isinstance(value, int):
+            return False
+        step = self.step or (1 if self.is_whole else None)
+        steps = (value - self.low) / step if step else 0
+        return math.isclose(steps, round(steps), abs_tol=1e-8)
+
     def encode(self, key: str, value: Any) -> dict[str, Any]:
         """Return what Optuna calls the parameters that give `value`."""
         return {key: value}
@@ -66,6 +107,13 @@ class Choices(_Entry):
 
     choices: list[Any] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _differ(self) -> "Choices":
+        plain = [_plain(choice) for choice in self.choices]
+        if any(one in plain[:place] for place, one in enumerate(plain)):
+            raise ValueError("the choices must differ")
+        return self
+
     def extremes(self) -> list[Any]:
         """Return every choice."""
         return self.choices
@@ -75,35 +123,57 @@ class Choices(_Entry):
         drawn = trial.suggest_categorical(key, [_plain(choice) for choice in self.choices])
         return next(choice for choice in self.choices if _plain(choice) == drawn)
 
+    def contains(self, value: Any) -> bool:
+        """Tell whether the value can be drawn."""
+        return value in self.choices
+
     def encode(self, key: str, value: Any) -> dict[str, Any]:
         """Return what Optuna calls the parameters that give `value`."""
         return {key: _plain(value)}
+
+
+def _part(written: Any) -> str:
+    return "(choices)" if isinstance(written, Mapping) and "choices" in written else "(range)"
+
+
+Part = Annotated[
+    Annotated[Range, Tag("(range)")] | Annotated[Choices, Tag("(choices)")], Discriminator(_part)
+]
 
 
 @final
 class Layers(_Entry):
     """A list of varying length with a value of its own for every place."""
 
-    layers: Range | Choices
-    width: Range | Choices
+    layers: Part
+    width: Part
 
     @model_validator(mode="after")
     def _counts(self) -> "Layers":
-        for count in self.layers.extremes():
-            if not isinstance(count, int) or count < 1:
-                raise ValueError(f"layers must be whole numbers from 1, but got {count}")
+        counts = self.layers.extremes()
+        whole = not isinstance(self.layers, Range) or self.layers.is_whole
+        if not whole or not all(isinstance(count, int) and count >= 1 for count in counts):
+            raise ValueError(f"layers must be whole numbers from 1, but got {counts}")
+        if self.layers.when or self.width.when:
+            raise ValueError("`when` stands beside layers and width")
         return self
 
     def extremes(self) -> list[list[Any]]:
-        """Return the shortest list of the smallest, and the longest of the largest widths."""
+        """Return the shortest list of each extreme width, and the longest of the last one."""
         fewest, most = int(min(self.layers.extremes())), int(max(self.layers.extremes()))
         widths = self.width.extremes()
-        return [[widths[0]] * fewest, [widths[-1]] * most]
+        return [*([width] * fewest for width in widths), [widths[-1]] * most]
 
     def draw(self, key: str, trial: Trial) -> list[Any]:
         """Return the value of a trial: first the length, then each place."""
         count = int(self.layers.draw(f"{key}.layers", trial))
         return [self.width.draw(f"{key}.{place}", trial) for place in range(1, count + 1)]
+
+    def contains(self, value: Any) -> bool:
+        """Tell whether the value can be drawn."""
+        if not isinstance(value, list) or not self.layers.contains(len(value)):
+            return False
+        return all(self.width.contains(width) for width in value)
 
     def encode(self, key: str, value: Any) -> dict[str, Any]:
         """Return what Optuna calls the parameters that give `value`."""
@@ -133,18 +203,27 @@ class Space:
     def encode(self, assignment: Assignment) -> dict[str, Any]:
         """Return the Optuna parameters of values to try first.
 
-        Raises ConfigError for keys that the space does not search.
+        Raises ConfigError for keys that the space does not search, and values it does not hold.
         """
-        unknown = assignment.keys() - self.entries.keys() - self.fixed.keys()
-        if unknown:
-            raise ConfigError(
-                f"`enqueue`: {', '.join(sorted(unknown))} not in the space; it searches "
-                f"{', '.join(self.entries)}"
-            )
+        problems = []
         params: dict[str, Any] = {}
         for key, value in assignment.items():
-            if key in self.entries:
-                params |= self.entries[key].encode(key, value)
+            entry = self.entries.get(key)
+            if key in self.fixed and self.fixed[key] != value:
+                problems.append(
+                    f"`enqueue`: {key}={value!r}, but the space fixes {self.fixed[key]!r}"
+                )
+            elif key not in self.fixed and entry is None:
+                problems.append(
+                    f"`enqueue`: {key} is not in the space; it searches {', '.join(self.entries)}"
+                )
+            elif entry is not None and not entry.contains(value):
+                rule = entry.model_dump(exclude_defaults=True, exclude={"when"})
+                problems.append(f"`enqueue`: {key}={value!r} is not in the space, {rule}")
+            elif entry is not None:
+                params |= entry.encode(key, value)
+        if problems:
+            raise ConfigError(*problems)
         return params
 
     def corners(self) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
@@ -169,16 +248,12 @@ def make_space(written: Mapping[str, Any]) -> Space:
     for key, value in written.items():
         kind = _kind(value)
         if kind is None:
-            fixed[key] = value
+            fixed[str(key)] = value
             continue
         try:
-            entries[key] = kind.model_validate(value)
+            entries[str(key)] = kind.model_validate(value)
         except ValidationError as error:
-            problems.extend(
-                f"`space.{key}{''.join(f'.{part}' for part in problem['loc'])}`: "
-                f"{problem['msg'].removeprefix('Value error, ')}, got {problem['input']!r}"
-                for problem in error.errors(include_url=False)
-            )
+            problems.extend(_line(key, p) for p in error.errors(include_url=False))
     for key, entry in entries.items():
         later = set(list(entries)[list(entries).index(key) :]) & entry.when.keys()
         problems.extend(
@@ -187,6 +262,14 @@ def make_space(written: Mapping[str, Any]) -> Space:
     if problems:
         raise ConfigError(*problems)
     return Space(entries, fixed)
+
+
+def _line(key: str, problem: Any) -> str:
+    """Return what is wrong at a place below a key, in one line."""
+    place = [str(part) for part in problem["loc"] if not str(part).startswith("(")]
+    rule = RULES.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
+    got = "" if isinstance(problem["input"], dict) else f", got {problem['input']!r}"
+    return f"`{'.'.join(['space', str(key), *place])}`: {rule}{got}"
 
 
 def _kind(value: Any) -> type[Range] | type[Choices] | type[Layers] | None:

@@ -3,20 +3,26 @@
 import json
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import optuna
 from filelock import FileLock
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from src.errors import ConfigError
 from src.plan import Component
 from src.search.settings import SweepSettings
 from src.search.space import Space
+from src.tracking.run import Status
+
+EndRun = Callable[[str, Status, str], None]
+"""Ends a run on which nobody works any more: its id, the status, and the reason."""
 
 RETRIED = "retry_of"
 """Attribute of a trial that tries the values of an interrupted one again: that one's number."""
@@ -52,6 +58,7 @@ def open_study(
     definition: Mapping[str, Any],
     sampler: Component,
     pruner: Component,
+    end_run: EndRun,
 ) -> optuna.Study:
     """Return the study, created with the configurations to try first, or resumed.
 
@@ -72,21 +79,24 @@ def open_study(
     stored = study.user_attrs.get("definition")
     now = json.loads(json.dumps(definition, default=str))
     if stored is None:
+        for assignment in settings.enqueue:  # those not yet there: this may have been cut off
+            study.enqueue_trial(space.encode(assignment), skip_if_exists=True)
         study.set_user_attr("definition", now)
-        for assignment in settings.enqueue:
-            study.enqueue_trial(space.encode(assignment))
     elif stored != now:
         raise ConfigError(*_differences(name, stored, now))
     for trial in study.get_trials(states=[TrialState.RUNNING], deepcopy=False):
+        if "run_id" in trial.user_attrs:  # it may be FINISHED, though its driver never heard so
+            end_run(trial.user_attrs["run_id"], "KILLED", "its driver died")
         try_again(study, trial, reason="its driver died")
     return study
 
 
 def try_again(study: optuna.Study, trial: Trial | FrozenTrial, *, reason: str) -> None:
     """Fail an interrupted trial and put its values in line for another."""
-    Trial(study, trial._trial_id).set_user_attr("end_reason", reason)
+    if isinstance(trial, Trial):
+        trial.set_user_attr("end_reason", reason)
     study.tell(trial.number, state=TrialState.FAIL)
-    study.enqueue_trial(trial.params, user_attrs={RETRIED: trial.number})
+    study.enqueue_trial(trial.params, user_attrs={RETRIED: trial.number, "retry_reason": reason})
 
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -100,6 +110,29 @@ def counts_by_state(study: optuna.Study) -> dict[str, int]:
     trials = study.get_trials(deepcopy=False)
     again = {trial.user_attrs[RETRIED] for trial in trials if RETRIED in trial.user_attrs}
     return dict(Counter("STOPPED" if t.number in again else t.state.name for t in trials))
+
+
+def trial_seed(sweep_seed: int, number: int) -> int:
+    """Return the seed of a trial: a function of the sweep's seed and the trial's number."""
+    digest = sha256(f"{sweep_seed}:{number}".encode()).digest()
+    return int.from_bytes(digest[:4], "little")
+
+
+@final
+class Best:
+    """The best value so far of a study of one objective; None before there is one."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self._pick = max if study.directions[0] == StudyDirection.MAXIMIZE else min
+        self._only = len(study.directions) == 1
+        self.value: float | None = None
+        for trial in study.get_trials(states=[TrialState.COMPLETE], deepcopy=False):
+            self.hear(trial.values)
+
+    def hear(self, values: list[float] | None) -> None:
+        """Take note of the values of a trial that is complete."""
+        if self._only and values is not None:
+            self.value = values[0] if self.value is None else self._pick(self.value, values[0])
 
 
 def _numbered(name: str, generation: int) -> str:

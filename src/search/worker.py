@@ -40,11 +40,12 @@ class _Stopped(Halted):
 
 
 def work_in_process(connection: Connection, gpu: int | None) -> None:
-    """Serve the driver from a process of its own; Ctrl-C is the driver's business.
+    """Serve the driver from a process of its own; signals to end are the driver's business.
 
     gpu: number of the GPU this worker may use, None for no choice.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
     work(connection)

@@ -1,6 +1,7 @@
 """What the driver itself costs per trial, as the study grows: a worker that trains nothing."""
 
 import tempfile
+from itertools import pairwise
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -101,6 +102,7 @@ def main(n_trials: int = 1_000) -> None:
             sampler=Component(
                 "sampler", "optuna.samplers.TPESampler", {"multivariate": True, "group": True}
             ),
+            end_run=lambda run_id, status, reason: None,
             pruner=Component("pruner", "optuna.pruners.NopPruner", {}),
         )
         executor = Trivial()
@@ -114,14 +116,14 @@ def main(n_trials: int = 1_000) -> None:
             parent="parent",
             screen=screen,
             stop=StopRequest(),
-            end_run=lambda run_id, reason: None,
+            end_run=lambda run_id, status, reason: None,
         )
         driver.run()
         executor.close()
         for size in (100, 1_000, 10_000):
             if size <= n_trials:
                 last = clock.times[size - 50 : size]
-                steps = [b - a for a, b in zip(last, last[1:], strict=False)]
+                steps = [b - a for a, b in pairwise(last)]
                 print(f"  at {size:>6,} trials {median(steps) * 1000:8.1f} ms a trial")
         began = perf_counter()
         optuna.load_study(study_name="driver", storage=open_storage(Path(folder))).trials  # noqa: B018

@@ -6,7 +6,11 @@ from multiprocessing.connection import Connection, wait
 from time import perf_counter
 from typing import Any, final
 
+from src.errors import TrainingFailed
 from src.search.messages import Ended, Failed, Finished, FromWorker, Ready, Stop, Task, ToWorker
+
+MOST_STILLBORN = 3
+"""Workers in a row that may die before they are ready."""
 
 
 @final
@@ -39,7 +43,14 @@ class Executor(ABC):
     def __init__(self, *, num_workers: int) -> None:
         self.num_workers = num_workers
         self.busy_seconds = 0.0
-        self._workers = [self._start(number) for number in range(num_workers)]
+        self._stillborn = 0
+        self._workers: list[Worker] = []
+        try:
+            for number in range(num_workers):
+                self._workers.append(self._start(number))
+        except BaseException:
+            self.close()
+            raise
 
     @abstractmethod
     def _start(self, number: int) -> Worker:
@@ -94,7 +105,16 @@ class Executor(ABC):
         worker.job = None
 
     def replace(self, worker: Worker) -> None:
-        """Start another worker in the place of a dead one."""
+        """Start another worker in the place of a dead one.
+
+        Raises TrainingFailed where one worker after another dies before it is ready.
+        """
+        self._stillborn = 0 if worker.ready else self._stillborn + 1
+        if self._stillborn > MOST_STILLBORN:
+            raise TrainingFailed(
+                f"{self._stillborn} workers in a row died while they were starting; what they "
+                "said stands above"
+            )
         worker.connection.close()
         self._end(worker)
         self._workers[self._workers.index(worker)] = self._start(worker.number)

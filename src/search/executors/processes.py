@@ -2,6 +2,10 @@
 
 import multiprocessing
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import final
 
 from src.ranges import PositiveInt
@@ -24,7 +28,8 @@ class Processes(Executor):
         process = self._context.Process(
             target=_serve, args=(theirs, number), name=f"worker-{number}", daemon=True
         )
-        process.start()
+        with _signals_held_back():
+            process.start()
         theirs.close()  # else its end would stay open when the worker dies
         return Worker(number, ours, process)
 
@@ -33,6 +38,20 @@ class Processes(Executor):
         if worker.handle.is_alive():
             worker.handle.kill()
             worker.handle.join()
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Let signals to the whole group of processes, as Ctrl-C, pass the workers by.
+
+    They and the server they are forked from inherit it; what is to end, the driver tells them.
+    """
+    resource_tracker.ensure_running()  # it lets signals through again when it is started
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(connection: "multiprocessing.connection.Connection", number: int) -> None:
