@@ -23,6 +23,8 @@ CHARTS = (
     "timeline",
 )
 
+LOG_TICKS = [digit * 10.0**power for power in range(-9, 7) for digit in (1, 3)]
+
 
 def write_report(
     folder: Path,
@@ -100,11 +102,20 @@ def _save_still(
     plot: Callable[..., Any], study: optuna.Study, options: Mapping[str, Any], path: Path
 ) -> None:
     from matplotlib import pyplot
+    from matplotlib.ticker import FixedLocator, NullFormatter
 
     pyplot.switch_backend("agg")  # files only, also where there is a screen
     axes = plot(study, **options)
-    figure = getattr(axes, "figure", None) or axes.flat[0].figure
-    figure.set_size_inches(10, 6)
+    panels = [axes] if hasattr(axes, "figure") else list(axes.flat)
+    figure = panels[0].figure
+    figure.set_size_inches(max(10, 3 * len(panels)), 6)
+    for panel in panels:
+        if panel.get_xscale() == "log":  # Optuna's labels would lie over each other
+            panel.xaxis.set_major_locator(FixedLocator(LOG_TICKS))
+            panel.xaxis.set_major_formatter("{x:g}")
+            panel.xaxis.set_minor_formatter(NullFormatter())
+        if len(panels) > 1:
+            panel.xaxis.label.set_size("small")
     figure.savefig(path, dpi=100, bbox_inches="tight")
     pyplot.close(figure)
 

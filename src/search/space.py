@@ -133,7 +133,8 @@ class Choices(_Entry):
 
 
 def _part(written: Any) -> str:
-    return "(choices)" if isinstance(written, Mapping) and "choices" in written else "(range)"
+    chosen = isinstance(written, Choices) or (isinstance(written, Mapping) and "choices" in written)
+    return "(choices)" if chosen else "(range)"
 
 
 Part = Annotated[
