@@ -43,10 +43,18 @@ def sweep_command(config: DictConfig, *, ranges: dict[str, Any]) -> None:
 
 def check(config: dict[str, Any]) -> None:
     """Raise ConfigError with all that is wrong in a sweep's configuration but for its space."""
+    from src.search.composer import PLAN_KEYS
     from src.search.request import check_sweep
 
-    check_sweep(config)
-    make_plan(config, choices={})
+    problems: list[str] = []
+    plan = {key: value for key, value in config.items() if key in PLAN_KEYS}
+    for attempt in (partial(check_sweep, config), partial(make_plan, plan, choices={})):
+        try:
+            attempt()
+        except ConfigError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ConfigError(*dict.fromkeys(problems))
 
 
 def register_sweeps() -> None:

@@ -54,7 +54,16 @@ class SweepSettings(BaseModel):
     @field_validator("objective", mode="before")
     @classmethod
     def _as_list(cls, value: Any) -> Any:
-        return value if isinstance(value, list) else [value]
+        """Read one objective, or several as lists of metrics and directions."""
+        if not isinstance(value, dict) or not isinstance(value.get("metric"), list):
+            return value if isinstance(value, list) else [value]
+        metrics, directions = value["metric"], value.get("direction", "maximize")
+        if not isinstance(directions, list):
+            directions = [directions] * len(metrics)
+        if len(directions) != len(metrics):
+            raise ValueError("every metric needs a direction of its own")
+        pairs = zip(metrics, directions, strict=True)
+        return [{"metric": metric, "direction": direction} for metric, direction in pairs]
 
     @property
     def epoch_metric(self) -> str | None:

@@ -211,9 +211,7 @@ class Space:
         for key, value in assignment.items():
             entry = self.entries.get(key)
             if key in self.fixed and self.fixed[key] != value:
-                problems.append(
-                    f"`enqueue`: {key}={value!r}, but the space fixes {self.fixed[key]!r}"
-                )
+                problems.append(f"`enqueue`: {key}={value!r}, but it is fixed: {self.fixed[key]!r}")
             elif key not in self.fixed and entry is None:
                 problems.append(
                     f"`enqueue`: {key} is not in the space; it searches {', '.join(self.entries)}"

@@ -140,12 +140,13 @@ def _numbered(name: str, generation: int) -> str:
 
 
 def _differences(name: str, stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    keys = [key for key in {**stored, **now} if stored.get(key) != now.get(key)]
+    before = {**dict.fromkeys(now, "not there"), **stored}
+    after = {**dict.fromkeys(stored, "not there"), **now}
     return [
         *(
-            f"`{key}`: was {stored.get(key, 'not there')} when sweep {name} began, "
-            f"is {now.get(key, 'not there')} now"
-            for key in keys
+            f"`{key}`: was {before[key]} when sweep {name} began, is {after[key]} now"
+            for key in {**stored, **now}
+            if before[key] != after[key]
         ),
         f"sweep {name} cannot go on with another definition; give the new one a name "
         "(name=ANOTHER), or start again with fresh=true, which keeps the old one aside",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import mean, stdev
 from typing import Literal, final
 
 from src.search.settings import Objective
@@ -49,12 +49,13 @@ def judge(
     came_to_it = target is not None and best is not None and by.reaches(best, target)
     if not confirmations:
         return Verdict(_answer(target, came_to_it, None))
-    mean = fmean(confirmations)
+    centre = mean(confirmations)
     if len(confirmations) < 2:
-        return Verdict(_answer(target, came_to_it, None), mean)
-    low, high = t_interval(list(confirmations))
+        return Verdict(_answer(target, came_to_it, None), centre)
+    spread = stdev(confirmations)  # of equal values exactly 0, unlike their t_interval
+    low, high = t_interval(list(confirmations)) if spread else (centre, centre)
     sides = None if target is None else (by.reaches(low, target), by.reaches(high, target))
-    return Verdict(_answer(target, came_to_it, sides), mean, stdev(confirmations), low, high)
+    return Verdict(_answer(target, came_to_it, sides), centre, spread, low, high)
 
 
 def _answer(target: float | None, came_to_it: bool, sides: tuple[bool, bool] | None) -> Answer:

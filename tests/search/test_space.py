@@ -52,8 +52,8 @@ def test_an_entry_is_drawn_as_optuna_distributes_it(entry, distribution):
 
 
 def test_a_choice_among_lists_is_given_as_a_list():
-    values = {json.dumps(drawn(space_of("a: {choices: [[16], [32, 16]]}"), seed=n)[0]) for n in
-              range(20)}  # fmt: skip
+    space = space_of("a: {choices: [[16], [32, 16]]}")
+    values = {json.dumps(drawn(space, seed=seed)[0]) for seed in range(20)}
     assert values == {'{"a": [16]}', '{"a": [32, 16]}'}
 
 
@@ -283,5 +283,7 @@ nonsense = st.recursive(
 def test_whatever_is_written_is_read_or_refused(written):
     try:
         make_space(written)
+        problems: tuple[str, ...] = ()
     except ConfigError as error:
-        assert all(problem.startswith("`space.") for problem in error.problems)
+        problems = error.problems
+    assert all(problem.startswith("`space.") for problem in problems)

@@ -1,0 +1,312 @@
+"""Every file of `sweeps/` fits the program, and mistakes in a search are told before it starts."""
+
+import hydra
+import optuna
+import pytest
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf, open_dict
+
+from src.config import CONF, SWEEPS, resolved
+from src.errors import ConfigError
+from src.fit import build_classifier
+from src.search.check import check_space
+from src.search.driver import trial_seed
+from src.search.grammar import split_ranges
+from src.search.request import make_request
+from src.search.session import Request
+from src.sweep import register_sweeps
+from tests.plans import dataset_of
+
+NAMES = sorted(path.stem for path in SWEEPS.glob("*.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def composition():
+    """Compose as inside of `python -m src.sweep`."""
+    register_sweeps()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        yield
+
+
+def request_of(*arguments: str) -> Request:
+    """Return the search that `python -m src.sweep ARGUMENTS` asks for."""
+    overrides, ranges = split_ranges(list(arguments))
+    config = hydra.compose("sweep", overrides=overrides, return_hydra_config=True)
+    sweep = config.hydra.runtime.choices.get("sweep")
+    with open_dict(config):
+        del config["hydra"]
+    return make_request(resolved(config), sweep=sweep, overrides=overrides, ranges=ranges)
+
+
+def check(request: Request) -> None:
+    check_space(request.space, request.settings, request.composer)
+
+
+def problems_of(*arguments: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        check(request_of(*arguments))
+    return list(caught.value.problems)
+
+
+def sweep_of(name: str, text: str) -> str:
+    """Make a search of a YAML text, and return the argument that names it."""
+    node = OmegaConf.create(text)
+    ConfigStore.instance().store(group="sweep", name=name, node=node, package="_global_")
+    return f"sweep={name}"
+
+
+def first_plans(request: Request, number: int):
+    """Return the plans of the first trials."""
+    study = optuna.create_study(
+        directions=[objective.direction for objective in request.settings.objective],
+        sampler=request.sampler.build(seed=1),
+        pruner=request.pruner.build(),
+    )
+    for assignment in request.settings.enqueue:
+        study.enqueue_trial(request.space.encode(assignment))
+    for place in range(number):
+        values = request.space.draw(study.ask(), request.composer.base_values())
+        yield request.composer.plan(values, seed=trial_seed(1, place), name="first")
+
+
+def test_the_searches_of_the_issue_are_there():
+    assert {"linear", "dnn", "dnn_best", "regularization", "pareto", "quick"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_search_fits_the_program(name):
+    request = request_of(f"sweep={name}")
+    assert request.name == name
+    assert request.space.entries
+    check(request)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_the_first_configurations_of_every_search_can_be_built(name):
+    request = request_of(f"sweep={name}", "data=digits")
+    for plan in first_plans(request, 10):
+        assert sum(p.numel() for p in build_classifier(plan, dataset_of(plan)).parameters()) > 600
+
+
+def test_the_mission_is_a_dense_network_of_at_least_95_percent():
+    request = request_of("sweep=dnn")
+    assert request.settings.target == 0.95
+    assert request.settings.objective[0].metric == "val_accuracy"
+    assert request.plan.choices["model"] == "dnn"
+    assert request.plan.choices["data"] == "mnist_20k"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_search_says_in_its_first_line_what_it_asks(name):
+    first = (SWEEPS / f"{name}.yaml").read_text().splitlines()[0]
+    assert first.startswith("# ")
+    assert len(first) > 20
+
+
+SMALL = ("data=digits", "model=dnn")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ("model.hiden_sizes=choice([8],[16])",),
+            "unknown key `model.hiden_sizes` in the space, did you mean `model.hidden_sizes`?",
+        ),
+        (("optimiser.lr=interval(0.1,1)",), "unknown key `optimiser.lr` in the space, did you mea"),
+        (("model=lineer,dnn",), "`model`=lineer in the space: there is no such option, did you me"),
+        (("regularization=none,zzz",), "`regularization`=zzz in the space: there is no such opti"),
+        (("optimizer.lr=interval(-1,0.1)",), "`optimizer.lr`=-1.0: should be greater than 0"),
+        (("regularization.dropout=interval(0,1)",), "`regularization.dropout`=1.0: should be less"),
+        (("trainer.batch_size=interval(8,64)",), "`trainer.batch_size`=8.0: should be a valid int"),
+        (("trainer.batch_size=choice(8,many,16)",), "`trainer.batch_size`='many': should be a val"),
+        (("model.hidden_sizes=choice([8],[8,0])",), "`model.hidden_sizes[1]`=0: should be greater"),
+        (("model.activation=choice(relu,rely)",), "`model.activation`='rely': should be 'relu', "),
+        (("optimizer._target_=choice(os.system,src.x)",), "`optimizer._target_`='os.system': may "),
+        (("n_trials=interval(1,9)",), "`n_trials` cannot be searched; only values of data, model,"),
+        (("seed=interval(1,9)",), "`seed` cannot be searched; only values of data, model,"),
+        (("tracking.experiment=choice(a,b)",), "`tracking.experiment` cannot be searched; only "),
+        ((), "`space`: nothing to search; name a sweep (sweep=dnn) or give ranges"),
+        (("optimizer.lr=interval(0.1,1)", "name=../up"), "`name`=../up: may have letters, digits"),
+        (("optimizer.lr=interval(0.1,1)", "name=.hidden"), "`name`=.hidden: may have letters, "),
+        (("optimizer.lr=interval(0.1,1)", "name=dnn.2"), "`name`=dnn.2: may have letters, digits"),
+        (("optimizer.lr=interval(0.1,1)", "tracking=off"), "`tracking`=off: a sweep lives in its"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(arguments, told):
+    problems = problems_of(*SMALL, *arguments)
+    assert all("\n" not in problem for problem in problems)
+    assert problems[0].startswith(told)
+
+
+SPACE = "defaults:\n- override /data: digits\nspace:\n"
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        (
+            "trainer.batch_size: {low: 8, high: 16, when: {modell: dnn}}",
+            "`space.trainer.batch_size.when`: unknown key `modell`, did you mean `model`?",
+        ),
+        (
+            "model.batch_norm: {choices: [true, false]}\n  "
+            "trainer.batch_size: {low: 8, high: 16, when: {model.batch_norm: 3}}",
+            "`space.trainer.batch_size.when`: model.batch_norm is never 3",
+        ),
+        (
+            "model: {choices: [linear, dnn]}\n  model.hidden_sizes: {choices: [[8]]}",
+            "unknown key `model.hidden_sizes` in the space",
+        ),
+        (
+            "model.batch_norm: {choices: [true, false]}\n  "
+            "regularization.l2: {low: -1, high: 1, when: {model.batch_norm: true}}",
+            "`regularization.l2`=-1: should be greater than or equal to 0",
+        ),
+        ("model.activaton: relu\n  model.batch_norm: {choices: [true]}", "unknown key `model.acti"),
+        (
+            "model.hidden_sizes: {layers: {low: 1, high: 2}, width: {choices: [8, 0, 16]}}",
+            "`model.hidden_sizes[0]`=0: should be greater than or equal to 1",
+        ),
+        (
+            "optimizer.lr: {low: 0.1, high: 1.0}\nenqueue: [{optimizer.lr: 3.0}]",
+            "`enqueue`: optimizer.lr=3.0 is not in the space, {'low': 0.1, 'high': 1.0}",
+        ),
+        (
+            "optimizer.lr: {low: 0.1, high: 1.0}\nenqueue: [{optimizer.l: 0.3}]",
+            "`enqueue`: optimizer.l is not in the space; it searches optimizer.lr",
+        ),
+    ],
+)
+def test_a_mistake_in_a_file_is_told_in_one_line(entry, told):
+    problems = problems_of(sweep_of("mistaken", f"{SPACE}  {entry}"))
+    assert problems[0].startswith(told)
+
+
+def test_all_mistakes_are_told_at_once():
+    problems = problems_of(
+        *SMALL,
+        "optimizer.lr=interval(-1,0.1)",
+        "model.hiden_sizes=choice([8],[16])",
+        "regularization=none,l3",
+        "regularization.dropout=interval(0.5,2)",
+    )
+    named = sorted(problem.split("`")[1] for problem in problems)
+    assert named == [
+        "model.hiden_sizes",
+        "optimizer.lr",
+        "regularization",
+        "regularization.dropout",
+    ]
+
+
+def test_several_objectives_are_lists_of_metrics_and_directions():
+    space = (*SMALL, "optimizer.lr=interval(0.1,1)")
+    request = request_of(
+        *space, "objective.metric=[val_loss,seconds]", "objective.direction=minimize"
+    )
+    told = [(o.metric, o.direction) for o in request.settings.objective]
+    assert told == [("val_loss", "minimize"), ("seconds", "minimize")]
+    assert len(request_of("sweep=pareto").settings.objective) == 2
+    for wrong, rule in (
+        ("objective.direction=[minimize]", "every metric needs a direction of its own"),
+        ("target=0.9", "`target`: needs a single objective; set target=null"),
+    ):
+        [problem] = problems_of(*space, two, wrong)
+        assert rule in problem
+
+
+def test_a_value_on_the_command_line_takes_its_key_out_of_the_space():
+    request = request_of("sweep=dnn_best", "data=digits", "model.batch_norm=true")
+    check(request)
+    assert "model.batch_norm" not in request.space.entries
+    assert request.plan.model.arguments["batch_norm"] is True
+    [first] = request.settings.enqueue
+    assert "model.batch_norm" not in first
+    assert first["optimizer.lr"] == 3e-3
+
+
+def test_a_range_on_the_command_line_takes_the_place_of_the_one_in_the_file():
+    request = request_of("sweep=quick", "optimizer.lr=interval(0.1,0.2)")
+    assert list(request.space.entries) == list(request_of("sweep=quick").space.entries)
+    assert request.space.entries["optimizer.lr"].extremes() == [0.1, 0.2]
+    assert not request.space.entries["optimizer.lr"].log
+
+
+def test_names_come_from_the_command_line_the_file_or_the_space():
+    ranges = "optimizer.lr=interval(0.1,1)"
+    assert request_of("sweep=quick", "name=mine").name == "mine"
+    assert request_of("sweep=quick", "name=5").name == "5"
+    assert request_of("sweep=quick").name == "quick"
+    assert request_of(*SMALL, ranges).name.startswith("adhoc-")
+    assert request_of(*SMALL, ranges).name == request_of(*SMALL, ranges).name
+    assert request_of(*SMALL, ranges).name != request_of(*SMALL, "optimizer.lr=interval(0,1)").name
+
+
+def test_a_file_may_write_numbers_as_people_do(tmp_path, monkeypatch):
+    monkeypatch.setattr("src.sweep.SWEEPS", tmp_path)
+    (tmp_path / "handwritten.yaml").write_text("space:\n  optimizer.lr: {low: 1e-4, high: 1e-1}\n")
+    register_sweeps()
+    assert request_of("sweep=handwritten").space.entries["optimizer.lr"].extremes() == [1e-4, 1e-1]
+
+
+@pytest.mark.parametrize("text", ["space: {a: [", "a: 1\na: 2\n", "\t- x"])
+def test_a_file_that_is_no_yaml_is_told_in_one_line(tmp_path, monkeypatch, text):
+    monkeypatch.setattr("src.sweep.SWEEPS", tmp_path)
+    (tmp_path / "broken.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        register_sweeps()
+    [problem] = caught.value.problems
+    assert problem.startswith("sweeps/broken.yaml: cannot be read: ")
+    assert "\n" not in problem
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("sweep=quik",), ["`sweep`=quik: there is no such option, did you mean `quick`?"]),
+        (
+            ("sweep=quick", "model.hiden_sizes=choice([8],[9])", "optimizer.lr=interval(-1,1)"),
+            [
+                "unknown key `model.hiden_sizes` in the space, did you mean `model.hidden_sizes`?",
+                "`optimizer.lr`=-1.0: should be greater than 0; the default is 0.003",
+            ],
+        ),
+        (
+            (
+                "sweep=quick",
+                "n_trails=3",
+                "trainer.max_epochs=0",
+                "target=x",
+                "confirm.seeds=-1",
+                "executor=processes",
+                "executor.workers=0",
+                "sampler.n_startup_trails=2",
+                "objective.metric=val_acuracy",
+                "optimizer=adams",
+            ),
+            [
+                "unknown key `n_trails`, did you mean `n_trials`?",
+                "`trainer.max_epochs`=0",
+                "`target`='x'",
+                "`confirm`=",
+                "`executor.workers`=0",
+                "unknown key `sampler.n_startup_trails`, did you mean `sampler.n_startup_trials`?",
+                "`objective",
+                "`optimizer`=adams: there is no such option, did you mean `adam`?",
+            ],
+        ),
+        (("optimizer.lr=tag(lg, interval(1, 2))",), ["`optimizer.lr=tag(lg, interval(1, 2))`: un"]),
+        (("data=digits",), ["`space`: nothing to search; name a sweep (sweep=dnn) or give ranges"]),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_left_behind(run_verb, tmp_path, arguments, told):
+    done = run_verb(*arguments, verb="sweep")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(told), done.stderr
+    for beginning in told:
+        assert any(line.startswith(f"error: {beginning}") for line in lines), done.stderr
+    assert list(tmp_path.iterdir()) == []
