@@ -47,14 +47,15 @@ def write_files(folder: Path, fit: Fit, probabilities: np.ndarray, dataset: Data
     )
     draw_reliability(probabilities, images.labels, path=figures / "reliability.png")
     snapshots = _weight_images(fit, dataset)
-    last = max(snapshots)
-    save_picture(_sheet(snapshots, last, fit, dataset), figures / "first_layer_weights.png")
-    draw_weights_over_training(
-        snapshots,
-        path=figures / "weights_over_training.png",
-        class_names=_template_names(fit, dataset),
-        pixels_used=_pixels_used(dataset),
-    )
+    if snapshots:
+        last = _sheet(snapshots, max(snapshots), fit, dataset)
+        save_picture(last, figures / "first_layer_weights.png")
+        draw_weights_over_training(
+            snapshots,
+            path=figures / "weights_over_training.png",
+            class_names=_template_names(fit, dataset),
+            pixels_used=_pixels_used(dataset),
+        )
     (folder / "checkpoint").mkdir()
     shutil.copyfile(fit.checkpoint, folder / "checkpoint" / "best.ckpt")
     return counts

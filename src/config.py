@@ -128,10 +128,13 @@ def plan_from(config: DictConfig) -> Plan:
 
 def resolved(config: DictConfig) -> dict[str, Any]:
     """Return the configuration as plain objects; raises ConfigError where a value is missing."""
-    missing = OmegaConf.missing_keys(config)
-    if missing:
-        raise ConfigError(*(f"`{key}` is missing; give it as {key}=VALUE" for key in missing))
-    plain = OmegaConf.to_container(config, resolve=True)
+    try:
+        missing = OmegaConf.missing_keys(config)
+        if missing:
+            raise ConfigError(*(f"`{key}` is missing; give it as {key}=VALUE" for key in missing))
+        plain = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(_one_line(error)) from error
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
 

@@ -2,11 +2,13 @@
 
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, final
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from src.plan import Plan
 from src.settings import Tracking, without_password
@@ -75,14 +77,15 @@ class BarReporter(EpochReporter):
 
     def __init__(self, title: str, *, max_epochs: int) -> None:
         self._title = title
+        whole = Column(no_wrap=True)
         self._bar = Progress(
-            TextColumn("epoch {task.completed:.0f}/{task.total}"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.fields[numbers]}"),
-            TimeElapsedColumn(),
+            TextColumn("epoch {task.completed:.0f}/{task.total}", table_column=whole),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[numbers]}", table_column=whole),
+            TimeRemainingColumn(table_column=whole),
             TextColumn("left"),
-            TimeRemainingColumn(),
             console=Console(stderr=True),
+            expand=True,
         )
         self._task = self._bar.add_task("", total=max_epochs, numbers="")
 
@@ -136,6 +139,19 @@ def print_result(result: "Result", plan: Plan) -> None:
         print(f"\nlook at it with: {ui_command(plan.tracking)}")
 
 
+def print_way_on(started: Sequence[str], plan: Plan) -> None:
+    """Print how to go on with a training that was stopped, where it can be."""
+    for run_id in started:
+        if (plan.tracking.folder / "runs" / run_id / "last.ckpt").exists():
+            default = Tracking()
+            elsewhere = [
+                f" tracking.{key}={without_password(str(value))}"
+                for key, value in plan.tracking.model_dump().items()
+                if value != getattr(default, key)
+            ]
+            print(f"\ngo on with: python -m src.train resume={run_id}{''.join(elsewhere)}")
+
+
 def ui_command(tracking: Tracking) -> str:
     """Return the command or address that shows the runs."""
     if tracking.uri is not None:
@@ -146,6 +162,6 @@ def ui_command(tracking: Tracking) -> str:
 
 def _numbers(metrics: dict[str, float]) -> str:
     return (
-        f"loss {metrics['train_loss']:.4f}  val_loss {metrics['val_loss']:.4f}  "
-        f"val_accuracy {metrics['val_accuracy']:.4f}"
+        f"loss {metrics['train_loss']:.4f}  val {metrics['val_loss']:.4f}  "
+        f"accuracy {metrics['val_accuracy']:.4f}"
     )

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -60,6 +60,7 @@ def evaluate(
     probabilities = fit.predictor.predict(dataset.validation.pixels)
     score = _score(probabilities, dataset.validation)
     best = fit.classifier.history[fit.best_epoch - 1]
+    score = replace(score, log_loss=best["val_loss"])  # from logits, where nothing is clipped
     run.log_metrics(
         {
             "best/epoch": fit.best_epoch,

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NUM_ROWS_SHOWN = 5
+EXERCISE_PIXEL = 72
 NUM_PIXEL_COLUMNS_SHOWN = 8
 
 
-def explore(source: DataSource, *, name: str, pixel: int, folder: Path) -> None:
+def explore(source: DataSource, *, name: str, pixel: int | None, folder: Path) -> None:
     """Print a look at the training and validation images of `source` and draw three pictures.
 
     name: of the data, for the heading. pixel: a column of the table, where column 0 is the label
@@ -32,6 +33,8 @@ def explore(source: DataSource, *, name: str, pixel: int, folder: Path) -> None:
     dataset = source.load()
     table = _table(dataset)
     num_pixels = table.shape[1] - 1
+    if pixel is None:
+        pixel = EXERCISE_PIXEL if num_pixels >= EXERCISE_PIXEL else num_pixels // 2
     if not 1 <= pixel <= num_pixels:
         raise ConfigError(
             f"explore.pixel={pixel}: must be from 1 to {num_pixels}, the pixel columns of "

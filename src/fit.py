@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +13,13 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
-from torch import Tensor
+from torch import Tensor, nn
 
 from src.console import EpochReporter
-from src.data.module import InMemoryData
+from src.data.module import InMemoryData, derived_seed
 from src.data.source import Dataset
 from src.errors import ConfigError, TrainingFailed
+from src.machine import available_cores
 from src.models.classifier import Classifier
 from src.models.predictor import Predictor
 from src.plan import Plan
@@ -37,7 +37,8 @@ class Fit:
     """What a training left: the classifier with the weights of its best validation epoch.
 
     best_epoch counts from 1; seconds is the time spent in epochs, validation included.
-    weights: first layer float32 `[U, C * H * W]` by minibatch step, the best epoch's last.
+    weights: first layer float32 `[U, C * H * W]` by minibatch step, the best epoch's last; none
+    where the first layer is not dense.
     confusions: int64 `[K, K]` of the validation images by epoch.
     """
 
@@ -56,7 +57,7 @@ def build_classifier(plan: Plan, dataset: Dataset) -> Classifier:
 
     Raises ConfigError where model, optimizer or scheduler refuse their arguments.
     """
-    torch.manual_seed(plan.seed)
+    torch.manual_seed(derived_seed("weights", plan.seed))
     num_classes = len(dataset.class_names)
     image_shape = dataset.train.pixels.shape[1:]
     batch_size = min(plan.trainer.batch_size, len(dataset.train))
@@ -78,6 +79,8 @@ def build_classifier(plan: Plan, dataset: Dataset) -> Classifier:
             "class_names": list(dataset.class_names),
         },
     )
+    if batch_size == 1 and any(isinstance(m, nn.BatchNorm1d) for m in classifier.modules()):
+        raise ConfigError("`trainer.batch_size`=1: batch norm needs at least 2 images to normalise")
     classifier.configure_optimizers()  # a wrong argument shows before a run is started
     return classifier
 
@@ -108,7 +111,7 @@ def fit(
     before every minibatch and may raise to end the training. Raises TrainingFailed when the loss
     is no number any more.
     """
-    torch.set_num_threads(plan.trainer.threads or os.cpu_count() or 1)
+    torch.set_num_threads(plan.trainer.threads or available_cores())
     last = folder / "last.ckpt"
     resumed = last if last.exists() else None
     classifier.before_step = check_stop
@@ -159,7 +162,9 @@ def fit(
     classifier.load_state_dict(stored["state_dict"])
     best_epoch = len(stored["progress"]["history"])
     weights = _kept(folder / "weights")
-    weights[stored["progress"]["steps"]] = classifier.first_layer().numpy()
+    last_weights = classifier.first_layer()
+    if last_weights is not None:
+        weights[stored["progress"]["steps"]] = last_weights.numpy()
     return Fit(
         classifier=classifier,
         predictor=Predictor(

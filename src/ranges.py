@@ -1,4 +1,4 @@
-"""The ranges that constructor signatures declare and `src.config` checks."""
+"""The ranges that constructor signatures declare and `src.plan` checks."""
 
 from typing import Annotated
 

@@ -54,9 +54,13 @@ class Tracking(_Settings):
 
 @final
 class Explore(_Settings):
-    """What to look at before any model, and where the pictures go."""
+    """What to look at before any model, and where the pictures go.
 
-    pixel: PositiveInt = 72
+    pixel: column of the table to describe; None: 72 as in the exercise, or the middle of a smaller
+    image.
+    """
+
+    pixel: PositiveInt | None = None
     folder: Path = Path("mlruns/explore")
 
 

@@ -6,21 +6,32 @@ from omegaconf import DictConfig
 
 from src.config import plan_from, run_verb, task_overrides
 from src.errors import ConfigError
-from src.interrupt import stop_on_signals
+from src.interrupt import Halted, stop_on_signals
 from src.plan import Plan, make_plan
 
 
 def train_command(config: DictConfig) -> None:
     """Check the configuration, train, print the result and where to look."""
     plan = resumed_plan(config) if config.resume else plan_from(config)
-    # loaded only now, so that a mistake in the configuration is answered at once
-    from src.console import epoch_reporter, print_result
+    dataset = plan.data.build().load()
+    # loaded only now, so that a mistake in the configuration or the data is answered at once
+    from src.console import epoch_reporter, print_result, print_way_on
     from src.training import train
 
-    with stop_on_signals() as stop:
-        result = train(
-            plan, reporter=epoch_reporter(plan), check_stop=stop.check, look_at_test=True
-        )
+    started: list[str] = []
+    try:
+        with stop_on_signals() as stop:
+            result = train(
+                plan,
+                reporter=epoch_reporter(plan),
+                check_stop=stop.check,
+                look_at_test=True,
+                dataset=dataset,
+                on_start=started.append,
+            )
+    except Halted:
+        print_way_on(started, plan)
+        raise
     print_result(result, plan)
 
 

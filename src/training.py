@@ -1,5 +1,6 @@
 """One training, start to end: the only training path, of `src.train` and of every trial."""
 
+import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ from src.description import (
     describe_params,
     lasting_part,
 )
+from src.errors import TrainingFailed
 from src.evaluation import Score, evaluate, evaluate_test, log_model
 from src.fit import build_classifier, check_accelerator, fit
 from src.interrupt import Halted
@@ -69,7 +71,10 @@ def train(
     check_accelerator(plan.trainer.accelerator)
     source = plan.data.build()
     dataset = dataset or source.load()
+    if look_at_test:
+        source.check_test()
     classifier = build_classifier(plan, dataset)
+    check_stop()
 
     def log_epoch(epoch: int, metrics: dict[str, float]) -> None:
         run.log_metrics(metrics, step=epoch)
@@ -122,22 +127,30 @@ def _tracked(
 ) -> Iterator[Run]:
     """Hold a run open, and end it with the status that the work inside earned."""
     if plan.resume:
-        run = reopen_run(plan.tracking, plan.resume)
+        run = reopen_run(plan.tracking, plan.resume, split_digest=dataset.split_digest)
     else:
         run = _start(plan, dataset, parent=parent, tags=tags)
     try:
         yield run
     except BaseException as error:
-        halted = isinstance(error, Halted | KeyboardInterrupt)
+        _end_early(run, error, resumable=parent is None)
+        raise
+    run.finish("FINISHED")
+
+
+def _end_early(run: Run, error: BaseException, *, resumable: bool) -> None:
+    """End a run that did not finish; what keeps it from ending must not hide why it did not."""
+    halted = isinstance(error, Halted | KeyboardInterrupt)
+    try:
         if not halted:
-            run.log_text(traceback.format_exc(), "traceback.txt")
+            run.log_text("".join(traceback.format_exception(error)), "traceback.txt")
         run.finish(
             "KILLED" if halted else "FAILED",
             reason=str(error) or repr(error),
-            resumable=parent is None,
+            resumable=resumable and not isinstance(error, TrainingFailed),
         )
-        raise
-    run.finish("FINISHED")
+    except Exception as second:  # noqa: BLE001
+        print(f"run {run.id} could not be ended in the store: {second}", file=sys.stderr)
 
 
 def _start(plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[str, str]) -> Run:

@@ -32,9 +32,10 @@ def _affine_grid(images: Tensor, strength: float) -> Tensor:
     width, height = 1 + draws[2] * MAX_SCALE, 1 + draws[3] * MAX_SCALE
     shift = draws[4:6] * (2 * MAX_SHIFT)
     cos, sin = torch.cos(angle), torch.sin(angle)
+    tall = images.shape[-2] / images.shape[-1]  # the grid's units are half sides, not pixels
     rows = [
-        torch.stack([width * cos, width * (shear * cos - sin), shift[0]], dim=1),
-        torch.stack([height * sin, height * (shear * sin + cos), shift[1]], dim=1),
+        torch.stack([width * cos, tall * width * (shear * cos - sin), shift[0]], dim=1),
+        torch.stack([height * sin / tall, height * (shear * sin + cos), shift[1]], dim=1),
     ]
     return F.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)
 

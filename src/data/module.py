@@ -1,6 +1,7 @@
 """All images in memory on the training device, handed out many minibatches at a time."""
 
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import final
 
 import pytorch_lightning as pl
@@ -52,9 +53,8 @@ class InMemoryData(pl.LightningDataModule):
 
     def _epoch_order(self) -> Tensor:
         assert self.trainer is not None
-        generator = torch.Generator().manual_seed(
-            epoch_seed(self._seed, self.trainer.current_epoch)
-        )
+        seed = derived_seed("order", self._seed, self.trainer.current_epoch)
+        generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(len(self.train[1]), generator=generator)
         return order.to(self.train[1].device)
 
@@ -96,6 +96,7 @@ def scale(pixels: Tensor) -> Tensor:
     return pixels.to(torch.float32).mul_(1 / 255)
 
 
-def epoch_seed(seed: int, epoch: int) -> int:
-    """Return the seed of all that is random within one epoch."""
-    return (seed << 20) + epoch
+def derived_seed(purpose: str, *parts: int) -> int:
+    """Return a seed of 32 bits, all that torch's generator uses, for one purpose of its own."""
+    text = ":".join([purpose, *map(str, parts)])
+    return int.from_bytes(sha256(text.encode()).digest()[:4], "little")

@@ -94,6 +94,11 @@ class DataSource(ABC):
         pool, _ = self._pool()
         return pool.take(self._split(len(pool)).test)
 
+    def check_test(self) -> None:
+        """Raise DataError where the test images cannot be had; nothing is shown or scored."""
+        if not self._test_size:
+            self.read_test_file()
+
     def _pool(self) -> tuple[LabelledImages, tuple[str, ...]]:
         pool, class_names = self.read_pool()
         present = np.unique(pool.labels)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from math import prod
 from time import perf_counter
 from typing import Any, final
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from src.data.augmentation import augment
-from src.data.module import epoch_seed, scale
+from src.data.module import derived_seed, scale
 from src.plan import Loss
 from src.settings import Regularization
 
@@ -25,8 +26,8 @@ class Classifier(pl.LightningModule):
     """Any model around which a training runs; knows nothing of trials, runs or files.
 
     history: one dict an epoch, of `train_loss`, `train_accuracy`, `val_loss`, `val_accuracy`,
-    `lr` and `seconds`. Losses are in nats per image; `train_loss` is what is minimised but for
-    penalties, `val_loss` the log loss of the predicted probabilities.
+    `lr` and `seconds`. Losses are the log loss of the predicted probabilities in nats per image,
+    whatever is minimised: of the training images while training, with dropout and augmentation.
     confusion: int64 `[K, K]` of the last validation, rows true, columns predicted.
     description: plain values from which the model can be built again; kept in each checkpoint.
     before_step and on_snapshot are called before each minibatch, and with the step and the first
@@ -83,7 +84,7 @@ class Classifier(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Make all that is random in this epoch a function of seed and epoch."""
-        torch.manual_seed(epoch_seed(self._seed, self.current_epoch))
+        torch.manual_seed(derived_seed("noise", self._seed, self.current_epoch))
         self._epoch_began = perf_counter()
         self._epoch_loss = torch.zeros((), device=self.device)
         self._epoch_correct = torch.zeros((), dtype=torch.int64, device=self.device)
@@ -101,7 +102,7 @@ class Classifier(pl.LightningModule):
         minibatches = list(
             zip(pixels.split(self._batch_size), labels.split(self._batch_size), strict=True)
         )
-        losses, outputs = [], []
+        outputs = []
         for number, (images, targets) in enumerate(minibatches, start=1):
             self.before_step()
             optimizer.zero_grad(set_to_none=True)
@@ -112,14 +113,13 @@ class Classifier(pl.LightningModule):
             # Lightning counts only steps of its wrapper; one a chunk is enough for its callbacks
             (wrapped if number == len(minibatches) else optimizer).step()
             scheduler.step()
-            losses.append(loss.detach())
             outputs.append(logits.detach())
             self.steps += 1
             if self.steps in SNAPSHOT_STEPS:
                 self._snapshot()
-        # all minibatches of a chunk have the same size
-        self._epoch_loss += torch.stack(losses).mean() * len(labels)
-        self._epoch_correct += (torch.cat(outputs).argmax(dim=1) == labels).sum()
+        predicted = log_probabilities(torch.cat(outputs), self.loss)
+        self._epoch_loss += F.nll_loss(predicted, labels, reduction="sum")
+        self._epoch_correct += (predicted.argmax(dim=1) == labels).sum()
         self._epoch_images += len(labels)
 
     def on_validation_epoch_start(self) -> None:
@@ -179,14 +179,21 @@ class Classifier(pl.LightningModule):
     @property
     def is_linear(self) -> bool:
         """Whether the model has but one layer of weights."""
-        return len(self._weights) == 1
+        return len(self._weights) == 1 and self.first_layer() is not None
 
-    def first_layer(self) -> Tensor:
-        """Return a copy of the first layer's weights on the processor, `[U, C * H * W]`."""
-        return self._weights[0].detach().to("cpu", copy=True)
+    def first_layer(self) -> Tensor | None:
+        """Return a copy of the first layer's weights on the processor, `[U, C * H * W]`.
+
+        None where the first layer does not give every pixel a weight, as a convolution.
+        """
+        first = self._weights[0].detach()
+        dense = first.shape[1:] == (prod(self._description["image_shape"]),)
+        return first.to("cpu", copy=True) if dense else None
 
     def _snapshot(self) -> None:
-        self.on_snapshot(self.steps, self.first_layer())
+        weights = self.first_layer()
+        if weights is not None:
+            self.on_snapshot(self.steps, weights)
 
 
 def log_probabilities(logits: Tensor, loss: Loss) -> Tensor:

@@ -45,7 +45,7 @@ def open_parent(
         run = _start(study, plan, settings, dataset, key=key)
         study.set_user_attr("parent", run.id)
     else:
-        run = reopen_run(plan.tracking, run_id)
+        run = reopen_run(plan.tracking, run_id, split_digest=dataset.split_digest)
         end_left_running(plan.tracking, "mlflow.parentRunId", run_id, reason="its driver died")
     try:
         yield run

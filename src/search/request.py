@@ -1,12 +1,12 @@
 """From the configuration of a sweep to the sweep as plain objects."""
 
-import os
 import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
 from src.errors import ConfigError
+from src.machine import available_cores
 from src.plan import Check, Component
 from src.search.composer import Composer
 from src.search.session import Request
@@ -48,8 +48,8 @@ def make_request(
     space = make_space({**_without(settings.space, fixed), **ranges})
     enqueue = [_without(assignment, fixed) for assignment in settings.enqueue]
     settings = settings.model_copy(update={"enqueue": [first for first in enqueue if first]})
-    workers = components["executor"].arguments.get("workers", 1) or os.cpu_count() or 1
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    workers = components["executor"].arguments.get("workers", 1) or available_cores()
+    threads = max(1, available_cores() // workers)
     composer = Composer("sweep", overrides, threads=threads)
     plan = composer.plan({}, seed=settings.seed, name="base")
     if not plan.tracking.enabled:

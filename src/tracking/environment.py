@@ -1,10 +1,11 @@
 """Where and with what a run was made: commit, versions, hardware."""
 
-import os
 import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
+
+from src.machine import available_cores
 
 PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "optuna", "mlflow", "numpy")
 
@@ -14,7 +15,7 @@ def describe_environment() -> dict[str, str]:
     tags = {f"version.{name}": version(name) for name in PACKAGES}
     tags["version.python"] = platform.python_version()
     tags["hardware.processor"] = _processor()
-    tags["hardware.cores"] = str(os.cpu_count())
+    tags["hardware.cores"] = str(available_cores())
     tags["hardware.host"] = platform.node()
     commit = _git("rev-parse", "HEAD")
     if commit:

@@ -192,7 +192,8 @@ class MlflowRun(Run):
         self._client.set_terminated(self.id, status=status)
         if self._lock is not None:
             self._lock.release()
-        if not resumable and self.folder.exists():
+        kept = resumable and (self.folder / "last.ckpt").exists()
+        if not kept and self.folder.exists():
             shutil.rmtree(self.folder)
 
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param
 
-from src.errors import ConfigError
+from src.errors import ConfigError, DataError
 from src.settings import Tracking
 from src.tracking.run import MlflowRun, Run, UntrackedRun
 from src.tracking.store import make_folder, open_store
@@ -64,12 +64,19 @@ def start_run(
     return run
 
 
-def reopen_run(settings: Tracking, run_id: str) -> Run:
+def reopen_run(settings: Tracking, run_id: str, *, split_digest: str) -> Run:
     """Set an interrupted run to RUNNING again.
 
-    Raises ConfigError where another process is working on it.
+    Raises ConfigError where another process is working on it, and DataError where it began on
+    other images or another split of them.
     """
     store = open_store(settings)
+    began_on = store.client.get_run(run_id).data.tags["digest.split"]
+    if began_on != split_digest:
+        raise DataError(
+            f"data: not what run {run_id} began on (split {split_digest[:12]}, was "
+            f"{began_on[:12]}); bring the data back as it was, or start a new run"
+        )
     run = MlflowRun(store, run_id, settings.folder.resolve() / "runs" / run_id)
     run.hold()
     store.client.update_run(run_id, status="RUNNING")

@@ -3,9 +3,9 @@
 import logging
 import sqlite3
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import final
-from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -43,21 +43,19 @@ def open_store(settings: Tracking) -> Store:
     """
     if settings.uri is not None:
         _expect_answer(settings.uri)
-        uri, artifacts = settings.uri, None
-    else:
-        folder = settings.folder.resolve()
-        _create_database(folder)
-        uri, artifacts = f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri()
+    uri, artifacts = settings.uri or "", None
+    file = _database_file(settings)
+    if file is not None:
+        _create_database(file)
+        uri, artifacts = f"sqlite:///{file}", (file.parent / "artifacts").as_uri()
     try:
         client = MlflowClient(tracking_uri=uri)
         return Store(client, _experiment(client, settings.experiment, artifacts), uri)
     except (SQLAlchemyError, MlflowException, ImportError, OSError) as error:
-        if settings.uri is None:
-            raise
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise TrackingError(
-            f"`tracking.uri`={without_password(uri)}: cannot be used ({said}); start the server, "
-            "correct the address, or leave it out to track in a folder"
+            f"tracking store {without_password(uri)}: cannot be used ({said}); correct "
+            "`tracking.uri` or start its server; a damaged file must be moved away"
         ) from error
 
 
@@ -70,16 +68,24 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
-def _create_database(folder: Path) -> None:
-    database = folder / "mlflow.db"
+def _database_file(settings: Tracking) -> Path | None:
+    """Return the SQLite file of the store, None where it is another kind."""
+    if settings.uri is None:
+        return settings.folder.resolve() / "mlflow.db"
+    if settings.uri.startswith("sqlite:///"):
+        return Path(settings.uri.removeprefix("sqlite:///")).resolve()
+    return None
+
+
+def _create_database(database: Path) -> None:
     if database.exists():
         return
     try:
-        with FileLock(make_folder(folder) / ".mlflow.db.lock"):
+        with FileLock(make_folder(database.parent) / f".{database.name}.lock"):
             if not database.exists():
                 _build_database(database)
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise _unwritable(database.parent, error) from error
 
 
 def _unwritable(folder: Path, error: OSError) -> TrackingError:
@@ -131,9 +137,9 @@ def _expect_answer(uri: str) -> None:
     if scheme in DATABASES:
         return
     try:
-        with urlopen(f"{uri.rstrip('/')}/health", timeout=ANSWER_WITHIN_S):
+        with urlopen(f"{without_password(uri).rstrip('/')}/health", timeout=ANSWER_WITHIN_S):
             pass
-    except (URLError, OSError, ValueError) as error:
+    except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise TrackingError(
             f"`tracking.uri`={without_password(uri)}: no MLflow server answers there within "

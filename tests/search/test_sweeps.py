@@ -203,9 +203,8 @@ def test_all_mistakes_are_told_at_once():
 
 def test_several_objectives_are_lists_of_metrics_and_directions():
     space = (*SMALL, "optimizer.lr=interval(0.1,1)")
-    request = request_of(
-        *space, "objective.metric=[val_loss,seconds]", "objective.direction=minimize"
-    )
+    two = "objective.metric=[val_loss,seconds]"
+    request = request_of(*space, two, "objective.direction=minimize")
     told = [(o.metric, o.direction) for o in request.settings.objective]
     assert told == [("val_loss", "minimize"), ("seconds", "minimize")]
     assert len(request_of("sweep=pareto").settings.objective) == 2

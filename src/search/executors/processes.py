@@ -1,13 +1,13 @@
 """Long-lived workers in processes of their own, forked from a server that has loaded everything."""
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from typing import final
 
+from src.machine import available_cores
 from src.ranges import PositiveInt
 from src.search.executors.local import Executor, Worker
 
@@ -21,7 +21,7 @@ class Processes(Executor):
     def __init__(self, *, workers: PositiveInt | None = None) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["src.search.worker"])
-        super().__init__(num_workers=workers or os.cpu_count() or 1)
+        super().__init__(num_workers=workers or available_cores())
 
     def _start(self, number: int) -> Worker:
         ours, theirs = self._context.Pipe()

@@ -1,0 +1,439 @@
+"""Whole searches as commands, read back from Optuna's journal and MLflow's store."""
+
+import csv
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+from optuna.trial import TrialState
+
+from tests.conftest import python
+from tests.sweeping import FAST, Sweep, sweep
+
+FIRST = (
+    *(f"{{model.hidden_sizes: [64], optimizer.lr: 0.00{n}}}" for n in (3, 4, 5, 6)),
+    "{model.hidden_sizes: [16], optimizer.lr: 0.001}",  # too slow: to be pruned
+    "{model.hidden_sizes: [128], optimizer.lr: 0.03}",  # reaches the target
+)
+QUICK = ("sweep=quick", *FAST, "trainer.max_epochs=6", "regularization=none", "confirm.seeds=2")
+TARGET = (*QUICK, "target=0.9", "n_trials=12", f"enqueue=[{','.join(FIRST)}]")
+BUDGET = (*QUICK, "target=null", "n_trials=8")
+OTHER = (*QUICK, "regularization.l2=0.001", "optimizer.lr=interval(0.01,0.1)")
+
+
+@dataclass
+class Stage:
+    """One command, and the stores just after it."""
+
+    output: str
+    errors: str
+    code: int
+    trials: list
+    runs: dict[str, dict]
+
+    def verdict(self) -> str:
+        return re.search(r"^verdict +(.*)$", self.output, re.MULTILINE)[1]
+
+    def trial_lines(self) -> list[str]:
+        return [line for line in self.output.splitlines() if line.startswith("trial ")]
+
+
+@dataclass
+class Story:
+    """A search that reaches its target, the same again, then without a target, and others."""
+
+    sweep: Sweep
+    stages: dict[str, Stage] = field(default_factory=dict)
+
+    def run(self, stage: str, *arguments: str) -> None:
+        done = sweep(*arguments, cwd=self.sweep.folder)
+        self.stages[stage] = Stage(
+            output=done.stdout,
+            errors=done.stderr,
+            code=done.returncode,
+            trials=self.sweep.trials(),
+            runs={run.info.run_id: run.to_dictionary() for run in self.sweep.store.runs()},
+        )
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory) -> Story:
+    story = Story(Sweep(tmp_path_factory.mktemp("searched"), "quick"))
+    story.run("first", *TARGET)
+    story.run("again", *TARGET)
+    story.run("more", *BUDGET)
+    story.run("refused", *OTHER)
+    story.run("fresh", *OTHER, "fresh=true", "n_trials=500", "timeout_minutes=0.08")
+    return story
+
+
+@pytest.mark.parametrize("stage", ["first", "again", "more", "fresh"])
+def test_a_search_ends_well_and_says_nothing_on_the_error_stream(story, stage):
+    assert story.stages[stage].code == 0
+    assert story.stages[stage].errors == ""
+
+
+def test_it_stops_at_its_target(story):
+    first = story.stages["first"]
+    assert [trial.number for trial in first.trials] == list(range(6))
+    assert [trial.state.name for trial in first.trials] == ["COMPLETE"] * 4 + ["PRUNED", "COMPLETE"]
+    assert first.trials[-1].value >= 0.9
+    assert all(trial.value < 0.9 for trial in first.trials[:4])
+    assert re.search(
+        r"^stopped because +trial 5 reached the target 0.9$", first.output, re.MULTILINE
+    )
+    assert re.search(r"^trials +5 complete, 1 pruned$", first.output, re.MULTILINE)
+
+
+def test_there_is_a_line_for_every_trial(story):
+    first = story.stages["first"]
+    assert len(first.trial_lines()) == 6
+    for line, trial in zip(first.trial_lines(), first.trials, strict=True):
+        assert line.startswith(f"trial {trial.number:>3}  {trial.state.name.lower()}")
+        value = f"{trial.value:.4g}" if trial.state == TrialState.COMPLETE else "after epoch"
+        assert value in line
+
+
+def test_both_stores_agree_on_every_trial(story):
+    story.sweep.assert_complete(8)
+    assert len(story.sweep.children()) == 8
+
+
+def test_all_its_runs_are_children_of_one_parent(story):
+    parent = story.sweep.parent
+    below = story.sweep.below()
+    assert parent.info.status == "FINISHED"
+    assert parent.info.run_name == "quick"
+    everything = {run["info"]["run_id"] for run in story.stages["more"].runs.values()}
+    assert {run.info.run_id for run in (*below, parent)} == everything
+
+
+def test_pruned_trials_keep_their_curves_and_no_pictures(story):
+    pruned = story.sweep.trials(TrialState.PRUNED)
+    assert pruned, "the search should have pruned something"
+    for trial in pruned:
+        epochs = len(trial.intermediate_values)
+        assert 2 <= epochs < 6
+        curve = story.sweep.store.curve(trial.user_attrs["run_id"], "val_loss")
+        assert [step for step, _ in curve] == list(range(1, epochs + 1))
+        assert trial.user_attrs["end_reason"] == f"after epoch {epochs}"
+
+
+def test_finished_trials_keep_a_checkpoint_and_pictures(story):
+    for trial in story.sweep.trials(TrialState.COMPLETE):
+        artifacts = story.sweep.store.artifacts(trial.user_attrs["run_id"])
+        assert (artifacts / "checkpoint" / "best.ckpt").stat().st_size > 1000
+        assert list((artifacts / "figures").glob("*.png"))
+
+
+def test_nothing_is_left_in_the_working_folder(story):
+    top = {path.name for path in story.sweep.folder.iterdir()}
+    assert top == {"mlruns"}
+    runs = story.sweep.folder / "mlruns" / "runs"
+    assert list(runs.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def champion(story) -> int:
+    """Return the best trial of the first command."""
+    [parent] = [
+        run for run in story.stages["first"].runs.values() if "best_trial" in run["data"]["tags"]
+    ]
+    return int(parent["data"]["tags"]["best_trial"])
+
+
+def test_the_best_configuration_is_confirmed_on_seeds_of_its_own(story, champion):
+    trials, confirmations = story.sweep.children(), story.sweep.confirmations(champion)
+    assert confirmations.keys() == {0, 1}
+    for number, run in confirmations.items():
+        assert run.info.status == "FINISHED"
+        assert run.info.run_name == f"quick {champion:03} again {number + 1}"
+        ours, theirs = run.data.params, trials[champion].data.params
+        assert {key for key in theirs if ours[key] != theirs[key]} == {"seed"}
+    seeds = [run.data.params["seed"] for run in (*trials.values(), *confirmations.values())]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_the_verdict_is_that_of_the_confirmations(story, champion):
+    runs = story.sweep.confirmations(champion).values()
+    values = [run.data.metrics["best/val_accuracy"] for run in runs]
+    said = story.stages["first"].verdict()
+    assert re.match(rf"target 0.9 (reached|undecided): mean {sum(values) / 2:.4f}, spread", said)
+    assert story.sweep.parent.data.tags["verdict"] == "no target"  # the last command had none
+
+
+@pytest.mark.parametrize("stage", ["first", "again"])
+def test_the_test_images_are_looked_at_once_for_the_champion(story, champion, stage):
+    runs = {run_id: run["data"] for run_id, run in story.stages[stage].runs.items()}
+    parent = story.sweep.parent.info.run_id
+    best = story.sweep.children()[champion].info.run_id
+    looks = {run_id: data["tags"].get("test.looks") for run_id, data in runs.items()}
+    assert looks == dict.fromkeys(runs) | {best: "1"}
+    with_numbers = {run_id for run_id, data in runs.items() if "test/accuracy" in data["metrics"]}
+    assert with_numbers == {best, parent}  # the sweep's run repeats what its champion saw
+    assert runs[parent]["metrics"]["test/accuracy"] == runs[best]["metrics"]["test/accuracy"]
+
+
+def test_only_champions_are_exported(story, champion):
+    found = story.sweep.store.client.search_logged_models(["1"])
+    runs = {trial.user_attrs["run_id"]: trial.number for trial in story.sweep.trials()}
+    exported = [runs.get(model.source_run_id) for model in found]
+    assert champion in exported
+    assert len(set(exported)) == len(exported) <= 3  # of 6 trials, of 8, and of the fresh start
+    assert {model.status for model in found} == {"READY"}
+
+
+def test_the_parent_sums_the_search_up(story):
+    parent, trials = story.sweep.parent, story.stages["more"].trials
+    best = max(trial.value for trial in trials if trial.state == TrialState.COMPLETE)
+    metrics, tags = parent.data.metrics, parent.data.tags
+    assert metrics["best/val_accuracy"] == best
+    complete = sum(trial.state == TrialState.COMPLETE for trial in trials)
+    assert metrics["trials/complete"] == complete
+    assert metrics["trials/pruned"] == 8 - complete
+    assert 0 < metrics["workers/utilisation"] <= 1
+    assert metrics["seconds/wall"] > 1
+    assert tags["stop_reason"] == "the budget of 8 trials is used up"
+    assert tags["budget"] == "8 of 8 trials"
+    assert trials[int(tags["best_trial"])].value == best
+    artifacts = story.sweep.store.artifacts(parent.info.run_id)
+    assert (artifacts / "sweep" / "summary.json").exists()
+    assert list((artifacts / "figures").glob("*.png"))
+
+
+def test_the_same_command_again_trains_nothing_and_says_the_same(story):
+    first, again = story.stages["first"], story.stages["again"]
+    assert again.trial_lines() == []
+    assert again.trials == first.trials
+    assert again.runs.keys() == first.runs.keys()
+    assert again.verdict() == first.verdict()
+    parent = story.sweep.parent.info.run_id
+    for run_id, run in first.runs.items():
+        assert run_id == parent or again.runs[run_id] == run
+    looks = "its test accuracy"
+    assert [x for x in first.output.splitlines() if x.startswith(looks)] == [
+        x for x in again.output.splitlines() if x.startswith(looks)
+    ]
+
+
+def test_without_the_target_it_goes_on_to_exactly_its_budget(story):
+    first, more = story.stages["first"], story.stages["more"]
+    assert [trial.number for trial in more.trials] == list(range(8))
+    assert more.trials[:6] == first.trials
+    assert len(more.trial_lines()) == 2
+
+
+def test_another_definition_under_the_same_name_is_refused_with_every_difference(story):
+    refused = story.stages["refused"]
+    assert refused.code == 2
+    assert refused.output == ""
+    named = [line.split("`")[1] for line in refused.errors.splitlines()[:-1]]
+    assert named == ["space.optimizer.lr", "regularization.l2"]
+    assert "fresh=true" in refused.errors.splitlines()[-1]
+    assert refused.trials == story.stages["more"].trials
+    assert refused.runs == story.stages["more"].runs
+
+
+def test_a_fresh_start_has_a_name_of_its_own_and_keeps_the_old_search(story):
+    fresh = Sweep(story.sweep.folder, "quick.2")
+    fresh.assert_agreement()
+    assert 1 <= len(fresh.finished) < 100
+    assert fresh.parent.data.tags["stop_reason"] == "the time budget of 0.08 minutes is used up"
+    after, before = story.stages["fresh"], story.stages["more"]
+    assert after.trials == before.trials
+    assert before.runs.items() <= after.runs.items()
+    assert (story.sweep.report / "summary.json").exists()
+    assert (fresh.report / "summary.json").exists()
+
+
+def test_the_trials_are_left_as_a_table(story):
+    with (story.sweep.report / "trials.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["number"]) for row in rows] == list(range(8))
+    for row, trial in zip(rows, story.stages["more"].trials, strict=True):
+        assert row["state"] == trial.state.name
+        assert float(row["params_optimizer.lr"]) == trial.params["optimizer.lr"]
+        if trial.state == TrialState.COMPLETE:
+            assert float(row["value"]) == trial.value
+
+
+def test_the_summary_says_what_the_stores_say(story):
+    summary = json.loads((story.sweep.report / "summary.json").read_text())
+    parent, best = story.sweep.parent, summary["best"]
+    assert summary["parent"] == parent.info.run_id
+    assert str(best) == parent.data.tags["best_trial"]
+    assert summary["best_run"] == story.sweep.children()[best].info.run_id
+    assert summary["best_values"] == [parent.data.metrics["best/val_accuracy"]]
+    assert summary["test"]["test/accuracy"] == parent.data.metrics["test/accuracy"]
+    assert summary["missing"] == []
+
+
+CHARTS = {
+    "optimization_history",
+    "param_importances",
+    "slice",
+    "parallel_coordinate",
+    "intermediate_values",
+    "timeline",
+}
+
+
+def assert_charts(folder: Path, names: set[str]) -> None:
+    """Check that every chart is there as a picture with something on it, and as a page."""
+    assert {path.stem for path in folder.glob("*.png")} == names
+    for name in names:
+        pixels = matplotlib.image.imread(folder / f"{name}.png")[..., :3]
+        assert min(pixels.shape[:2]) > 200
+        assert pixels.std() > 0.02, f"{name} is blank"
+    page = (folder / "charts.html").read_text()
+    assert page.count('class="plotly-graph-div"') == len(names)
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=[\"']?(https?:)?//", page)
+    assert len(page) > 3_000_000, "plotly itself should be in the page"
+
+
+def test_the_charts_are_drawn_and_need_no_network(story):
+    assert_charts(story.sweep.report / "charts", CHARTS)
+
+
+def test_the_best_configuration_gives_the_same_accuracy_again(story):
+    done = python(
+        "-m",
+        "src.train",
+        "--config-dir",
+        str(story.sweep.report),
+        "experiment=best",
+        cwd=story.sweep.folder,
+    )
+    assert done.returncode == 0, done.stderr
+    run = story.sweep.store.runs()[0]
+    best = story.sweep.children()[int(story.sweep.parent.data.tags["best_trial"])]
+    assert "mlflow.parentRunId" not in run.data.tags
+    for metric in ("best/val_accuracy", "best/val_loss", "best/epoch"):
+        assert run.data.metrics[metric] == best.data.metrics[metric]
+    theirs, ours = best.data.params, run.data.params
+    assert {key for key in theirs if ours[key] != theirs[key]} <= {"trainer.threads"}
+
+
+def test_a_search_with_one_worker_repeats_exactly(story, tmp_path):
+    done = sweep(*TARGET, "name=another", "confirm.seeds=0", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    here, there = Sweep(tmp_path, "another").trials(), story.stages["first"].trials
+    for one, other in zip(here, there, strict=True):
+        assert one.params == other.params
+        assert one.state == other.state
+        assert one.values == other.values
+        assert one.intermediate_values == other.intermediate_values
+
+
+TARGETED = (
+    *("data=digits", "model=dnn", "trainer.threads=1", "name=targeted"),
+    "optimizer.lr=tag(log, interval(1e-3, 3e-2))",
+    "trainer.batch_size=choice(1,32)",  # a training of minutes, and one of a second
+    "enqueue=[{trainer.batch_size: 1, optimizer.lr: 0.001},{trainer.batch_size: 32}]",
+    *("trainer.max_epochs=30", "target=0.9", "n_trials=20", "pruner=none", "confirm.seeds=2"),
+    *("executor=processes", "executor.workers=2"),
+)
+
+
+@pytest.fixture(scope="module")
+def targeted(tmp_path_factory):
+    """Return a search whose second trial reaches the target while the first one still trains."""
+    found = Sweep(tmp_path_factory.mktemp("targeted"), "targeted")
+    done = sweep(*TARGETED, cwd=found.folder)
+    assert done.returncode == 0, done.stderr
+    return found, done.stdout
+
+
+def test_the_target_stops_the_search_and_the_trials_that_run(targeted):
+    found, output = targeted
+    assert "stopped because     trial 1 reached the target 0.9" in output
+    first, second, waiting = found.trials()
+    assert (first.state, second.state) == (TrialState.FAIL, TrialState.COMPLETE)
+    assert second.value >= 0.9
+    assert first.user_attrs["end_reason"] == "trial 1 reached the target 0.9"
+    assert waiting.state == TrialState.WAITING
+    assert waiting.user_attrs["retry_of"] == 0
+    found.assert_agreement()
+    assert found.children()[0].info.status == "KILLED"
+    assert found.children()[0].data.tags["end_reason"] == "trial 1 reached the target 0.9"
+
+
+def test_verdict_and_stop_reason_are_on_the_parent(targeted):
+    found, output = targeted
+    tags = found.parent.data.tags
+    confirmations = found.confirmations(1)
+    assert tags["stop_reason"] == "trial 1 reached the target 0.9"
+    assert tags["best_trial"] == "1"
+    assert tags["budget"] == "1 of 20 trials"
+    assert tags["verdict"] in {"reached", "undecided"}
+    assert f"verdict             target 0.9 {tags['verdict']}: mean 0.9" in output
+    assert confirmations.keys() == {0, 1}
+    assert {run.info.status for run in confirmations.values()} == {"FINISHED"}
+
+
+def test_two_objectives_under_conditions_give_a_front(tmp_path):
+    arguments = ("sweep=pareto", *FAST, "n_trials=8", "trainer.max_epochs=2", "sampler=random")
+    done = sweep(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = Sweep(tmp_path, "pareto")
+    found.assert_agreement()
+    assert len(found.trials(TrialState.COMPLETE)) == 8
+    models = set()
+    for trial in found.trials():
+        model = trial.params["model"]
+        models.add(model)
+        assert ("model.hidden_sizes.layers" in trial.params) == (model == "dnn")
+        assert trial.values == [trial.user_attrs["val_accuracy"], trial.user_attrs["parameters"]]
+    assert models == {"linear", "dnn"}
+    assert_charts(found.report / "charts", {"pareto_front", "timeline"})
+    assert len(found.below()) == 8
+
+
+def test_a_search_in_which_everything_fails_still_ends_with_a_summary(tmp_path):
+    done = sweep(
+        *("name=failing", "data=digits", "trainer.threads=1", "optimizer=sgd"),
+        *("optimizer.lr=interval(1e20, 1e25)", "max_failures=3", "n_trials=9", "target=0.9"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: sweep failing: no trial was finished; 3 trials in a row failed")
+    assert "Traceback" not in done.stdout
+    found = Sweep(tmp_path, "failing")
+    found.assert_agreement()
+    assert [trial.state for trial in found.trials()] == [TrialState.FAIL] * 3
+    assert found.parent.info.status == "FAILED"
+    assert found.parent.data.tags["verdict"] == "not reached"
+    assert "train_loss is nan" in found.parent.data.tags["stop_reason"]
+    assert json.loads((found.report / "summary.json").read_text())["counts"] == {"FAIL": 3}
+    for run in found.children().values():
+        traceback = found.store.artifacts(run.info.run_id) / "traceback.txt"
+        assert "TrainingFailed" in traceback.read_text()
+
+
+def test_a_search_without_a_file_in_the_grammar_of_hydra(tmp_path):
+    done = sweep(
+        *("data=digits", "trainer.threads=1", "model=dnn", "sampler=random"),
+        "optimizer.lr=tag(log, interval(1e-4, 1e-1))",
+        "model.hidden_sizes=choice([16],[32,16])",
+        *("regularization.patience=choice(1,5)", "trainer.max_epochs=choice(7,3)"),
+        *("target=0.9999", "n_trials=5", "confirm.seeds=0"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    [folder] = (path for path in (tmp_path / "mlruns" / "sweeps").iterdir() if path.is_dir())
+    found = Sweep(tmp_path, folder.name)
+    assert folder.name.startswith("adhoc-")
+    found.assert_complete(5)
+    assert found.parent.data.tags["verdict"] == "not reached"
+    for trial in found.finished:
+        assert 1e-4 <= trial.params["optimizer.lr"] <= 1e-1
+        assert trial.user_attrs["assignment"]["model.hidden_sizes"] in ([16], [32, 16])
+    clashing = found.trials(TrialState.FAIL)
+    assert clashing, "a patience of 5 does not fit 3 epochs"
+    for trial in clashing:
+        assert trial.user_attrs["assignment"]["trainer.max_epochs"] == 3
+        assert trial.user_attrs["end_reason"].startswith("`regularization.patience`=5: can never")

@@ -1,0 +1,97 @@
+"""The store under many first starts, behind a real server, and where it is damaged."""
+
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.request import urlopen
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.conftest import environment, python
+
+FAST = ("data=digits", "trainer.threads=1", "trainer.max_epochs=2")
+
+
+def train(*overrides: str, cwd):
+    return python("-m", "src.train", *FAST, *overrides, cwd=cwd)
+
+
+def statuses(uri: str) -> list[str]:
+    client = MlflowClient(tracking_uri=uri)
+    experiments = [e.experiment_id for e in client.search_experiments()]
+    return sorted(run.info.status for run in client.search_runs(experiments))
+
+
+@pytest.mark.parametrize("override", ["tracking.folder={}", "tracking.uri=sqlite:///{}/own.db"])
+def test_several_first_starts_at_once_share_one_sound_store(tmp_path, override):
+    place = override.format(tmp_path / "store")
+    with ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(lambda s: train(f"seed={s}", place, cwd=tmp_path), range(3)))
+    assert [d.returncode for d in done] == [0, 0, 0], [d.stderr for d in done]
+    name = "own.db" if "uri" in override else "mlflow.db"
+    file = tmp_path / "store" / name
+    assert statuses(f"sqlite:///{file}") == ["FINISHED"] * 3
+    with sqlite3.connect(file) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_damaged_database_is_told_in_one_line(tmp_path):
+    (tmp_path / "mlruns").mkdir()
+    (tmp_path / "mlruns" / "mlflow.db").write_bytes(b"no database at all" * 1000)
+    done = train(cwd=tmp_path)
+    assert done.returncode == 2
+    [line] = done.stderr.strip().splitlines()
+    assert "mlflow.db" in line
+    assert "damaged" in line
+
+
+@pytest.fixture
+def server(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--workers", "1"]
+    command += ["--artifacts-destination", str(tmp_path / "artifacts")]
+    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    process = subprocess.Popen(
+        command,
+        env=environment() | quiet,
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    uri = f"http://127.0.0.1:{port}"
+    for _ in range(120):
+        try:
+            urlopen(f"{uri}/health", timeout=1).close()
+            break
+        except OSError:
+            time.sleep(0.5)
+    yield uri
+    import os
+    import signal
+
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_run_on_a_real_server_is_whole_and_no_password_is_kept(tmp_path, server):
+    address = server.replace("http://", "http://anna:secret@")
+    done = train(f"tracking.uri={address}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "secret" not in done.stdout + done.stderr
+    assert statuses(server) == ["FINISHED"]
+    client = MlflowClient(tracking_uri=server)
+    [run] = client.search_runs(["1"])
+    assert {f.path for f in client.list_artifacts(run.info.run_id, "figures")} >= {
+        "figures/confusion_matrix.png",
+        "figures/first_layer_weights.png",
+    }
+    kept = client.download_artifacts(run.info.run_id, "config.yaml", str(tmp_path))
+    assert "secret" not in open(kept).read()  # noqa: SIM115, PTH123
