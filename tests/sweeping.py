@@ -85,7 +85,7 @@ class Sweep:
 
     @property
     def parent(self):
-        """The run of the whole sweep; one that was cut off before it was known is no more than that."""
+        """The run of the whole sweep; others may only be cut off before they were known."""
         run_id = self.study.user_attrs["parent"]
         for run in self.store.runs():
             if run.data.tags.get("sweep") == self.name and run.info.run_id != run_id:
