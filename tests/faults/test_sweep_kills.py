@@ -1,0 +1,197 @@
+"""Searches that are interrupted and killed: nothing lost, nothing doubled, nothing left running."""
+
+import contextlib
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from tests.conftest import TIMEOUT_S, Store
+from tests.sweeping import FAST, Sweep, start_sweep, sweep
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="reads the processes of Linux"
+)
+
+WORKERS = {
+    "serial": ("executor=serial",),
+    "processes": ("executor=processes", "executor.workers=2"),
+}
+ADHOC = (*FAST, "model=dnn", "optimizer.lr=tag(log, interval(1e-4, 1e-1))", "sampler=random")
+
+
+def processes_of(session: int) -> dict[int, int]:
+    """Return the living processes of a session and the parent of each."""
+    found = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent, _, its_session, *_ = stat.read_text().rpartition(") ")[2].split()
+            if int(its_session) == session and state != "Z":
+                found[int(stat.parent.name)] = int(parent)
+    return found
+
+
+def workers_of(driver: int) -> list[int]:
+    """Return the processes that the driver's server has forked."""
+    alive = processes_of(driver)
+    return [pid for pid, parent in alive.items() if alive.get(parent) == driver]
+
+
+def wait_until(condition, *, within_s=TIMEOUT_S):
+    """Return what the condition gives, as soon as that is true."""
+    end = time.monotonic() + within_s
+    while not (found := condition()):
+        assert time.monotonic() < end, "it never came to pass"
+        time.sleep(0.02)
+    return found
+
+
+def read_until(driver: subprocess.Popen, pattern: str) -> str:
+    for line in driver.stdout:
+        if re.match(pattern, line):
+            return line
+    raise AssertionError(f"no line like {pattern!r}: {driver.stderr.read()}")
+
+
+def epochs_of(store: Store, kind: str, number: int) -> int:
+    """Return how many epochs the running trial or confirmation has told, 0 without one."""
+    if not (store.folder / "mlruns" / "mlflow.db").exists():
+        return 0
+    for run in store.runs():
+        tagged = run.data.tags.get(f"{kind}.number") == str(number)
+        if tagged and run.info.status == "RUNNING":
+            return len(store.curve(run.info.run_id, "val_loss"))
+    return 0
+
+
+def end(driver: subprocess.Popen) -> tuple[int, str, str]:
+    """Return how the driver ended and what it said, once all its processes are gone."""
+    output, errors = driver.communicate(timeout=TIMEOUT_S)
+    wait_until(lambda: not processes_of(driver.pid), within_s=20)
+    return driver.returncode, output, errors
+
+
+@pytest.fixture
+def found(tmp_path) -> Sweep:
+    return Sweep(tmp_path, "killed")
+
+
+def test_a_killed_worker_costs_its_trial_one_more_try(found):
+    arguments = (*ADHOC, "name=killed", "n_trials=2", "confirm.seeds=1", "trainer.max_epochs=120")
+    driver = start_sweep(*arguments, "executor=processes", "executor.workers=1", cwd=found.folder)
+    killed: set[int] = set()
+
+    def kill_worker() -> None:
+        [worker] = workers_of(driver.pid)
+        os.kill(worker, signal.SIGKILL)
+        killed.add(worker)
+        wait_until(lambda: set(workers_of(driver.pid)) - killed)
+
+    for number, epochs in ((0, 3), (0, 50), (1, 3)):  # trial 0 twice, trial 1 once
+        wait_until(lambda n=number, e=epochs: epochs_of(found.store, "trial", n) >= e)
+        kill_worker()
+    wait_until(lambda: epochs_of(found.store, "confirmation", 0) >= 3)
+    kill_worker()
+    code, output, errors = end(driver)
+    assert (code, errors) == (0, "")
+    found.assert_complete(2)
+    states = [trial.state for trial in found.trials()]
+    assert states == [TrialState.FAIL, TrialState.COMPLETE, TrialState.COMPLETE]
+    assert found.trials()[0].user_attrs["end_reason"] == "its worker died"
+    assert found.children()[0].data.tags["end_reason"] == "its worker died"
+    for trial in found.finished:
+        assert sorted(trial.intermediate_values) == list(range(1, 121))
+    assert "confirmation 1: its worker died" in output
+    assert "confirmation 1: val_accuracy 0." in output
+    again = [run for run in found.below() if "confirmation.number" in run.data.tags]
+    assert {run.info.status for run in again} == {"FAILED", "FINISHED"}
+    assert len(found.below()) == 3 + 2
+
+
+def interrupt(found: Sweep, driver: subprocess.Popen, name: str) -> dict[int, FrozenTrial]:
+    """Send a signal to all of a search's processes, check its end, return what was finished."""
+    os.killpg(driver.pid, signal.Signals[name])  # as a terminal or a scheduler does
+    code, output, errors = end(driver)
+    assert code == {"SIGINT": 130, "SIGTERM": 143}[name]
+    assert errors == f"stopped by {name}\n"
+    assert "the same command goes on from here" in output
+    assert found.parent.info.status == "KILLED"
+    assert found.parent.data.tags["stop_reason"] == f"stopped by {name}"
+    assert (found.report / "summary.json").exists()
+    assert not found.trials(TrialState.RUNNING)
+    assert {run.info.status for run in found.store.runs()} <= {"FINISHED", "KILLED", "FAILED"}
+    found.assert_agreement()
+    return {trial.number: trial for trial in found.finished}
+
+
+def test_a_search_ended_by_signals_is_gone_on_with_and_has_one_driver_at_a_time(found):
+    arguments = (*ADHOC, "name=killed", "n_trials=6", "confirm.seeds=1", "trainer.max_epochs=30")
+    drivers = [start_sweep(*arguments, *WORKERS["processes"], cwd=found.folder) for _ in range(2)]
+    wait_until(lambda: any(driver.poll() is not None for driver in drivers))
+    refused, driver = sorted(drivers, key=lambda driver: driver.poll() is None)
+    code, output, errors = end(refused)
+    assert (code, output) == (2, "")
+    [line] = errors.splitlines()
+    assert line.startswith("error: `name`=killed: another process is working on this sweep")
+
+    read_until(driver, "trial +[01] ")
+    for worker in workers_of(driver.pid):  # their trials then wait for new workers
+        os.kill(worker, signal.SIGKILL)
+    time.sleep(0.1)
+    first = interrupt(found, driver, "SIGINT")
+    driver = start_sweep(*arguments, *WORKERS["serial"], cwd=found.folder)
+    read_until(driver, "trial ")
+    second = interrupt(found, driver, "SIGTERM")
+    done = sweep(*arguments, cwd=found.folder)
+    assert done.returncode == 0, done.stderr
+    found.assert_complete(6)
+    finished = {trial.number: trial for trial in found.finished}
+    assert 1 <= len(first) < len(second) < 6
+    assert first.items() <= second.items() <= finished.items()
+
+
+def kill_at_random(found: Sweep, *, kills: int, workers: str, seed: int) -> None:
+    """Kill the driver of a search again and again, then let it end, and check what is there."""
+    random_moments = random.Random(seed)
+    n_trials = 2 * kills + 4
+    arguments = (
+        *(*ADHOC, "name=killed", f"n_trials={n_trials}", "confirm.seeds=1"),
+        *("trainer.max_epochs=8", "pruner=median", *WORKERS[workers]),
+    )
+    finished: dict[int, FrozenTrial] = {}
+    for _ in range(kills):
+        driver = start_sweep(*arguments, cwd=found.folder)
+        if random_moments.random() < 0.8:  # else anywhere, also while it starts
+            with contextlib.suppress(AssertionError):
+                read_until(driver, "trial ")
+        time.sleep(random_moments.uniform(0, 4))
+        os.kill(driver.pid, signal.SIGKILL)
+        end(driver)
+        if (found.folder / "mlruns" / "optuna.journal").exists():
+            with contextlib.suppress(KeyError):
+                now = {trial.number: trial for trial in found.finished}
+                assert finished.items() <= now.items()
+                finished = now
+    done = sweep(*arguments, cwd=found.folder)
+    assert done.returncode == 0, done.stderr
+    found.assert_complete(n_trials)
+    assert finished.items() <= {trial.number: trial for trial in found.finished}.items()
+    for number, run in found.children().items():
+        steps = [step for step, _ in found.store.curve(run.info.run_id, "val_loss")]
+        assert steps == list(range(1, len(steps) + 1)), number
+
+
+def test_a_driver_killed_at_any_moment_is_gone_on_with_to_the_exact_total(found):
+    kill_at_random(found, kills=3, workers="processes", seed=20)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+def test_thirty_kills_lose_and_double_nothing(found, seed):
+    kill_at_random(found, kills=5, workers=list(WORKERS)[seed % 2], seed=seed)
