@@ -31,7 +31,7 @@ explore: $(READY) ## look at the data before any model
 
 ui: $(READY) ## open the tracked runs in the MLflow UI
 	@test -f $(MLRUNS)/mlflow.db || { echo "nothing tracked in $(MLRUNS) yet: make train first"; exit 2; }
-	@echo "the runs are at http://127.0.0.1:$(PORT) (end with Ctrl-C)"
+	@echo "the runs are at http://127.0.0.1:$(PORT)/#/experiments/1/runs (end with Ctrl-C)"
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
 	.venv/bin/mlflow ui --backend-store-uri sqlite:///$(abspath $(MLRUNS))/mlflow.db \
 	--host 127.0.0.1 --port $(PORT) --workers 1

@@ -36,7 +36,12 @@ def write_files(folder: Path, fit: Fit, probabilities: np.ndarray, dataset: Data
     draw_learning_curves(
         fit.classifier.history, best_epoch=fit.best_epoch, path=figures / "learning_curves.png"
     )
-    draw_confusion_matrix(counts, class_names=names, path=figures / "confusion_matrix.png")
+    draw_confusion_matrix(
+        counts,
+        class_names=names,
+        path=figures / "confusion_matrix.png",
+        title="Confusion matrix, validation images",
+    )
     draw_misclassified(
         images.pixels,
         images.labels,

@@ -129,7 +129,8 @@ def print_result(result: "Result", plan: Plan) -> None:
     rows = {
         "best validation accuracy": f"{result.validation.describe()}, epoch {result.best_epoch}",
         "test accuracy": result.test.describe() if result.test else "not looked at",
-        "seconds": f"{result.training_seconds:.1f} training, {result.wall_seconds:.1f} in all",
+        "seconds": f"{result.training_seconds:.1f} in epochs, {result.wall_seconds:.1f} since "
+        "the data were loaded",
         "run": result.run_id if result.tracked else "not tracked",
     }
     print()

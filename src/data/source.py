@@ -76,6 +76,7 @@ class DataSource(ABC):
         """Return the train and validation images; the test images stay where they are."""
         pool, class_names = self._pool()
         split = self._split(len(pool))
+        _expect_every_class(pool.labels[split.train], class_names)
         data_digest = digest(pool)
         return Dataset(
             train=pool.take(split.train),
@@ -101,6 +102,8 @@ class DataSource(ABC):
 
     def _pool(self) -> tuple[LabelledImages, tuple[str, ...]]:
         pool, class_names = self.read_pool()
+        class_names = tuple(str(name) for name in class_names)
+        _expect_form(pool, class_names)
         present = np.unique(pool.labels)
         if len(present) < 2:
             raise DataError(
@@ -115,6 +118,32 @@ class DataSource(ABC):
             validation_size=self._validation_size,
             test_size=self._test_size,
             seed=self._split_seed,
+        )
+
+
+def _expect_form(images: LabelledImages, class_names: tuple[str, ...]) -> None:
+    """Raise DataError where a data source does not keep its promise."""
+    pixels, labels = images.pixels, images.labels
+    if pixels.dtype != np.uint8 or pixels.ndim != 4:
+        raise DataError(
+            f"data: pixels are {pixels.dtype} of shape {pixels.shape}; a data source must give "
+            "uint8 [N, C, H, W], 0..255"
+        )
+    whole = np.issubdtype(labels.dtype, np.integer) and labels.shape == pixels.shape[:1]
+    if not whole or (len(labels) and not 0 <= labels.min() <= labels.max() < len(class_names)):
+        raise DataError(
+            f"data: labels are {labels.dtype} of shape {labels.shape}; a data source must give a "
+            f"whole number from 0 to {len(class_names) - 1} for each of its {len(pixels)} images"
+        )
+
+
+def _expect_every_class(labels: np.ndarray, class_names: tuple[str, ...]) -> None:
+    missing = sorted(set(range(len(class_names))) - set(labels.tolist()))
+    if missing:
+        names = ", ".join(repr(class_names[label]) for label in missing)
+        raise DataError(
+            f"data: no image of class {names} is among the {len(labels)} to train on; bring more "
+            "rows of it, leave it out, or draw another split with data.split_seed"
         )
 
 

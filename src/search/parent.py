@@ -21,6 +21,8 @@ from src.tracking.environment import describe_environment
 from src.tracking.run import Run
 from src.tracking.runs import end_left_running, finished_run, reopen_run, start_run
 
+STATES = ("COMPLETE", "PRUNED", "FAIL", "STOPPED", "WAITING")
+
 
 @contextmanager
 def open_parent(
@@ -69,12 +71,15 @@ def finish_parent(
 ) -> None:
     """Leave numbers, verdict, report and the best trial's pictures on the sweep's run."""
     counts: Mapping[str, int] = summary["counts"]
-    metrics = {f"trials/{state.lower()}": float(count) for state, count in counts.items()}
+    metrics = {f"trials/{state.lower()}": float(counts.get(state, 0)) for state in STATES}
+    verdict = summary["verdict"]
+    for name in ("mean", "spread", "low", "high"):
+        if verdict[name] is not None:
+            metrics[f"confirmed/{name}"] = verdict[name]
     metrics |= {"seconds/wall": summary["seconds"], "workers/utilisation": summary["utilisation"]}
     for objective, value in zip(settings.objective, summary["best_values"] or [], strict=False):
         metrics[f"best/{objective.metric}"] = value
     run.log_metrics({**metrics, **(summary["test"] or {})})
-    verdict = summary["verdict"]
     run.set_tags(
         {
             "verdict": verdict["answer"],

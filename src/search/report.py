@@ -23,6 +23,7 @@ CHARTS = (
     "timeline",
 )
 
+MOST_IN_LEGEND = 12
 LOG_TICKS = [digit * 10.0**power for power in range(-9, 7) for digit in (1, 3)]
 
 
@@ -106,6 +107,9 @@ def _save_still(
 
     pyplot.switch_backend("agg")  # files only, also where there is a screen
     axes = plot(study, **options)
+    legend = getattr(axes, "legend_", None)
+    if legend is not None and len(legend.get_texts()) > MOST_IN_LEGEND:
+        legend.remove()
     panels = [axes] if hasattr(axes, "figure") else list(axes.flat)
     figure = panels[0].figure
     figure.set_size_inches(max(10, 3 * len(panels)), 6)

@@ -26,6 +26,13 @@ def check_sweep(config: Mapping[str, Any]) -> tuple[SweepSettings, dict[str, Com
     components = {kind: check.component(kind) for kind in KINDS}
     if settings is not None and settings.target is not None and len(settings.objective) > 1:
         check.problems.append("`target`: needs a single objective; set target=null")
+    if settings is not None and settings.target is not None:
+        share = settings.objective[0].metric == "val_accuracy"
+        if share and not 0 < settings.target <= 1:
+            check.problems.append(
+                f"`target`={settings.target:g}: must be above 0 and at most 1 for val_accuracy, "
+                "as in target=0.95"
+            )
     check.finish()
     return settings, components
 

@@ -28,6 +28,7 @@ from src.search.space import Space
 from src.search.study import (
     EndRun,
     counts_by_state,
+    finished_trials,
     latest_name,
     open_storage,
     open_study,
@@ -110,6 +111,7 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
         executor: Executor = request.executor.build()
         stack.callback(executor.close)
         stack.enter_context(screen)
+        screen.say(_heading(request, study, executor))
         driver = _search(request, study, executor, parent.id, stop=stop, screen=screen)
         best = best_trial(study)
         champion = _champion(request, study, best)
@@ -159,6 +161,17 @@ def _end_run(tracking: Tracking) -> EndRun:
         finished_run(tracking, run_id).finish(status, reason=reason)
 
     return end_run
+
+
+def _heading(request: Request, study: optuna.Study, executor: Executor) -> str:
+    settings = request.settings
+    goal = f", until {settings.target:g}" if settings.target is not None else ""
+    objective = ", ".join(f"{o.direction} {o.metric}" for o in settings.objective)
+    return (
+        f"sweep {study.study_name} on {request.plan.choices['data']}: {objective}{goal}; "
+        f"{len(finished_trials(study))} of {settings.n_trials} trials done, "
+        f"{executor.num_workers} worker{'s' if executor.num_workers > 1 else ''}"
+    )
 
 
 def _search(
