@@ -11,7 +11,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = (
-    {"errors", "ranges", "settings", "plan", "interrupt", "statistics"},
+    {"errors", "ranges", "settings", "plan", "interrupt", "machine", "statistics"},
     {"data", "figures", "tracking", "optimizers", "schedulers", "config", "console"},
     {"models"},
     {"fit", "artifacts", "evaluation", "description", "training"},

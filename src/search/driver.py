@@ -197,7 +197,9 @@ class Driver:
         if not running.reached and self._reaches(epoch.value):
             running.reached = True  # it may train to its end; the others need not
             self._end(self._reached(running.trial.number), but=running)
-        if not running.reached and running.trial.should_prune():
+        assert running.job is not None
+        to_go = running.job.plan.trainer.max_epochs - epoch.number
+        if to_go and not running.reached and running.trial.should_prune():
             return Prune()
         return Go()
 

@@ -420,6 +420,7 @@ def test_a_search_without_a_file_in_the_grammar_of_hydra(tmp_path):
         "optimizer.lr=tag(log, interval(1e-4, 1e-1))",
         "model.hidden_sizes=choice([16],[32,16])",
         *("regularization.patience=choice(1,5)", "trainer.max_epochs=choice(7,3)"),
+        *("pruner.n_startup_trials=1", "pruner.n_warmup_steps=7"),
         *("target=0.9999", "n_trials=5", "confirm.seeds=0"),
         cwd=tmp_path,
     )
@@ -432,6 +433,7 @@ def test_a_search_without_a_file_in_the_grammar_of_hydra(tmp_path):
     for trial in found.finished:
         assert 1e-4 <= trial.params["optimizer.lr"] <= 1e-1
         assert trial.user_attrs["assignment"]["model.hidden_sizes"] in ([16], [32, 16])
+    assert not found.trials(TrialState.PRUNED), "in the last epoch nothing is saved any more"
     clashing = found.trials(TrialState.FAIL)
     assert clashing, "a patience of 5 does not fit 3 epochs"
     for trial in clashing:
