@@ -2,10 +2,15 @@
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import optuna
+import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -37,6 +42,25 @@ def start_sweep(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
+
+
+@contextmanager
+def two_at_a_time(
+    stories: dict[str, Callable[[Path], Any]],
+    request: pytest.FixtureRequest,
+    factory: pytest.TempPathFactory,
+) -> Iterator[dict[str, "Future[Any]"]]:
+    """Tell stories on two cores, each in a folder of its own: those that collected tests need.
+
+    stories: by the name of the fixture that gives what they return.
+    """
+    needed = {name for item in request.session.items for name in item.fixturenames}
+    with ThreadPoolExecutor(2) as pool:
+        yield {
+            name: pool.submit(story, factory.mktemp(name))
+            for name, story in stories.items()
+            if name in needed
+        }
 
 
 @dataclass(frozen=True)

@@ -64,13 +64,13 @@ def overhead() -> None:
 
 def workers() -> None:
     """Trials a minute of two workers of one thread against one worker of two."""
-    print("two workers of one thread against one of two, 16 trials of uneven length")
-    space = ("sweep=dnn", "n_trials=16", *FIXED)
+    print("two workers of one thread against one of two, 13 trials of uneven length")
+    space = ("sweep=dnn", "n_trials=13", *FIXED)
     results = {
         "serial": [sweep(*space, "executor=serial") for _ in range(3)],
         "processes": [sweep(*space, "executor=processes", "executor.workers=2") for _ in range(3)],
     }
-    rate = {name: [15 / run["span"] * 60 for run in runs] for name, runs in results.items()}
+    rate = {name: [12 / run["span"] * 60 for run in runs] for name, runs in results.items()}
     for name, values in rate.items():
         print(
             f"  {name:<12}{median(values):6.1f} trials a minute ({min(values):.1f} to "

@@ -7,13 +7,15 @@ import re
 import signal
 import subprocess
 import time
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from tests.conftest import TIMEOUT_S, Store
-from tests.sweeping import FAST, Sweep, start_sweep, sweep
+from tests.sweeping import FAST, Sweep, start_sweep, sweep, two_at_a_time
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="reads the processes of Linux"
@@ -24,6 +26,16 @@ WORKERS = {
     "processes": ("executor=processes", "executor.workers=2"),
 }
 ADHOC = (*FAST, "model=dnn", "optimizer.lr=tag(log, interval(1e-4, 1e-1))", "sampler=random")
+
+
+@dataclass(frozen=True)
+class Killed:
+    """How the driver of a search with killed workers ended, and what it said."""
+
+    found: Sweep
+    code: int
+    output: str
+    errors: str
 
 
 def processes_of(session: int) -> dict[int, int]:
@@ -77,13 +89,10 @@ def end(driver: subprocess.Popen) -> tuple[int, str, str]:
     return driver.returncode, output, errors
 
 
-@pytest.fixture
-def found(tmp_path) -> Sweep:
-    return Sweep(tmp_path, "killed")
-
-
-def test_a_killed_worker_costs_its_trial_one_more_try(found):
-    arguments = (*ADHOC, "name=killed", "n_trials=2", "confirm.seeds=1", "trainer.max_epochs=120")
+def kill_workers(folder: Path) -> Killed:
+    """Kill the worker of trial 0 twice, of trial 1 once, and of the confirmation once."""
+    found = Sweep(folder, "killed")
+    arguments = (*ADHOC, "name=killed", "n_trials=2", "confirm.seeds=1", "trainer.max_epochs=80")
     driver = start_sweep(*arguments, "executor=processes", "executor.workers=1", cwd=found.folder)
     killed: set[int] = set()
 
@@ -93,20 +102,28 @@ def test_a_killed_worker_costs_its_trial_one_more_try(found):
         killed.add(worker)
         wait_until(lambda: set(workers_of(driver.pid)) - killed)
 
-    for number, epochs in ((0, 3), (0, 50), (1, 3)):  # trial 0 twice, trial 1 once
+    for number, epochs in ((0, 3), (0, 30), (1, 3)):
         wait_until(lambda n=number, e=epochs: epochs_of(found.store, "trial", n) >= e)
         kill_worker()
     wait_until(lambda: epochs_of(found.store, "confirmation", 0) >= 3)
     kill_worker()
-    code, output, errors = end(driver)
-    assert (code, errors) == (0, "")
+    return Killed(found, *end(driver))
+
+
+def test_a_killed_worker_costs_its_trial_one_more_try(killed_workers):
+    found = killed_workers.found
+    assert (killed_workers.code, killed_workers.errors) == (0, "")
     found.assert_complete(2)
     states = [trial.state for trial in found.trials()]
     assert states == [TrialState.FAIL, TrialState.COMPLETE, TrialState.COMPLETE]
     assert found.trials()[0].user_attrs["end_reason"] == "its worker died"
     assert found.children()[0].data.tags["end_reason"] == "its worker died"
     for trial in found.finished:
-        assert sorted(trial.intermediate_values) == list(range(1, 121))
+        assert sorted(trial.intermediate_values) == list(range(1, 81))
+
+
+def test_a_killed_worker_costs_its_confirmation_one_more_try(killed_workers):
+    found, output = killed_workers.found, killed_workers.output
     assert "confirmation 1: its worker died" in output
     assert "confirmation 1: val_accuracy 0." in output
     again = [run for run in found.below() if "confirmation.number" in run.data.tags]
@@ -130,7 +147,9 @@ def interrupt(found: Sweep, driver: subprocess.Popen, name: str) -> dict[int, Fr
     return {trial.number: trial for trial in found.finished}
 
 
-def test_a_search_ended_by_signals_is_gone_on_with_and_has_one_driver_at_a_time(found):
+def interrupt_twice(folder: Path) -> None:
+    """Start a search twice, end the one that runs by two signals, and let it end."""
+    found = Sweep(folder, "killed")
     arguments = (*ADHOC, "name=killed", "n_trials=6", "confirm.seeds=1", "trainer.max_epochs=30")
     drivers = [start_sweep(*arguments, *WORKERS["processes"], cwd=found.folder) for _ in range(2)]
     wait_until(lambda: any(driver.poll() is not None for driver in drivers))
@@ -156,42 +175,98 @@ def test_a_search_ended_by_signals_is_gone_on_with_and_has_one_driver_at_a_time(
     assert first.items() <= second.items() <= finished.items()
 
 
-def kill_at_random(found: Sweep, *, kills: int, workers: str, seed: int) -> None:
-    """Kill the driver of a search again and again, then let it end, and check what is there."""
+def kill_driver(folder: Path, *, kills: int, workers: str, seed: int) -> None:
+    """Kill the driver of a search again and again, then let it end, and check what is there.
+
+    The last kill comes in the confirmation.
+    """
+    found = Sweep(folder, "killed")
     random_moments = random.Random(seed)
-    n_trials = 2 * kills + 4
+    n_trials = 2 * kills + 2
     arguments = (
         *(*ADHOC, "name=killed", f"n_trials={n_trials}", "confirm.seeds=1"),
         *("trainer.max_epochs=8", "pruner=median", *WORKERS[workers]),
     )
     finished: dict[int, FrozenTrial] = {}
-    for _ in range(kills):
+    for kill in range(1, kills + 1):
         driver = start_sweep(*arguments, cwd=found.folder)
-        if random_moments.random() < 0.8:  # else anywhere, also while it starts
-            with contextlib.suppress(AssertionError):
-                read_until(driver, "trial ")
-        time.sleep(random_moments.uniform(0, 4))
-        os.kill(driver.pid, signal.SIGKILL)
+        if kill == kills:
+            wait_until(lambda: epochs_of(found.store, "confirmation", 0) or is_gone(driver))
+        else:
+            if random_moments.random() < 0.8:  # else anywhere, also while it starts
+                with contextlib.suppress(AssertionError):  # all trials are done
+                    read_until(driver, "trial ")
+            time.sleep(random_moments.uniform(0, 4))
+        driver.kill()
         end(driver)
-        if (found.folder / "mlruns" / "optuna.journal").exists():
-            with contextlib.suppress(KeyError):
-                now = {trial.number: trial for trial in found.finished}
-                assert finished.items() <= now.items()
-                finished = now
+        now = trials_so_far(found)
+        assert finished.items() <= now.items()
+        finished = now
+    assert len(finished) == n_trials
     done = sweep(*arguments, cwd=found.folder)
     assert done.returncode == 0, done.stderr
     found.assert_complete(n_trials)
-    assert finished.items() <= {trial.number: trial for trial in found.finished}.items()
+    assert trials_so_far(found) == finished
     for number, run in found.children().items():
         steps = [step for step, _ in found.store.curve(run.info.run_id, "val_loss")]
         assert steps == list(range(1, len(steps) + 1)), number
+    again = [run for run in found.below() if "confirmation.number" in run.data.tags]
+    first, *cut_off = sorted(run.info.status for run in again)
+    assert first == "FINISHED"
+    assert set(cut_off) <= {"KILLED"}
 
 
-def test_a_driver_killed_at_any_moment_is_gone_on_with_to_the_exact_total(found):
-    kill_at_random(found, kills=3, workers="processes", seed=20)
+def is_gone(driver: subprocess.Popen) -> bool:
+    return driver.poll() is not None
+
+
+def trials_so_far(found: Sweep) -> dict[int, FrozenTrial]:
+    """Return the finished trials by number, also of a search that had hardly begun."""
+    with contextlib.suppress(KeyError):
+        if (found.folder / "mlruns" / "optuna.journal").exists():
+            return {trial.number: trial for trial in found.finished}
+    return {}
+
+
+STORIES = {
+    "killed_driver": partial(kill_driver, kills=3, workers="serial", seed=20),
+    "interrupted": interrupt_twice,
+    "killed_workers": kill_workers,
+}
+
+
+@pytest.fixture(scope="module")
+def told(request, tmp_path_factory):
+    with two_at_a_time(STORIES, request, tmp_path_factory) as stories:
+        yield stories
+
+
+@pytest.fixture(scope="module")
+def killed_workers(told) -> Killed:
+    return told["killed_workers"].result()
+
+
+@pytest.fixture(scope="module")
+def interrupted(told) -> None:
+    return told["interrupted"].result()
+
+
+@pytest.fixture(scope="module")
+def killed_driver(told) -> None:
+    return told["killed_driver"].result()
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_a_search_ended_by_signals_is_gone_on_with_and_has_one_driver_at_a_time():
+    """What `interrupt_twice` checks as it goes."""
+
+
+@pytest.mark.usefixtures("killed_driver")
+def test_a_driver_killed_at_any_moment_is_gone_on_with_to_the_exact_total():
+    """What `kill_driver` checks as it goes."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
-def test_thirty_kills_lose_and_double_nothing(found, seed):
-    kill_at_random(found, kills=5, workers=list(WORKERS)[seed % 2], seed=seed)
+def test_thirty_kills_lose_and_double_nothing(tmp_path, seed):
+    kill_driver(tmp_path, kills=5, workers=list(WORKERS)[seed % 2], seed=seed)

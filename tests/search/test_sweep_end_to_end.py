@@ -3,6 +3,8 @@
 import csv
 import json
 import re
+import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from optuna.trial import TrialState
 
 from tests.conftest import python
-from tests.sweeping import FAST, Sweep, sweep
+from tests.sweeping import FAST, Sweep, sweep, two_at_a_time
 
 FIRST = (
     *(f"{{model.hidden_sizes: [64], optimizer.lr: 0.00{n}}}" for n in (3, 4, 5, 6)),
@@ -41,6 +43,14 @@ class Stage:
         return [line for line in self.output.splitlines() if line.startswith("trial ")]
 
 
+@dataclass(frozen=True)
+class Command:
+    """One command that has ended, and what it searched."""
+
+    found: Sweep
+    done: subprocess.CompletedProcess[str]
+
+
 @dataclass
 class Story:
     """A search that reaches its target, the same again, then without a target, and others."""
@@ -59,15 +69,96 @@ class Story:
         )
 
 
-@pytest.fixture(scope="module")
-def story(tmp_path_factory) -> Story:
-    story = Story(Sweep(tmp_path_factory.mktemp("searched"), "quick"))
+def tell_story(folder: Path) -> Story:
+    story = Story(Sweep(folder, "quick"))
     story.run("first", *TARGET)
     story.run("again", *TARGET)
     story.run("more", *BUDGET)
     story.run("refused", *OTHER)
-    story.run("fresh", *OTHER, "fresh=true", "n_trials=500", "timeout_minutes=0.08")
+    story.run("fresh", *OTHER, "fresh=true", "target=null", "n_trials=500", "timeout_minutes=0.08")
     return story
+
+
+def command(name: str, *arguments: str) -> Callable[[Path], Command]:
+    """Return how to run the search `name` in a folder."""
+
+    def run(folder: Path) -> Command:
+        return Command(Sweep(folder, name), sweep(*arguments, cwd=folder))
+
+    return run
+
+
+TARGETED = (
+    *("data=digits", "model=dnn", "trainer.threads=1", "name=targeted"),
+    "optimizer.lr=tag(log, interval(1e-3, 3e-2))",
+    "trainer.batch_size=choice(1,32)",  # a training of minutes, and one of a second
+    "enqueue=[{trainer.batch_size: 1, optimizer.lr: 0.001},{trainer.batch_size: 32}]",
+    *("trainer.max_epochs=30", "target=0.9", "n_trials=20", "pruner=none", "confirm.seeds=2"),
+    *("executor=processes", "executor.workers=2"),
+)
+PARETO = ("sweep=pareto", *FAST, "n_trials=8", "trainer.max_epochs=2", "sampler=random")
+FAILING = (
+    *("name=failing", "data=digits", "trainer.threads=1", "optimizer=sgd"),
+    *("optimizer.lr=interval(1e20, 1e25)", "max_failures=3", "n_trials=9", "target=0.9"),
+)
+ADHOC = (
+    *("data=digits", "trainer.threads=1", "model=dnn", "sampler=random", "name=adhoc"),
+    "optimizer.lr=tag(log, interval(1e-4, 1e-1))",
+    "model.hidden_sizes=choice([16],[32,16])",
+    *("regularization.patience=choice(1,5)", "trainer.max_epochs=choice(7,3)"),
+    *("pruner.n_startup_trials=1", "pruner.n_warmup_steps=7"),
+    *("target=0.9999", "n_trials=5", "confirm.seeds=0"),
+)
+STORIES = {
+    "story": tell_story,
+    "targeted": command("targeted", *TARGETED),
+    "repeated": command("another", *TARGET, "name=another", "confirm.seeds=0"),
+    "adhoc": command("adhoc", *ADHOC),
+    "pareto": command("pareto", *PARETO),
+    "failing": command("failing", *FAILING),
+}
+
+
+@pytest.fixture(scope="module")
+def told(request, tmp_path_factory):
+    with two_at_a_time(STORIES, request, tmp_path_factory) as stories:
+        yield stories
+
+
+@pytest.fixture(scope="module")
+def story(told) -> Story:
+    """Return what `tell_story` has seen."""
+    return told["story"].result()
+
+
+@pytest.fixture(scope="module")
+def targeted(told) -> Command:
+    """Return a search whose second trial reaches the target while the first one still trains."""
+    return told["targeted"].result()
+
+
+@pytest.fixture(scope="module")
+def repeated(told) -> Command:
+    """Return the first command of the story, in another place."""
+    return told["repeated"].result()
+
+
+@pytest.fixture(scope="module")
+def adhoc(told) -> Command:
+    """Return a search without a file."""
+    return told["adhoc"].result()
+
+
+@pytest.fixture(scope="module")
+def pareto(told) -> Command:
+    """Return a search with two objectives, and with values that exist under a condition only."""
+    return told["pareto"].result()
+
+
+@pytest.fixture(scope="module")
+def failing(told) -> Command:
+    """Return a search in which every trial fails."""
+    return told["failing"].result()
 
 
 @pytest.mark.parametrize("stage", ["first", "again", "more", "fresh"])
@@ -317,10 +408,9 @@ def test_the_best_configuration_gives_the_same_accuracy_again(story):
     assert {key for key in theirs if ours[key] != theirs[key]} <= {"trainer.threads"}
 
 
-def test_a_search_with_one_worker_repeats_exactly(story, tmp_path):
-    done = sweep(*TARGET, "name=another", "confirm.seeds=0", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    here, there = Sweep(tmp_path, "another").trials(), story.stages["first"].trials
+def test_a_search_with_one_worker_repeats_exactly(story, repeated):
+    assert repeated.done.returncode == 0, repeated.done.stderr
+    here, there = repeated.found.trials(), story.stages["first"].trials
     for one, other in zip(here, there, strict=True):
         assert one.params == other.params
         assert one.state == other.state
@@ -328,28 +418,10 @@ def test_a_search_with_one_worker_repeats_exactly(story, tmp_path):
         assert one.intermediate_values == other.intermediate_values
 
 
-TARGETED = (
-    *("data=digits", "model=dnn", "trainer.threads=1", "name=targeted"),
-    "optimizer.lr=tag(log, interval(1e-3, 3e-2))",
-    "trainer.batch_size=choice(1,32)",  # a training of minutes, and one of a second
-    "enqueue=[{trainer.batch_size: 1, optimizer.lr: 0.001},{trainer.batch_size: 32}]",
-    *("trainer.max_epochs=30", "target=0.9", "n_trials=20", "pruner=none", "confirm.seeds=2"),
-    *("executor=processes", "executor.workers=2"),
-)
-
-
-@pytest.fixture(scope="module")
-def targeted(tmp_path_factory):
-    """Return a search whose second trial reaches the target while the first one still trains."""
-    found = Sweep(tmp_path_factory.mktemp("targeted"), "targeted")
-    done = sweep(*TARGETED, cwd=found.folder)
-    assert done.returncode == 0, done.stderr
-    return found, done.stdout
-
-
 def test_the_target_stops_the_search_and_the_trials_that_run(targeted):
-    found, output = targeted
-    assert "stopped because     trial 1 reached the target 0.9" in output
+    found, done = targeted.found, targeted.done
+    assert done.returncode == 0, done.stderr
+    assert "stopped because     trial 1 reached the target 0.9" in done.stdout
     first, second, waiting = found.trials()
     assert (first.state, second.state) == (TrialState.FAIL, TrialState.COMPLETE)
     assert second.value >= 0.9
@@ -362,7 +434,7 @@ def test_the_target_stops_the_search_and_the_trials_that_run(targeted):
 
 
 def test_verdict_and_stop_reason_are_on_the_parent(targeted):
-    found, output = targeted
+    found, output = targeted.found, targeted.done.stdout
     tags = found.parent.data.tags
     confirmations = found.confirmations(1)
     assert tags["stop_reason"] == "trial 1 reached the target 0.9"
@@ -374,11 +446,9 @@ def test_verdict_and_stop_reason_are_on_the_parent(targeted):
     assert {run.info.status for run in confirmations.values()} == {"FINISHED"}
 
 
-def test_two_objectives_under_conditions_give_a_front(tmp_path):
-    arguments = ("sweep=pareto", *FAST, "n_trials=8", "trainer.max_epochs=2", "sampler=random")
-    done = sweep(*arguments, cwd=tmp_path)
+def test_two_objectives_under_conditions_give_a_front(pareto):
+    found, done = pareto.found, pareto.done
     assert done.returncode == 0, done.stderr
-    found = Sweep(tmp_path, "pareto")
     found.assert_agreement()
     assert len(found.trials(TrialState.COMPLETE)) == 8
     models = set()
@@ -392,17 +462,12 @@ def test_two_objectives_under_conditions_give_a_front(tmp_path):
     assert len(found.below()) == 8
 
 
-def test_a_search_in_which_everything_fails_still_ends_with_a_summary(tmp_path):
-    done = sweep(
-        *("name=failing", "data=digits", "trainer.threads=1", "optimizer=sgd"),
-        *("optimizer.lr=interval(1e20, 1e25)", "max_failures=3", "n_trials=9", "target=0.9"),
-        cwd=tmp_path,
-    )
+def test_a_search_in_which_everything_fails_still_ends_with_a_summary(failing):
+    found, done = failing.found, failing.done
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert line.startswith("error: sweep failing: no trial was finished; 3 trials in a row failed")
     assert "Traceback" not in done.stdout
-    found = Sweep(tmp_path, "failing")
     found.assert_agreement()
     assert [trial.state for trial in found.trials()] == [TrialState.FAIL] * 3
     assert found.parent.info.status == "FAILED"
@@ -414,20 +479,9 @@ def test_a_search_in_which_everything_fails_still_ends_with_a_summary(tmp_path):
         assert "TrainingFailed" in traceback.read_text()
 
 
-def test_a_search_without_a_file_in_the_grammar_of_hydra(tmp_path):
-    done = sweep(
-        *("data=digits", "trainer.threads=1", "model=dnn", "sampler=random"),
-        "optimizer.lr=tag(log, interval(1e-4, 1e-1))",
-        "model.hidden_sizes=choice([16],[32,16])",
-        *("regularization.patience=choice(1,5)", "trainer.max_epochs=choice(7,3)"),
-        *("pruner.n_startup_trials=1", "pruner.n_warmup_steps=7"),
-        *("target=0.9999", "n_trials=5", "confirm.seeds=0"),
-        cwd=tmp_path,
-    )
+def test_a_search_without_a_file_in_the_grammar_of_hydra(adhoc):
+    found, done = adhoc.found, adhoc.done
     assert done.returncode == 0, done.stderr
-    [folder] = (path for path in (tmp_path / "mlruns" / "sweeps").iterdir() if path.is_dir())
-    found = Sweep(tmp_path, folder.name)
-    assert folder.name.startswith("adhoc-")
     found.assert_complete(5)
     assert found.parent.data.tags["verdict"] == "not reached"
     for trial in found.finished:
