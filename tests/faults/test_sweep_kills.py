@@ -191,7 +191,7 @@ def kill_driver(folder: Path, *, kills: int, workers: str, seed: int) -> None:
     for kill in range(1, kills + 1):
         driver = start_sweep(*arguments, cwd=found.folder)
         if kill == kills:
-            wait_until(lambda: epochs_of(found.store, "confirmation", 0) or is_gone(driver))
+            wait_until(partial(is_confirming_or_gone, found.store, driver))
         else:
             if random_moments.random() < 0.8:  # else anywhere, also while it starts
                 with contextlib.suppress(AssertionError):  # all trials are done
@@ -216,8 +216,8 @@ def kill_driver(folder: Path, *, kills: int, workers: str, seed: int) -> None:
     assert set(cut_off) <= {"KILLED"}
 
 
-def is_gone(driver: subprocess.Popen) -> bool:
-    return driver.poll() is not None
+def is_confirming_or_gone(store: Store, driver: subprocess.Popen) -> bool:
+    return driver.poll() is not None or epochs_of(store, "confirmation", 0) > 0
 
 
 def trials_so_far(found: Sweep) -> dict[int, FrozenTrial]:
