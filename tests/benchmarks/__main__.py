@@ -3,8 +3,9 @@
 import os
 import platform
 
-from tests.benchmarks import bench_search, bench_training
+from tests.benchmarks import bench_driver, bench_search, bench_training
 
 print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, median (range)\n")
 bench_training.main()
 bench_search.main()
+bench_driver.main()
