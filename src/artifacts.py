@@ -1,6 +1,7 @@
 """The files and pictures a finished training leaves on its run, under fixed names."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -53,8 +54,9 @@ def write_files(folder: Path, fit: Fit, probabilities: np.ndarray, dataset: Data
     draw_reliability(probabilities, images.labels, path=figures / "reliability.png")
     snapshots = _weight_images(fit, dataset)
     if snapshots:
-        last = _sheet(snapshots, max(snapshots), fit, dataset)
-        save_picture(last, figures / "first_layer_weights.png")
+        save_picture(
+            _sheets(snapshots, fit, dataset)(max(snapshots)), figures / "first_layer_weights.png"
+        )
         draw_weights_over_training(
             snapshots,
             path=figures / "weights_over_training.png",
@@ -100,24 +102,34 @@ def log_series(fit: Fit, dataset: Dataset, run: Run, *, best_counts: np.ndarray)
     best_counts: confusion counts of the best epoch, which is part of the series too.
     """
     snapshots = _weight_images(fit, dataset)
-    for step in snapshots:
-        picture = _sheet(snapshots, step, fit, dataset)
-        run.log_picture(picture, key="first_layer_weights", step=step)
+    if snapshots:
+        sheet = _sheets(snapshots, fit, dataset)
+        for step in snapshots:
+            run.log_picture(sheet(step), key="first_layer_weights", step=step)
     for epoch, counts in sorted({**fit.confusions, fit.best_epoch: best_counts}.items()):
         picture = confusion_image(counts, class_names=dataset.class_names, title=f"epoch {epoch}")
         run.log_picture(picture, key="confusion_matrix", step=epoch)
 
 
-def _sheet(snapshots: dict[int, np.ndarray], step: int, fit: Fit, dataset: Dataset) -> np.ndarray:
+def _sheets(
+    snapshots: dict[int, np.ndarray], fit: Fit, dataset: Dataset
+) -> Callable[[int], np.ndarray]:
+    """Return what draws the sheet of a step; order and scale are worked out once for them all."""
     used = _pixels_used(dataset)
-    return weight_sheet(
-        snapshots[step],
-        title=f"first-layer weights, step {step:,}",
-        order=order_units(snapshots[max(snapshots)], pixels_used=used),
-        scale_limit=shared_scale_limit(*snapshots.values()),
-        class_names=_template_names(fit, dataset),
-        pixels_used=used,
-    )
+    order = order_units(snapshots[max(snapshots)], pixels_used=used)
+    limit = shared_scale_limit(*snapshots.values())
+
+    def sheet(step: int) -> np.ndarray:
+        return weight_sheet(
+            snapshots[step],
+            title=f"first-layer weights, step {step:,}",
+            order=order,
+            scale_limit=limit,
+            class_names=_template_names(fit, dataset),
+            pixels_used=used,
+        )
+
+    return sheet
 
 
 def _weight_images(fit: Fit, dataset: Dataset) -> dict[int, np.ndarray]:
