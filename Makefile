@@ -37,7 +37,7 @@ ui: $(READY) ## open the tracked runs in the MLflow UI
 	--host 127.0.0.1 --port $(PORT) --workers 1
 
 test: $(READY) ## run the tests (fast ones)
-	$(RUN) -m pytest -m "not slow" $(ARGS)
+	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
 
 check: $(READY) ## lint, format and types
 	.venv/bin/ruff check .

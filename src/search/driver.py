@@ -11,6 +11,7 @@ from src.errors import ConfigError
 from src.interrupt import StopRequest
 from src.plan import Plan
 from src.search.composer import Composer
+from src.search.effort import Effort
 from src.search.executors.local import Died, Executor, Worker, ends_job
 from src.search.messages import (
     Ended,
@@ -50,8 +51,7 @@ class _Running:
 class Driver:
     """Runs a search until a target, a budget, failures or a signal end it.
 
-    stop_reason is None while the search goes on, then one line for people. utilisation: share of
-    the workers' time that went into trials, 0..1, once the search has ended.
+    stop_reason is None while the search goes on, then one line for people.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Driver:
         composer: Composer,
         executor: Executor,
         parent: str,
+        effort: Effort,
         screen: SweepScreen,
         stop: StopRequest,
         end_run: EndRun,
@@ -73,11 +74,10 @@ class Driver:
         self._composer = composer
         self._executor = executor
         self._parent = parent
+        self._effort = effort
         self._screen = screen
         self._stop = stop
         self._end_run = end_run
-        self._seconds_before: float = study.user_attrs.get("seconds", 0.0)
-        self._began = perf_counter()
         self._base = composer.base_values()
         self._running: dict[Worker, _Running] = {}
         self._failed_in_a_row = 0
@@ -85,12 +85,6 @@ class Driver:
         self._finished = len(finished_trials(study))
         self._best = Best(study)
         self.stop_reason: str | None = self._reached_before()
-        self.utilisation = 0.0
-
-    @property
-    def seconds_used(self) -> float:
-        """Wall seconds of this sweep in all its sessions."""
-        return self._seconds_before + perf_counter() - self._began
 
     def run(self) -> None:
         """Search; on return no trial of this driver is left running."""
@@ -99,9 +93,7 @@ class Driver:
         finally:
             for running in [*self._running.values(), *self._again]:  # none but after an exception
                 try_again(self._study, running.trial, reason="its driver failed")
-            self._study.set_user_attr("seconds", self.seconds_used)
-        available = self._executor.num_workers * (perf_counter() - self._began)
-        self.utilisation = self._executor.busy_seconds / available
+            self._effort.note(searching=True)
 
     def _loop(self) -> None:
         while True:
@@ -116,6 +108,7 @@ class Driver:
             self._screen.progress(
                 finished=self._finished,
                 running={r.trial.number: r.epochs for r in self._running.values()},
+                best=self._best.value,
             )
 
     def _may_start(self) -> bool:
@@ -129,7 +122,7 @@ class Driver:
         timeout = self._settings.timeout_minutes
         if self._stop.interrupted is not None:
             self._end(str(self._stop.interrupted))
-        elif timeout is not None and self.seconds_used > timeout * 60:
+        elif timeout is not None and self._effort.seconds > timeout * 60:
             self._end(f"the time budget of {timeout:g} minutes is used up")
         elif self.stop_reason is None and not self._may_start() and not self._running:
             self.stop_reason = f"the budget of {self._settings.n_trials} trials is used up"
@@ -197,15 +190,14 @@ class Driver:
         if not running.reached and self._reaches(epoch.value):
             running.reached = True  # it may train to its end; the others need not
             self._end(self._reached(running.trial.number), but=running)
-        assert running.job is not None
-        to_go = running.job.plan.trainer.max_epochs - epoch.number
-        if to_go and not running.reached and running.trial.should_prune():
+        if _epochs_left(running) and not running.reached and running.trial.should_prune():
             return Prune()
         return Go()
 
     def _close(self, running: _Running, message: FromWorker | Died) -> None:
         state, reason = TrialState.FAIL, None
         values: list[float] | None = None
+        running.trial.set_user_attr("epochs", running.epochs)
         if isinstance(message, Finished):
             state = TrialState.COMPLETE
             values = [message.values[o.metric] for o in self._settings.objective]
@@ -213,6 +205,7 @@ class Driver:
                 running.trial.set_user_attr(name, value)
         elif isinstance(message, Ended) and message.pruned:
             state, reason = TrialState.PRUNED, f"after epoch {running.epochs}"
+            running.trial.set_user_attr("epochs_saved", _epochs_left(running))
         elif isinstance(message, Ended):
             self._line(running, "STOPPED", None, "")
             try_again(self._study, running.trial, reason=self.stop_reason or "stopped")
@@ -224,10 +217,10 @@ class Driver:
             reason = "its worker died"
             if self._retry(running):
                 return
-        running.trial.set_user_attr("epochs", running.epochs)
         if reason:
             running.trial.set_user_attr("end_reason", reason)
         self._study.tell(running.trial, values, state)
+        self._effort.note(searching=True)
         self._finished += state != TrialState.FAIL
         self._best.hear(values)
         self._line(running, state.name, values, reason or "")
@@ -286,3 +279,8 @@ class Driver:
                 reason=reason,
             )
         )
+
+
+def _epochs_left(running: _Running) -> int:
+    assert running.job is not None
+    return running.job.plan.trainer.max_epochs - running.epochs

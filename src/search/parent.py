@@ -76,6 +76,7 @@ def finish_parent(
     for name in ("mean", "spread", "low", "high"):
         if verdict[name] is not None:
             metrics[f"confirmed/{name}"] = verdict[name]
+    metrics |= {f"epochs/{kind}": float(count) for kind, count in summary["epochs"].items()}
     metrics |= {"seconds/wall": summary["seconds"], "workers/utilisation": summary["utilisation"]}
     for objective, value in zip(settings.objective, summary["best_values"] or [], strict=False):
         metrics[f"best/{objective.metric}"] = value

@@ -4,6 +4,7 @@ import json
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import optuna
@@ -38,14 +39,23 @@ def write_report(
     """Write trials.csv, summary.json, experiment/best.yaml and the charts; return what is missing.
 
     A chart that Optuna cannot draw, as importances of a single trial, is named with the reason.
+    Files of an earlier session are replaced whole, once all the new ones are there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    study.trials_dataframe().to_csv(folder / "trials.csv", index=False)
-    (folder / "summary.json").write_text(json.dumps(summary, indent=2))
-    if best is None:
-        return ["charts: no trial was finished"]
-    _write_best(folder / "experiment" / "best.yaml", study, best)
-    return _draw_charts(folder, study, settings)
+    missing = ["charts: no trial was finished"]
+    with TemporaryDirectory(prefix=".draft-", dir=folder) as name:
+        draft = Path(name)
+        study.trials_dataframe().to_csv(draft / "trials.csv", index=False)
+        (draft / "summary.json").write_text(json.dumps(summary, indent=2))
+        if best is not None:
+            (draft / "experiment").mkdir()
+            (draft / "experiment" / "best.yaml").write_text(_best_as_yaml(folder, study, best))
+            missing = _draw_charts(draft, study, settings)
+        for new in [path for path in draft.rglob("*") if path.is_file()]:
+            target = folder / new.relative_to(draft)
+            target.parent.mkdir(exist_ok=True)
+            new.replace(target)
+    return missing
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial | None:
@@ -55,17 +65,16 @@ def best_trial(study: optuna.Study) -> FrozenTrial | None:
     return pick(complete, key=lambda trial: trial.values[0]) if complete else None
 
 
-def _write_best(path: Path, study: optuna.Study, plan: Plan) -> None:
-    """Write the best configuration in the form of an experiment, which `src.train` composes."""
+def _best_as_yaml(folder: Path, study: optuna.Study, plan: Plan) -> str:
+    """Return the best configuration in the form of an experiment, which `src.train` composes."""
     sections = {key: plan.config[key] for key in PLAN_KEYS if key not in {"tracking", "name"}}
     defaults = [{f"override /{group}": option} for group, option in plan.choices.items()]
     head = (
         "# @package _global_\n"
         f"# {plan.name}, the best trial of sweep {study.study_name}; train it again with\n"
-        f"# python -m src.train --config-dir {path.parent.parent} experiment=best\n"
+        f"# python -m src.train --config-dir {folder} experiment=best\n"
     )
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(head + yaml.safe_dump({"defaults": defaults, **sections}, sort_keys=False))
+    return head + yaml.safe_dump({"defaults": defaults, **sections}, sort_keys=False)
 
 
 def _draw_charts(folder: Path, study: optuna.Study, settings: SweepSettings) -> list[str]:

@@ -71,8 +71,8 @@ class SweepScreen:
             f"{line.seconds:.1f} s"
         )
 
-    def progress(self, *, finished: int, running: Mapping[int, int]) -> None:
-        """Show how many trials are done, and how many epochs each running one has trained."""
+    def progress(self, *, finished: int, running: Mapping[int, int], best: float | None) -> None:
+        """Show how many trials are done, the best value so far, and the epochs of running ones."""
         if not self._status:
             return
         if self._finished_before is None:
@@ -81,7 +81,8 @@ class SweepScreen:
         spent = perf_counter() - self._began
         left = f"  about {spent / done * (self._n_trials - finished):.0f} s left" if done else ""
         trials = "  ".join(f"trial {n}: epoch {epochs}" for n, epochs in running.items())
-        self._status.update(f"{finished}/{self._n_trials} trials{left}  {trials}")
+        value = f"  best {short(best)}" if best is not None else ""
+        self._status.update(f"{finished}/{self._n_trials} trials{value}{left}  {trials}")
 
 
 def print_outcome(outcome: "Outcome", request: "Request") -> None:
@@ -90,6 +91,7 @@ def print_outcome(outcome: "Outcome", request: "Request") -> None:
     rows = {
         "stopped because": outcome.stop_reason,
         "trials": counts or "none",
+        "epochs": f"{outcome.epochs.trained} trained, {outcome.epochs.saved} saved by pruning",
         "verdict": outcome.verdict.describe(request.settings.target),
         "best trial": f"{outcome.best}, run {outcome.best_run}" if outcome.best_run else "none",
     }

@@ -19,6 +19,7 @@ from src.search.check import check_space
 from src.search.composer import Composer
 from src.search.confirm import confirm, confirmed, examine
 from src.search.driver import Driver
+from src.search.effort import Effort
 from src.search.executors.local import Executor
 from src.search.parent import finish_parent, open_parent
 from src.search.report import best_trial, write_report
@@ -27,6 +28,8 @@ from src.search.settings import SweepSettings
 from src.search.space import Space
 from src.search.study import (
     EndRun,
+    Epochs,
+    count_epochs,
     counts_by_state,
     finished_trials,
     latest_name,
@@ -77,6 +80,7 @@ class Outcome:
     best_run: str | None
     test: Mapping[str, float] | None
     counts: Mapping[str, int]
+    epochs: Epochs
     folder: Path
     parent: str
     missing: list[str]
@@ -112,7 +116,8 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
         stack.callback(executor.close)
         stack.enter_context(screen)
         screen.say(_heading(request, study, executor))
-        driver = _search(request, study, executor, parent.id, stop=stop, screen=screen)
+        effort = Effort(study, executor)
+        driver = _search(request, study, executor, parent.id, effort, stop=stop, screen=screen)
         best = best_trial(study)
         champion = _champion(request, study, best)
         test = None
@@ -131,6 +136,7 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
             if not stop.interrupted:
                 run_id = best.user_attrs["run_id"]
                 test = examine(study, champion, run_id, executor, screen=screen)
+        effort.note(searching=False)
         outcome = Outcome(
             name=study.study_name,
             stop_reason=driver.stop_reason or "",
@@ -139,6 +145,7 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
             best_run=best.user_attrs["run_id"] if best else None,
             test=test,
             counts=counts_by_state(study),
+            epochs=count_epochs(study),
             folder=folder / "sweeps" / study.study_name,
             parent=parent.id,
             missing=[],
@@ -146,8 +153,8 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
         summary = {
             **json.loads(json.dumps(asdict(outcome), default=str)),
             "best_values": best.values if best else None,
-            "utilisation": driver.utilisation,
-            "seconds": driver.seconds_used,
+            "utilisation": effort.utilisation,
+            "seconds": effort.seconds,
         }
         outcome.missing.extend(
             write_report(outcome.folder, study, request.settings, best=champion, summary=summary)
@@ -179,6 +186,7 @@ def _search(
     study: optuna.Study,
     executor: Executor,
     parent: str,
+    effort: Effort,
     *,
     stop: StopRequest,
     screen: SweepScreen,
@@ -190,6 +198,7 @@ def _search(
         composer=request.composer,
         executor=executor,
         parent=parent,
+        effort=effort,
         screen=screen,
         stop=stop,
         end_run=_end_run(request.plan.tracking),
@@ -241,16 +250,12 @@ def _only_driver(folder: Path, name: str) -> Iterator[None]:
     """Hold the sweep for this process; the lock is let go when the process dies."""
     path = folder / "sweeps" / f".{name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        held = FileLock(path).acquire(timeout=0)
     except Timeout as error:
         raise ConfigError(
             f"`name`={name}: another process is working on this sweep; wait for it, or give this "
             "one another name"
         ) from error
-    with lock:
-        try:
-            yield
-        finally:
-            lock.release()
+    with held:
+        yield

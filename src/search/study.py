@@ -4,6 +4,7 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, final
@@ -110,6 +111,24 @@ def counts_by_state(study: optuna.Study) -> dict[str, int]:
     trials = study.get_trials(deepcopy=False)
     again = {trial.user_attrs[RETRIED] for trial in trials if RETRIED in trial.user_attrs}
     return dict(Counter("STOPPED" if t.number in again else t.state.name for t in trials))
+
+
+@final
+@dataclass(frozen=True)
+class Epochs:
+    """Epochs trained in all trials, and those that pruned trials were spared."""
+
+    trained: int
+    saved: int
+
+
+def count_epochs(study: optuna.Study) -> Epochs:
+    """Count the epochs of all trials, also of those that failed or whose driver died."""
+    trials = study.get_trials(deepcopy=False)
+    return Epochs(
+        trained=sum(t.user_attrs.get("epochs", len(t.intermediate_values)) for t in trials),
+        saved=sum(t.user_attrs.get("epochs_saved", 0) for t in trials),
+    )
 
 
 def trial_seed(sweep_seed: int, number: int) -> int:

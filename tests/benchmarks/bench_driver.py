@@ -18,6 +18,7 @@ from src.interrupt import StopRequest
 from src.plan import Component
 from src.search.composer import Composer
 from src.search.driver import Driver
+from src.search.effort import Effort
 from src.search.executors.local import Executor, Worker
 from src.search.messages import Epoch, Finished, Job, Ready, Started
 from src.search.screen import SweepScreen, TrialLine
@@ -114,6 +115,7 @@ def main(n_trials: int = 1_000) -> None:
             composer=Composer("sweep", [], threads=1),
             executor=executor,
             parent="parent",
+            effort=Effort(study, executor),
             screen=screen,
             stop=StopRequest(),
             end_run=lambda run_id, status, reason: None,

@@ -203,6 +203,8 @@ def kill_driver(folder: Path, *, kills: int, workers: str, seed: int) -> None:
         assert finished.items() <= now.items()
         finished = now
     assert len(finished) == n_trials
+    trained = sum(trial.duration.total_seconds() for trial in finished.values())
+    assert found.study.user_attrs["effort"]["wall"] > 0.5 * trained / 2, "two workers at the most"
     done = sweep(*arguments, cwd=found.folder)
     assert done.returncode == 0, done.stderr
     found.assert_complete(n_trials)

@@ -287,6 +287,10 @@ def test_the_parent_sums_the_search_up(story):
     assert metrics["trials/pruned"] == 8 - complete
     assert 0 < metrics["workers/utilisation"] <= 1
     assert metrics["seconds/wall"] > 1
+    trained = [len(trial.intermediate_values) for trial in trials]
+    assert metrics["epochs/trained"] == sum(trained)
+    assert metrics["epochs/saved"] == 8 * 6 - sum(trained) > 0
+    assert f"{sum(trained)} trained, {48 - sum(trained)} saved" in story.stages["more"].output
     assert tags["stop_reason"] == "the budget of 8 trials is used up"
     assert tags["budget"] == "8 of 8 trials"
     assert trials[int(tags["best_trial"])].value == best
@@ -304,6 +308,9 @@ def test_the_same_command_again_trains_nothing_and_says_the_same(story):
     parent = story.sweep.parent.info.run_id
     for run_id, run in first.runs.items():
         assert run_id == parent or again.runs[run_id] == run
+    one, other = (stage.runs[parent]["data"]["metrics"] for stage in (first, again))
+    assert other["workers/utilisation"] == pytest.approx(one["workers/utilisation"], rel=0.02)
+    assert other["seconds/wall"] > one["seconds/wall"]
     looks = "its test accuracy"
     assert [x for x in first.output.splitlines() if x.startswith(looks)] == [
         x for x in again.output.splitlines() if x.startswith(looks)

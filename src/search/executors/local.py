@@ -37,12 +37,12 @@ class Worker:
 class Executor(ABC):
     """Where workers run. The driver submits jobs, waits for news, and answers epochs.
 
-    num_workers: how many jobs train at the same time. busy_seconds: worker time spent on jobs.
+    num_workers: how many jobs train at the same time.
     """
 
     def __init__(self, *, num_workers: int) -> None:
         self.num_workers = num_workers
-        self.busy_seconds = 0.0
+        self._done_seconds = 0.0
         self._stillborn = 0
         self._workers: list[Worker] = []
         try:
@@ -59,6 +59,12 @@ class Executor(ABC):
     @abstractmethod
     def _end(self, worker: Worker) -> None:
         """Wait for a worker whose connection is closed to be gone."""
+
+    @property
+    def busy_seconds(self) -> float:
+        """Worker time spent on jobs so far, also on those that go on."""
+        now = perf_counter()
+        return self._done_seconds + sum(now - worker.started for worker in self.busy)
 
     @property
     def idle(self) -> list[Worker]:
@@ -101,7 +107,7 @@ class Executor(ABC):
 
     def release(self, worker: Worker) -> None:
         """Take note that the worker's job has ended."""
-        self.busy_seconds += perf_counter() - worker.started
+        self._done_seconds += perf_counter() - worker.started
         worker.job = None
 
     def replace(self, worker: Worker) -> None:
