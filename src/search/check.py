@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
+from src.data.source import Dataset
 from src.errors import ConfigError, nearest
 from src.search.composer import Composer, is_group
 from src.search.settings import SweepSettings
@@ -46,6 +47,22 @@ def check_space(space: Space, settings: SweepSettings, composer: Composer) -> No
         attempt({**space.fixed, **assignment})
     if problems:
         raise ConfigError(*problems)
+
+
+def check_first(
+    space: Space, settings: SweepSettings, composer: Composer, dataset: Dataset
+) -> None:
+    """Build what the first trial trains, and see that the test images can be looked at later.
+
+    Raises ConfigError or DataError.
+    """
+    from src.fit import build_classifier, check_accelerator  # beside workers that load the same
+
+    tried_first = settings.enqueue[0] if settings.enqueue else {}
+    plan = composer.plan({**space.fixed, **tried_first}, seed=settings.seed, name="check")
+    check_accelerator(plan.trainer.accelerator)
+    plan.data.build().check_test()
+    build_classifier(plan, dataset)
 
 
 def _unknown_conditions(space: Space, base: Mapping[str, Any]) -> Iterator[str]:

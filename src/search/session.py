@@ -15,7 +15,7 @@ from src.data.source import Dataset
 from src.errors import ConfigError
 from src.interrupt import StopRequest
 from src.plan import Component, Plan
-from src.search.check import check_space
+from src.search.check import check_first, check_space
 from src.search.composer import Composer
 from src.search.confirm import confirm, confirmed, examine
 from src.search.driver import Driver
@@ -94,9 +94,12 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
     another driver works on it.
     """
     check_space(request.space, request.settings, request.composer)
-    dataset = request.plan.data.build().load()
     folder = request.plan.tracking.folder.resolve()
     with ExitStack() as stack:
+        executor: Executor = request.executor.build()
+        stack.callback(executor.close)
+        dataset = request.plan.data.build().load()
+        check_first(request.space, request.settings, request.composer, dataset)
         stack.enter_context(_only_driver(folder, request.name))
         storage = open_storage(folder)
         study = open_study(
@@ -112,8 +115,7 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
         parent = stack.enter_context(
             open_parent(study, request.plan, request.settings, dataset, stop=stop)
         )
-        executor: Executor = request.executor.build()
-        stack.callback(executor.close)
+        executor.start()
         stack.enter_context(screen)
         screen.say(_heading(request, study, executor))
         effort = Effort(study, executor)

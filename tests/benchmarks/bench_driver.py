@@ -107,6 +107,7 @@ def main(n_trials: int = 1_000) -> None:
             pruner=Component("pruner", "optuna.pruners.NopPruner", {}),
         )
         executor = Trivial()
+        executor.start()
         screen: SweepScreen = clock  # type: ignore[assignment]
         driver = Driver(
             study,

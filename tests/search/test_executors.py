@@ -35,7 +35,9 @@ KINDS = {
 
 def built(kind, *, workers=1) -> Executor:
     takes_workers = "workers" in inspect.signature(kind).parameters
-    return kind(workers=workers) if takes_workers else kind()
+    executor = kind(workers=workers) if takes_workers else kind()
+    executor.start()
+    return executor
 
 
 @pytest.fixture(scope="module", params=sorted(KINDS, key=lambda kind: kind.__name__))

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf, open_dict
 from src.config import CONF, SWEEPS, resolved
 from src.errors import ConfigError
 from src.fit import build_classifier
-from src.search.check import check_space
+from src.search.check import check_first, check_space
 from src.search.driver import trial_seed
 from src.search.grammar import split_ranges
 from src.search.request import make_request
@@ -87,6 +87,13 @@ def test_the_first_configurations_of_every_search_can_be_built(name):
     request = request_of(f"sweep={name}", "data=digits")
     for plan in first_plans(request, 10):
         assert sum(p.numel() for p in build_classifier(plan, dataset_of(plan)).parameters()) > 600
+
+
+def test_what_only_building_shows_is_told_before_the_first_trial():
+    request = request_of("sweep=quick", "model.batch_norm=true", "trainer.batch_size=1")
+    check(request)
+    with pytest.raises(ConfigError, match="batch norm needs at least 2"):
+        check_first(request.space, request.settings, request.composer, dataset_of(request.plan))
 
 
 def test_the_mission_is_a_dense_network_of_at_least_95_percent():
@@ -297,6 +304,10 @@ def test_a_file_that_is_no_yaml_is_told_in_one_line(tmp_path, monkeypatch, text)
             ],
         ),
         (("optimizer.lr=tag(lg, interval(1, 2))",), ["`optimizer.lr=tag(lg, interval(1, 2))`: un"]),
+        (
+            ("sweep=quick", "trainer.accelerator=mps", "executor=processes"),
+            ["`trainer.accelerator`=mps: this machine has none that PyTorch can use"],
+        ),
         (("data=digits",), ["`space`: nothing to search; name a sweep (sweep=dnn) or give ranges"]),
     ],
 )

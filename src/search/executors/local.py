@@ -37,6 +37,7 @@ class Worker:
 class Executor(ABC):
     """Where workers run. The driver submits jobs, waits for news, and answers epochs.
 
+    A new executor has no workers yet, but may begin to load what they need, beside other work.
     num_workers: how many jobs train at the same time.
     """
 
@@ -45,12 +46,11 @@ class Executor(ABC):
         self._done_seconds = 0.0
         self._stillborn = 0
         self._workers: list[Worker] = []
-        try:
-            for number in range(num_workers):
-                self._workers.append(self._start(number))
-        except BaseException:
-            self.close()
-            raise
+
+    def start(self) -> None:
+        """Start the workers; they say Ready when they have loaded what they need."""
+        for number in range(self.num_workers):
+            self._workers.append(self._start(number))
 
     @abstractmethod
     def _start(self, number: int) -> Worker:

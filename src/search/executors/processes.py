@@ -4,7 +4,7 @@ import multiprocessing
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from typing import final
 
 from src.machine import available_cores
@@ -21,6 +21,8 @@ class Processes(Executor):
     def __init__(self, *, workers: PositiveInt | None = None) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["src.search.worker"])
+        with _signals_held_back():
+            forkserver.ensure_running()
         super().__init__(num_workers=workers or available_cores())
 
     def _start(self, number: int) -> Worker:
