@@ -1,8 +1,8 @@
 """The files and pictures a finished training leaves on its run, under fixed names."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
+from typing import final
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,18 @@ from src.figures.weights_over_training import draw_weights_over_training
 from src.fit import Fit
 from src.tracking.run import Run
 
+UNITS_IN_FIGURE = 100
+UNITS_IN_SERIES = 36
+"""Units on a sheet; the UI shows the sheets of a series small."""
 
-def write_files(folder: Path, fit: Fit, probabilities: np.ndarray, dataset: Dataset) -> np.ndarray:
+
+def write_files(
+    folder: Path,
+    fit: Fit,
+    probabilities: np.ndarray,
+    dataset: Dataset,
+    weights: "WeightPictures",
+) -> np.ndarray:
     """Write the checkpoint, figures/, tables/ and predictions/ of the best epoch.
 
     Returns its confusion counts, int64 `[K, K]`.
@@ -52,17 +62,10 @@ def write_files(folder: Path, fit: Fit, probabilities: np.ndarray, dataset: Data
         path=figures / "misclassified.png",
     )
     draw_reliability(probabilities, images.labels, path=figures / "reliability.png")
-    snapshots = _weight_images(fit, dataset)
-    if snapshots:
-        save_picture(
-            _sheets(snapshots, fit, dataset)(max(snapshots)), figures / "first_layer_weights.png"
-        )
-        draw_weights_over_training(
-            snapshots,
-            path=figures / "weights_over_training.png",
-            class_names=_template_names(fit, dataset),
-            pixels_used=_pixels_used(dataset),
-        )
+    if weights.steps:
+        sheet = weights.sheet(weights.steps[-1], most_units=UNITS_IN_FIGURE)
+        save_picture(sheet, figures / "first_layer_weights.png")
+        weights.draw_over_training(figures / "weights_over_training.png")
     (folder / "checkpoint").mkdir()
     shutil.copyfile(fit.checkpoint, folder / "checkpoint" / "best.ckpt")
     return counts
@@ -96,51 +99,53 @@ def write_predictions(
     return counts
 
 
-def log_series(fit: Fit, dataset: Dataset, run: Run, *, best_counts: np.ndarray) -> None:
+def log_series(
+    fit: Fit, dataset: Dataset, run: Run, weights: "WeightPictures", *, best_counts: np.ndarray
+) -> None:
     """Log weights and confusion matrices over training as series for the step slider.
 
     best_counts: confusion counts of the best epoch, which is part of the series too.
     """
-    snapshots = _weight_images(fit, dataset)
-    if snapshots:
-        sheet = _sheets(snapshots, fit, dataset)
-        for step in snapshots:
-            run.log_picture(sheet(step), key="first_layer_weights", step=step)
+    for step in weights.steps:
+        sheet = weights.sheet(step, most_units=UNITS_IN_SERIES)
+        run.log_picture(sheet, key="first_layer_weights", step=step)
     for epoch, counts in sorted({**fit.confusions, fit.best_epoch: best_counts}.items()):
         picture = confusion_image(counts, class_names=dataset.class_names, title=f"epoch {epoch}")
         run.log_picture(picture, key="confusion_matrix", step=epoch)
 
 
-def _sheets(
-    snapshots: dict[int, np.ndarray], fit: Fit, dataset: Dataset
-) -> Callable[[int], np.ndarray]:
-    """Return what draws the sheet of a step; order and scale are worked out once for them all."""
-    used = _pixels_used(dataset)
-    order = order_units(snapshots[max(snapshots)], pixels_used=used)
-    limit = shared_scale_limit(*snapshots.values())
+@final
+class WeightPictures:
+    """First-layer weights of a training as images; order and scale are worked out only once.
 
-    def sheet(step: int) -> np.ndarray:
+    steps: minibatch steps of the snapshots; none where the first layer is not dense.
+    """
+
+    def __init__(self, fit: Fit, dataset: Dataset) -> None:
+        shape = dataset.train.pixels.shape[1:]
+        self._images = {step: flat.reshape(-1, *shape) for step, flat in fit.weights.items()}
+        self.steps = sorted(self._images)
+        # where the first layer is the only one, a template a class
+        self._names = dataset.class_names if fit.classifier.is_linear else None
+        if self.steps:
+            self._used = np.asarray(dataset.train.pixels.any(axis=(0, 1)))
+            self._order = order_units(self._images[self.steps[-1]], pixels_used=self._used)
+            self._limit = shared_scale_limit(*self._images.values())
+
+    def sheet(self, step: int, *, most_units: int) -> np.ndarray:
+        """Return the weights of a step, of some units where there are many, RGB `[H, W, 3]`."""
         return weight_sheet(
-            snapshots[step],
+            self._images[step],
             title=f"first-layer weights, step {step:,}",
-            order=order,
-            scale_limit=limit,
-            class_names=_template_names(fit, dataset),
-            pixels_used=used,
+            order=self._order,
+            most_units=most_units,
+            scale_limit=self._limit,
+            class_names=self._names,
+            pixels_used=self._used,
         )
 
-    return sheet
-
-
-def _weight_images(fit: Fit, dataset: Dataset) -> dict[int, np.ndarray]:
-    shape = dataset.train.pixels.shape[1:]
-    return {step: weights.reshape(-1, *shape) for step, weights in fit.weights.items()}
-
-
-def _template_names(fit: Fit, dataset: Dataset) -> tuple[str, ...] | None:
-    """Return the class names where the first layer is the only one: a template a class."""
-    return dataset.class_names if fit.classifier.is_linear else None
-
-
-def _pixels_used(dataset: Dataset) -> np.ndarray:
-    return np.asarray(dataset.train.pixels.any(axis=(0, 1)))
+    def draw_over_training(self, path: Path) -> None:
+        """Draw all steps side by side as a PNG."""
+        draw_weights_over_training(
+            self._images, path=path, class_names=self._names, pixels_used=self._used
+        )

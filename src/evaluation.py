@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from src import statistics
-from src.artifacts import log_series, write_files, write_predictions
+from src.artifacts import WeightPictures, log_series, write_files, write_predictions
 from src.data.module import scale
 from src.data.source import Dataset, LabelledImages, digest
 from src.fit import Fit
@@ -75,11 +75,12 @@ def evaluate(
         }
     )
     if run.tracked:
+        weights = WeightPictures(fit, dataset)
         with tempfile.TemporaryDirectory() as draft:
-            counts = write_files(Path(draft), fit, probabilities, dataset)
+            counts = write_files(Path(draft), fit, probabilities, dataset, weights)
             run.log_files(Path(draft))
         check_stop()
-        log_series(fit, dataset, run, best_counts=counts)
+        log_series(fit, dataset, run, weights, best_counts=counts)
         check_stop()
         if export_model:
             log_model(fit.predictor, dataset.validation, run)

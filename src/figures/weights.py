@@ -20,7 +20,7 @@ from src.figures.weight_tiles import (
     weight_tiles,
 )
 
-MOST_TILES = 100
+MOST_CLASSES = 100
 GAP = 6
 LINE = 15
 TEXT_SIZE = 11
@@ -33,13 +33,14 @@ def weight_sheet(
     *,
     title: str,
     order: np.ndarray | None = None,
+    most_units: int = 100,
     scale_limit: float | None = None,
     class_names: Sequence[str] | None = None,
     pixels_used: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the weight images of a layer on one blue-white-red scale, uint8 RGB `[H, W, 3]`.
 
-    A hidden layer (`class_names` None): at most 100 units, evenly over `order` (int64 `[U]`, by
+    A hidden layer (`class_names` None): `most_units` units, evenly over `order` (int64 `[U]`, by
     default the most structured first); under a noise-like unit stands its Moran's I. A linear
     model (`class_names` given): the class templates in class order, each under its name.
 
@@ -53,7 +54,7 @@ def weight_sheet(
     elif order is None:
         order = order_units(weights, pixels_used=pixels_used)
         note_order = ", most structured first"
-    shown = evenly(order, most=MOST_TILES)
+    shown = evenly(order, most=most_units if class_names is None else MOST_CLASSES)
     limit = scale_limit or shared_scale_limit(weights)
     tiles = weight_tiles(weights[shown], limit=limit, tile_px=_tile_size(len(shown)))
     if class_names is None:

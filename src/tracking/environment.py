@@ -2,6 +2,8 @@
 
 import platform
 import subprocess
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,8 +12,12 @@ from src.machine import available_cores
 PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "optuna", "mlflow", "numpy")
 
 
-def describe_environment() -> dict[str, str]:
-    """Return tags: git commit and dirty flag, versions of Python and packages, processor."""
+@cache
+def describe_environment() -> Mapping[str, str]:
+    """Return tags: git commit and dirty flag, versions of Python and packages, processor.
+
+    As they are when a process asks first, which is also the code it has loaded.
+    """
     tags = {f"version.{name}": version(name) for name in PACKAGES}
     tags["version.python"] = platform.python_version()
     tags["hardware.processor"] = _processor()

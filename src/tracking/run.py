@@ -18,6 +18,7 @@ from mlflow.entities import (
     Metric,
     RunTag,
 )
+from PIL import Image
 
 from src.errors import ConfigError
 from src.tracking.store import Store
@@ -139,7 +140,9 @@ class MlflowRun(Run):
 
     def log_picture(self, picture: np.ndarray, *, key: str, step: int) -> None:
         """Log uint8 RGB `[H, W, 3]` as one step of a series for the step slider."""
-        self._client.log_image(self.id, picture, key=key, step=step, synchronous=True)
+        image = Image.fromarray(picture)
+        image.encoderinfo = {"compress_level": 1}  # time counts more than bytes
+        self._client.log_image(self.id, image, key=key, step=step, synchronous=True)
 
     def hold(self) -> None:
         """Keep other processes from working on this run, as long as this one lives.

@@ -4,14 +4,17 @@ import json
 import tempfile
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import optuna
+from mlflow import MlflowClient
+from optuna.trial import FrozenTrial, TrialState
 
 from src.search.study import open_storage
 from tests.benchmarks.bench_training import IMPORTS
 from tests.benchmarks.measure import alternate, command_seconds, say
 
-FIXED = ("target=null", "pruner=none", "confirm.seeds=0", "trainer.max_epochs=5", "sampler=random")
+FIXED = ("target=null", "confirm.seeds=0", "trainer.max_epochs=5", "sampler=random")
 
 
 def main() -> None:
@@ -21,55 +24,54 @@ def main() -> None:
     mission()
 
 
-def sweep(*overrides: str) -> dict[str, float]:
-    """Run a sweep in a folder of its own; return its wall and worker seconds."""
+def sweep(*overrides: str) -> dict[str, Any]:
+    """Run a sweep in a folder of its own; return its seconds, of all of it and by trial.
+
+    complete, pruned: what each trial but the first took beside its training epochs.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        arguments = ("-m", "src.sweep", f"tracking.folder={folder}", *overrides)
-        wall = command_seconds(*arguments)
+        wall = command_seconds("-m", "src.sweep", f"tracking.folder={folder}", *overrides)
         [report] = Path(folder, "sweeps").glob("*/summary.json")
         summary = json.loads(report.read_text())
         study = optuna.load_study(study_name=summary["name"], storage=open_storage(Path(folder)))
-        trials = study.get_trials(deepcopy=False)
-        complete = [t for t in trials if t.state == optuna.trial.TrialState.COMPLETE]
-        pruned = [t for t in trials if t.state == optuna.trial.TrialState.PRUNED]
+        client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+        trials = study.get_trials(deepcopy=False)[1:]  # the first one waits for the libraries
+        beside = {trial.number: _beside_training(trial, client) for trial in trials}
         return {
             "wall": wall,
-            "search": summary["seconds"],
             "utilisation": summary["utilisation"],
             "span": (
-                max(t.datetime_complete for t in complete)
-                - sorted(t.datetime_start for t in trials)[1]
+                max(t.datetime_complete for t in trials) - trials[0].datetime_start
             ).total_seconds(),
-            "overhead": median(_overhead(t) for t in complete[1:]),
-            "pruned": median([_duration(t) for t in pruned] or [0.0]),
-            "pruned_share": len(pruned) / len(trials),
+            "complete": [beside[t.number] for t in trials if t.state == TrialState.COMPLETE],
+            "pruned": [beside[t.number] for t in trials if t.state == TrialState.PRUNED],
         }
 
 
-def _duration(trial: optuna.trial.FrozenTrial) -> float:
+def _beside_training(trial: FrozenTrial, client: MlflowClient) -> float:
+    epochs = client.get_metric_history(trial.user_attrs["run_id"], "seconds")
     assert trial.duration is not None
-    return trial.duration.total_seconds()
-
-
-def _overhead(trial: optuna.trial.FrozenTrial) -> float:
-    return _duration(trial) - trial.user_attrs["seconds"]
+    return trial.duration.total_seconds() - sum(epoch.value for epoch in epochs)
 
 
 def overhead() -> None:
-    """Seconds of a finished trial that are not training, pictures included."""
-    print("overhead per finished trial in a warm worker, pictures included, 5 epochs, serial")
-    result = sweep("sweep=dnn", "n_trials=12", *FIXED)
-    print(f"  median {result['overhead']:.2f} s beside its training")
+    """Seconds of a trial that are not training, pictures included."""
+    print("a trial in a warm worker beside its training epochs, serial, 40 trials of 5 epochs")
+    pruning = ("pruner=median", "pruner.n_warmup_steps=1")
+    result = sweep("sweep=dnn", "n_trials=40", *FIXED, *pruning)
+    say(f"finished, pictures included ({len(result['complete'])} trials)", result["complete"])
+    say(f"pruned ({len(result['pruned'])} trials)", result["pruned"])
 
 
 def workers() -> None:
     """Trials a minute of two workers of one thread against one worker of two."""
     print("two workers of one thread against one of two, 13 trials of uneven length")
-    space = ("sweep=dnn", "n_trials=13", *FIXED)
-    results = {
-        "serial": [sweep(*space, "executor=serial") for _ in range(3)],
-        "processes": [sweep(*space, "executor=processes", "executor.workers=2") for _ in range(3)],
-    }
+    space = ("sweep=dnn", "n_trials=13", "pruner=none", *FIXED)
+    kinds = {"serial": ["executor=serial"], "processes": ["executor=processes"]}
+    results: dict[str, list] = {kind: [] for kind in kinds}
+    for _ in range(3):
+        for kind, executor in kinds.items():
+            results[kind].append(sweep(*space, *executor))
     rate = {name: [12 / run["span"] * 60 for run in runs] for name, runs in results.items()}
     for name, values in rate.items():
         print(
