@@ -25,7 +25,10 @@ CHARTS = (
 )
 
 MOST_IN_LEGEND = 12
-LOG_TICKS = [digit * 10.0**power for power in range(-9, 7) for digit in (1, 3)]
+LOG_TICKS = [10.0**power for power in range(-9, 7)]
+FINE_LOG_TICKS = [digit * tick for tick in LOG_TICKS for digit in (1, 2, 5)]
+COUNTED = ("Step", "Trial")
+"""Words of Optuna's charts under an axis of whole numbers."""
 
 
 def write_report(
@@ -112,7 +115,7 @@ def _save_still(
     plot: Callable[..., Any], study: optuna.Study, options: Mapping[str, Any], path: Path
 ) -> None:
     from matplotlib import pyplot
-    from matplotlib.ticker import FixedLocator, NullFormatter
+    from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
 
     pyplot.switch_backend("agg")  # files only, also where there is a screen
     axes = plot(study, **options)
@@ -122,9 +125,17 @@ def _save_still(
     panels = [axes] if hasattr(axes, "figure") else list(axes.flat)
     figure = panels[0].figure
     figure.set_size_inches(max(10, 3 * len(panels)), 6)
+    if path.stem == "parallel_coordinate":  # Optuna cuts the names, and many begin alike
+        searched = sorted({name for trial in study.get_trials() for name in trial.params})
+        axes.set_xticklabels([options["target_name"], *searched], rotation=15, ha="right")
+        figure.set_size_inches(max(10, 2 * len(searched)), 6)
     for panel in panels:
+        if panel.get_xlabel() in COUNTED:
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         if panel.get_xscale() == "log":  # Optuna's labels would lie over each other
-            panel.xaxis.set_major_locator(FixedLocator(LOG_TICKS))
+            low, high = panel.get_xlim()
+            ticks = FINE_LOG_TICKS if high < 50 * low else LOG_TICKS
+            panel.xaxis.set_major_locator(FixedLocator(ticks))
             panel.xaxis.set_major_formatter("{x:g}")
             panel.xaxis.set_minor_formatter(NullFormatter())
         if len(panels) > 1:

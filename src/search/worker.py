@@ -39,15 +39,15 @@ class _Stopped(Halted):
     """The driver ended this trial, or died."""
 
 
-def work_in_process(connection: Connection, gpu: int | None) -> None:
+def work_in_process(connection: Connection, gpu: str | None) -> None:
     """Serve the driver from a process of its own; signals to end are the driver's business.
 
-    gpu: number of the GPU this worker may use, None for no choice.
+    gpu: name of the GPU this worker may use, None for no choice.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     work(connection)
 
 

@@ -16,6 +16,7 @@ from src.errors import TrainingFailed
 from src.plan import Component
 from src.search import executors
 from src.search.executors.local import Died, Executor, ends_job
+from src.search.executors.processes import own_gpu
 from src.search.messages import Ended, Epoch, Failed, Finished, Go, Job, Prune, Ready, Started, Stop
 from tests.plans import QUICK, plan_of
 
@@ -328,3 +329,16 @@ def test_workers_that_die_before_they_are_ready_are_not_started_for_ever(executo
     process_of(executor)
     with pytest.raises(TrainingFailed, match="workers in a row died while they were starting"):
         kill_until_ready(executor)
+
+
+@pytest.mark.parametrize(
+    ("count", "visible", "gpus"),
+    [
+        (0, None, [None, None, None]),
+        (2, None, ["0", "1", "0"]),
+        (2, "2,5", ["2", "5", "2"]),
+        (1, "GPU-3ab", ["GPU-3ab", "GPU-3ab", "GPU-3ab"]),
+    ],
+)
+def test_workers_take_the_gpus_they_may_use_in_turn(count, visible, gpus):
+    assert [own_gpu(number, count, visible=visible) for number in range(3)] == gpus

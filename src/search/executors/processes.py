@@ -1,6 +1,7 @@
 """Long-lived workers in processes of their own, forked from a server that has loaded everything."""
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,5 +62,14 @@ def _serve(connection: "multiprocessing.connection.Connection", number: int) -> 
 
     from src.search.worker import work_in_process
 
-    gpus = torch.cuda.device_count()
-    work_in_process(connection, number % gpus if gpus else None)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    work_in_process(connection, own_gpu(number, torch.cuda.device_count(), visible=visible))
+
+
+def own_gpu(number: int, count: int, *, visible: str | None) -> str | None:
+    """Return the GPU for a worker: each in turn, None where there is none.
+
+    count: GPUs that this process may use; visible: their names, where CUDA_VISIBLE_DEVICES has any.
+    """
+    names = visible.split(",") if visible else [str(index) for index in range(count)]
+    return names[number % count] if count else None
