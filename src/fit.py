@@ -34,9 +34,9 @@ CONFUSION_EPOCHS = frozenset(2**power for power in range(16))
 @final
 @dataclass(frozen=True)
 class Fit:
-    """What a training left: the classifier with the weights of its best validation epoch.
+    """What a training left: the classifier with the weights of the epoch that `select` keeps.
 
-    best_epoch counts from 1; seconds is the time spent in epochs, validation included.
+    best_epoch, that one, counts from 1; seconds is the time spent in epochs, validation included.
     weights: first layer float32 `[U, C * H * W]` by minibatch step, the best epoch's last; none
     where the first layer is not dense.
     confusions: int64 `[K, K]` of the validation images by epoch.
@@ -60,14 +60,15 @@ def build_classifier(plan: Plan, dataset: Dataset) -> Classifier:
     torch.manual_seed(derived_seed("weights", plan.seed))
     num_classes = len(dataset.class_names)
     image_shape = dataset.train.pixels.shape[1:]
-    batch_size = min(plan.trainer.batch_size, len(dataset.train))
-    total_steps = len(dataset.train) // batch_size * plan.trainer.max_epochs
+    batch_size, steps_per_epoch = minibatches(plan, dataset)
+    total_steps = steps_per_epoch * plan.trainer.max_epochs
     classifier = Classifier(
         plan.model.build(image_shape=image_shape, num_classes=num_classes),
         num_classes=num_classes,
         loss=plan.loss,
         regularization=plan.regularization,
         batch_size=batch_size,
+        loss_reduction=plan.trainer.loss_reduction,
         gradient_clip_norm=plan.trainer.gradient_clip_norm,
         seed=plan.seed,
         optimizer=plan.optimizer.build,
@@ -83,6 +84,22 @@ def build_classifier(plan: Plan, dataset: Dataset) -> Classifier:
         raise ConfigError("`trainer.batch_size`=1: batch norm needs at least 2 images to normalise")
     classifier.configure_optimizers()  # a wrong argument shows before a run is started
     return classifier
+
+
+def minibatches(plan: Plan, dataset: Dataset) -> tuple[int, int]:
+    """Return the images in a minibatch, and the minibatches in an epoch.
+
+    Raises ConfigError where there are not as many images as the plan wants for an epoch.
+    """
+    batch_size = min(plan.trainer.batch_size, len(dataset.train))
+    most = len(dataset.train) // batch_size
+    steps = plan.trainer.steps_per_epoch or most
+    if steps > most:
+        raise ConfigError(
+            f"`trainer.steps_per_epoch`={steps}: {len(dataset.train):,} training images are only "
+            f"{most} minibatches of {batch_size}; lower it, and raise `trainer.max_epochs` instead"
+        )
+    return batch_size, steps
 
 
 def check_accelerator(name: str) -> None:
@@ -119,7 +136,7 @@ def fit(
     best = ModelCheckpoint(
         folder,
         "best",
-        monitor="val_accuracy",
+        monitor="val_accuracy" if plan.trainer.select == "best" else None,
         mode="max",
         save_weights_only=True,
         enable_version_counter=False,
@@ -144,9 +161,11 @@ def fit(
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
+    batch_size, steps_per_epoch = minibatches(plan, dataset)
     data = InMemoryData(
         dataset,
-        batch_size=plan.trainer.batch_size,
+        batch_size=batch_size,
+        steps_per_epoch=steps_per_epoch,
         steps_per_execution=plan.trainer.steps_per_execution,
         seed=plan.seed,
     )

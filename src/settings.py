@@ -32,10 +32,19 @@ class Regularization(_Settings):
 
 @final
 class Trainer(_Settings):
-    """How long to train, on what, and how many images at a time."""
+    """How long to train, on what, and how many images at a time.
+
+    steps_per_epoch: minibatches after which to validate; None: once through the training images.
+    loss_reduction: of the losses of a minibatch, before gradients are clipped.
+    select: the epoch whose weights are kept and scored: the best on the validation images, or the
+    last.
+    """
 
     max_epochs: PositiveInt = 20
     batch_size: PositiveInt = 128
+    steps_per_epoch: PositiveInt | None = None
+    loss_reduction: Literal["mean", "sum"] = "mean"
+    select: Literal["best", "last"] = "best"
     steps_per_execution: PositiveInt = 32
     gradient_clip_norm: Positive | None = None
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"

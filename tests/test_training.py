@@ -289,6 +289,17 @@ def test_training_stops_early_and_keeps_the_best_epoch(tmp_path):
     assert max(accuracies) == accuracies[done.best_epoch - 1]
 
 
+def test_the_last_epoch_is_kept_where_that_is_asked_for(tmp_path):
+    line = ("trainer.max_epochs=8", "trainer.select=last", "optimizer.lr=3.0", "optimizer=sgd")
+    plan = plan_of(*QUICK, *line, "scheduler=constant")
+    done = fit_of(plan, dataset_of(plan), tmp_path)
+    accuracies = [epoch["val_accuracy"] for epoch in done.classifier.history]
+    assert max(accuracies) > accuracies[-1], "choose a training whose last epoch is not its best"
+    assert done.best_epoch == 8
+    kept = torch.load(done.checkpoint, weights_only=True)["state_dict"]
+    assert torch.equal(kept["model.1.weight"], done.classifier.state_dict()["model.1.weight"])
+
+
 def test_a_training_that_still_gains_is_not_stopped(tmp_path):
     plan = plan_of(
         *QUICK, "trainer.max_epochs=6", "regularization.patience=2", "trainer.batch_size=32"

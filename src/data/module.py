@@ -25,13 +25,19 @@ class InMemoryData(pl.LightningDataModule):
     """Images per forward pass of a validation."""
 
     def __init__(
-        self, dataset: Dataset, *, batch_size: int, steps_per_execution: int, seed: int
+        self,
+        dataset: Dataset,
+        *,
+        batch_size: int,
+        steps_per_epoch: int,
+        steps_per_execution: int,
+        seed: int,
     ) -> None:
         super().__init__()
         self.train = to_tensors(dataset.train)
         self.validation = to_tensors(dataset.validation)
-        self.batch_size = min(batch_size, len(dataset.train))
-        self.steps_per_epoch = len(dataset.train) // self.batch_size
+        self.batch_size = batch_size
+        self.steps_per_epoch = steps_per_epoch
         self._rows_per_chunk = self.batch_size * steps_per_execution
         self._seed = seed
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from math import prod
 from time import perf_counter
-from typing import Any, final
+from typing import Any, Literal, final
 
 import pytorch_lightning as pl
 import torch
@@ -42,6 +42,7 @@ class Classifier(pl.LightningModule):
         loss: Loss,
         regularization: Regularization,
         batch_size: int,
+        loss_reduction: Literal["mean", "sum"],
         gradient_clip_norm: float | None,
         seed: int,
         optimizer: Callable[..., torch.optim.Optimizer],
@@ -60,6 +61,7 @@ class Classifier(pl.LightningModule):
         self.on_snapshot: Callable[[int, Tensor], None] = lambda step, weights: None
         self._regularization = regularization
         self._batch_size = batch_size
+        self._loss_factor = batch_size if loss_reduction == "sum" else 1
         self._gradient_clip_norm = gradient_clip_norm
         self._seed = seed
         self._optimizer = optimizer
@@ -165,7 +167,7 @@ class Classifier(pl.LightningModule):
     def _minibatch_loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         strength = self._regularization.augmentation
         logits = self.model(augment(images, strength=strength) if strength else images)
-        return self._loss_function(logits, labels), logits
+        return self._loss_function(logits, labels) * self._loss_factor, logits
 
     def _penalty(self) -> Tensor | float:
         l1, l2 = self._regularization.l1, self._regularization.l2

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from src.data.module import scale, to_tensors
-from src.fit import build_classifier
+from src.errors import ConfigError
+from src.fit import build_classifier, minibatches
 from src.models.classifier import cross_entropy, log_probabilities, one_vs_rest
 from tests.plans import QUICK, dataset_of, fit_of, plan_of
 
@@ -123,6 +124,33 @@ def test_minibatches_taken_at_once_give_the_same_weights_bit_for_bit(tmp_path, a
         assert before["val_loss"] == after["val_loss"]
         assert before["train_accuracy"] == after["train_accuracy"]
         assert before["train_loss"] == pytest.approx(after["train_loss"], rel=1e-5)
+
+
+def test_a_summed_loss_has_gradients_as_many_times_larger_as_there_are_images(tmp_path):
+    (tmp_path / "sum").mkdir()
+    (tmp_path / "mean").mkdir()
+    line = (*STEP, "regularization=none", "optimizer.momentum=0")
+    summed = plan_of(*line, "trainer.loss_reduction=sum", "optimizer.lr=0.0078125")
+    averaged = plan_of(*line, "optimizer.lr=0.5")  # 64 times as much
+    dataset = dataset_of(summed, train_images=64)
+    one = fit_of(summed, dataset, tmp_path / "sum").classifier
+    other = fit_of(averaged, dataset, tmp_path / "mean").classifier
+    for name, value in one.state_dict().items():
+        torch.testing.assert_close(value, other.state_dict()[name], rtol=1e-4, atol=1e-6)
+    assert one.history[0]["train_loss"] == pytest.approx(other.history[0]["train_loss"])
+
+
+def test_a_minibatch_larger_than_the_data_is_all_of_the_data():
+    plan = plan_of(*SHORT, "trainer.batch_size=5000")
+    assert minibatches(plan, dataset_of(plan)) == (1079, 1)
+
+
+def test_an_epoch_can_be_a_number_of_steps(tmp_path):
+    classifier = weights_after(tmp_path / "short", "trainer.steps_per_epoch=5")
+    assert classifier.steps == 3 * 5
+    plan = plan_of(*SHORT, "trainer.steps_per_epoch=17")
+    with pytest.raises(ConfigError, match="1,079 training images are only 16 minibatches of 64"):
+        build_classifier(plan, dataset_of(plan))
 
 
 def test_gradients_are_clipped_to_the_global_norm(tmp_path):

@@ -135,3 +135,12 @@ def test_the_dense_network_has_the_layers_asked_for():
     model = build("model=dnn model.hidden_sizes=[16,8,4]", image_shape=(3, 16, 12))
     shapes = [tuple(p.shape) for p in model.parameters() if p.ndim == 2]
     assert shapes == [(16, prod((3, 16, 12))), (8, 16), (4, 8), (10, 4)]
+
+
+def test_glorot_weights_fill_their_range_and_biases_start_at_zero():
+    model = build("model=dnn model.hidden_sizes=[100,100] model.init=glorot")
+    weights = [p for p in model.parameters() if p.ndim == 2]
+    for weight in weights:
+        bound = (6 / sum(weight.shape)) ** 0.5
+        assert 0.98 * bound < weight.abs().max() <= bound
+    assert not any(p.any() for p in model.parameters() if p.ndim == 1)
