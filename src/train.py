@@ -55,7 +55,7 @@ def resumed_plan(config: DictConfig) -> Plan:
             f"`tracking`=off: cannot be, resume={config.resume} goes on with a tracked run"
         )
     asked = next(o.removeprefix("resume=") for o in task_overrides() if o.startswith("resume="))
-    run_id, stored = find_interrupted(tracking.folder, asked)  # as typed: 12e4 is no number here
+    run_id, stored = find_interrupted(tracking, asked)  # as typed: 12e4 is no number here
     choices = stored.pop("choices")
     stored |= {"resume": run_id, "tracking": now.config["tracking"]}
     return make_plan(stored, choices=choices)

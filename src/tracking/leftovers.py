@@ -1,0 +1,58 @@
+"""What processes that died have left: runs nobody works on, and news nobody has sent."""
+
+import platform
+import sys
+
+from filelock import Timeout
+
+from src.errors import TrainingFailed
+from src.tracking.connection import Store
+from src.tracking.outbox import KEPT
+from src.tracking.owner import HOST, owner_lives
+from src.tracking.run import MlflowRun
+
+MOST_AT_ONCE = 1_000
+
+
+def end_orphans(store: Store) -> None:
+    """End every run that is RUNNING though the process of this host that owned it is dead.
+
+    It stays one that can be gone on with. On a server, only runs with a folder here are judged.
+    """
+    experiments = [found.experiment_id for found in store.client.search_experiments()]
+    here = platform.node().replace("'", "")
+    running = store.client.search_runs(
+        experiments,
+        f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{here}'",
+        max_results=MOST_AT_ONCE,
+    )
+    for found in running:
+        folder = store.folder / "runs" / found.info.run_id
+        if owner_lives(found.data.tags) or (store.is_server and not folder.exists()):
+            continue
+        run = MlflowRun(store, found.info.run_id, folder)
+        try:
+            run.hold(wait_s=0)
+        except Timeout:
+            continue  # somebody is going on with it just now
+        if store.client.get_run(run.id).info.status == "RUNNING":
+            run.finish("KILLED", reason="its process died", resumable=True)
+        else:
+            run.let_go()
+
+
+def send_kept(store: Store) -> None:
+    """Send what runs of this folder have kept for this store while it did not answer."""
+    for kept in sorted((store.folder / "runs").glob(f"*/{KEPT}")):
+        run = MlflowRun(store, kept.parent.name, kept.parent)
+        try:
+            run.hold(wait_s=0)
+        except Timeout:
+            continue  # its own process is at it
+        try:
+            if run.send_kept():
+                print(f"run {run.id}: what was kept for the store has been sent", file=sys.stderr)
+        except TrainingFailed as error:  # as of a run that somebody has deleted
+            kept.rename(kept.with_suffix(".refused"))
+            print(f"{error}; it lies in {kept.with_suffix('.refused')}", file=sys.stderr)
+        run.let_go()
