@@ -17,7 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from src.errors import ConfigError, TrainingFailed, UserError, nearest
+from src.errors import ConfigError, TrainingFailed, UserError, disk_trouble, nearest
 from src.interrupt import Interrupted
 from src.plan import Plan, make_plan
 
@@ -63,8 +63,11 @@ def run_verb(
     except KeyboardInterrupt:  # before a training listens, or between two of them
         _leave(Interrupted(signal.SIGINT))
     except _Raised as raised:
-        mistaken = isinstance(raised.error, UserError)
-        _report(raised.error, with_traceback=wants_traceback or not mistaken)
+        mistaken, trouble = isinstance(raised.error, UserError), disk_trouble(raised.error)
+        if trouble and not mistaken and not wants_traceback:
+            _report(TrainingFailed(trouble), with_traceback=False)
+        else:
+            _report(raised.error, with_traceback=wants_traceback or not mistaken)
         sys.exit(2 if mistaken else 1)
     except ConfigError as error:
         sys.exit(report_mistake(error))

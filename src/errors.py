@@ -1,7 +1,19 @@
 """The mistakes of a user, as one tree of exceptions."""
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+DISK_TROUBLE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+}
+"""Ways in which a disk takes no more: full, quota, size limit, read-only, forbidden, broken."""
 
 
 class UserError(Exception):
@@ -31,6 +43,22 @@ class TrackingError(UserError):
 
 class TrainingFailed(Exception):
     """A training that started and could not go on; exit code 1."""
+
+
+def disk_trouble(error: BaseException) -> str | None:
+    """Return in one line that a file could not be written, None where that is not what happened."""
+    at: BaseException | None = error
+    while at is not None and not (isinstance(at, OSError) and at.errno in DISK_TROUBLE):
+        at = at.__cause__ or at.__context__
+    if at is None:
+        return None
+    assert isinstance(at, OSError)
+    file = at.filename2 or at.filename
+    place = f"{file}: " if file else ""
+    return (
+        f"{place}{at.strerror}; make room, or choose a folder you may write to "
+        "(tracking.folder=FOLDER); what was finished before is kept"
+    )
 
 
 def nearest(name: str, candidates: Iterable[str], *, within: str | None = None) -> str:

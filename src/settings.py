@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Annotated, Literal, final
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -65,8 +64,11 @@ class Explore(_Settings):
 
 
 def without_password(uri: str) -> str:
-    """Return the address without user name and password."""
-    parts = urlsplit(uri)
-    if "@" not in parts.netloc:
-        return uri  # urlsplit would take slashes from sqlite:////path
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    """Return the address without user name, password, and what follows a question mark.
+
+    A password may hold any sign, a slash or another @ too: all up to the last @ is left out.
+    """
+    scheme, separator, rest = uri.partition("://")
+    if scheme == "sqlite" or not separator:
+        return uri
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"

@@ -20,7 +20,7 @@ from src.description import (
     describe_params,
     lasting_part,
 )
-from src.errors import TrainingFailed
+from src.errors import TrainingFailed, disk_trouble
 from src.evaluation import Score, evaluate, evaluate_test, log_model
 from src.fit import build_classifier, check_accelerator, fit
 from src.interrupt import Halted
@@ -141,16 +141,19 @@ def _tracked(
 def _end_early(run: Run, error: BaseException, *, resumable: bool) -> None:
     """End a run that did not finish; what keeps it from ending must not hide why it did not."""
     halted = isinstance(error, Halted | KeyboardInterrupt)
+    trouble = None if halted else disk_trouble(error)
     try:
-        if not halted:
+        if not halted and not trouble:
             run.log_text("".join(traceback.format_exception(error)), "traceback.txt")
         run.finish(
             "KILLED" if halted else "FAILED",
-            reason=str(error) or repr(error),
+            reason=trouble or str(error) or repr(error),
             resumable=resumable and not isinstance(error, TrainingFailed),
         )
     except Exception as second:  # noqa: BLE001
-        print(f"run {run.id} could not be ended in the store: {second}", file=sys.stderr)
+        why = str(second).splitlines()[0]
+        print(f"run {run.id}: still RUNNING in the store ({why})", file=sys.stderr)
+        print("the next start of any command ends it there", file=sys.stderr)
 
 
 def _start(plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[str, str]) -> Run:

@@ -1,13 +1,14 @@
 """A trained model as it is used and exported: images in, class probabilities out."""
 
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from src.data.module import scale
+from src.models.checkpoints import read_checkpoint
 from src.models.classifier import log_probabilities
 from src.plan import Component, Loss
 
@@ -39,8 +40,12 @@ class Predictor(nn.Module):
 
 
 def load_predictor(checkpoint: Path) -> Predictor:
-    """Build a model again from its checkpoint; no code is unpickled."""
-    stored: dict[str, Any] = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    """Build a model again from its checkpoint; no code is unpickled.
+
+    Raises DataError where it is damaged or holds more than tensors and plain values, and
+    ConfigError where it names another class than the models of this program.
+    """
+    stored = read_checkpoint(checkpoint)
     made = stored["description"]
     component = Component("model", made["model"]["target"], made["model"]["arguments"])
     class_names = tuple(made["class_names"])

@@ -55,14 +55,22 @@ class Outbox:
         self._folder = folder
         self._kept = folder / KEPT
         self._next_try = 0.0
+        self._away: str | None = None
 
     def put(self, news: News) -> None:
         """Send the news, or keep it where the store, or an earlier one, has to wait.
 
         Raises TrainingFailed where the store refuses it.
         """
+        known = self._away
         if monotonic() < self._next_try or not self.send_kept() or not self._try(news):
             self._keep(news)
+        if self._away and not known:
+            print(
+                f"the tracking store is away ({self._away}); what it misses is kept in "
+                f"{self._folder} and sent when it is back",
+                file=sys.stderr,
+            )
 
     def send_kept(self) -> bool:
         """Send what is kept; tell whether nothing is left to send."""
@@ -78,10 +86,10 @@ class Outbox:
 
     def is_for(self, store: Store) -> bool:
         """Tell whether what is kept, if anything is, is meant for this store."""
-        if not self._kept.exists():
+        drop_half_line(self._kept)
+        if not self._kept.exists() or not (lines := self._kept.read_text().splitlines()):
             return True
-        with self._kept.open() as lines:
-            return bool(json.loads(lines.readline())["store"] == store.uri)
+        return bool(json.loads(lines[0])["store"] == store.uri)
 
     def _keep(self, news: News) -> None:
         drop_half_line(self._kept)
@@ -101,18 +109,12 @@ class Outbox:
                 expect_answer(self._store.uri, within_s=PROBE_S)
             self._send(news)
         except (MlflowException, RequestException, TrackingError) as error:
+            said = str(error).splitlines()[0]
             if not _is_away(error, self._store):
-                said = str(error).splitlines()[0]
                 raise TrainingFailed(f"run {self._run_id}: the store refuses it: {said}") from error
-            if not self._kept.exists():
-                said = str(error).splitlines()[0]
-                print(
-                    f"the tracking store is away ({said}); what it misses is kept in "
-                    f"{self._folder} and sent when it is back",
-                    file=sys.stderr,
-                )
-            self._next_try = monotonic() + TRY_EVERY_S
+            self._away, self._next_try = said, monotonic() + TRY_EVERY_S
             return False
+        self._away = None
         return True
 
     def _send(self, news: News) -> None:

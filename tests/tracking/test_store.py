@@ -1,17 +1,13 @@
 """The store under many first starts, behind a real server, and where it is damaged."""
 
-import socket
 import sqlite3
-import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
-from urllib.request import urlopen
 
 import pytest
 from mlflow import MlflowClient
 
-from tests.conftest import environment, python
+from tests.conftest import python
+from tests.serving import Server
 
 FAST = ("data=digits", "trainer.threads=1", "trainer.max_epochs=2")
 
@@ -51,34 +47,9 @@ def test_a_damaged_database_is_told_in_one_line(tmp_path):
 
 @pytest.fixture
 def server(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--workers", "1"]
-    command += ["--artifacts-destination", str(tmp_path / "artifacts")]
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    process = subprocess.Popen(
-        command,
-        env=environment() | quiet,
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    uri = f"http://127.0.0.1:{port}"
-    for _ in range(120):
-        try:
-            urlopen(f"{uri}/health", timeout=1).close()
-            break
-        except OSError:
-            time.sleep(0.5)
-    yield uri
-    import os
-    import signal
-
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    server = Server(tmp_path).start()
+    yield server.uri
+    server.kill()
 
 
 def test_a_run_on_a_real_server_is_whole_and_no_password_is_kept(tmp_path, server):
