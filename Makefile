@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep explore test check format bench ui clean
+.PHONY: help setup train sweep explore test faults check format bench ui clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,14 +30,13 @@ explore: $(READY) ## look at the data before any model
 	$(RUN) -m src.explore $(ARGS)
 
 ui: $(READY) ## open the tracked runs in the MLflow UI
-	@test -f $(MLRUNS)/mlflow.db || { echo "nothing tracked in $(MLRUNS) yet: make train first"; exit 2; }
-	@echo "the runs are at http://127.0.0.1:$(PORT)/#/experiments/1/runs (end with Ctrl-C)"
-	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
-	.venv/bin/mlflow ui --backend-store-uri sqlite:///$(abspath $(MLRUNS))/mlflow.db \
-	--host 127.0.0.1 --port $(PORT) --workers 1
+	@$(RUN) -m src.ui "tracking.folder='$(MLRUNS)'" port=$(PORT)
 
 test: $(READY) ## run the tests (fast ones)
 	$(RUN) -m pytest -m "not slow" $(ARGS)
+
+faults: $(READY) ## kill, fill, lock and move things, hundreds of times (an hour)
+	$(RUN) -m pytest tests/faults $(ARGS)
 
 check: $(READY) ## lint, format and types
 	.venv/bin/ruff check .

@@ -1,7 +1,6 @@
 """What processes that died have left: runs nobody works on, and news nobody has sent."""
 
 import platform
-import sys
 
 from filelock import Timeout
 
@@ -14,11 +13,13 @@ from src.tracking.run import MlflowRun
 MOST_AT_ONCE = 1_000
 
 
-def end_orphans(store: Store) -> None:
+def end_orphans(store: Store) -> list[str]:
     """End every run that is RUNNING though the process of this host that owned it is dead.
 
     It stays one that can be gone on with. On a server, only runs with a folder here are judged.
+    Returns a line for each.
     """
+    ended = []
     experiments = [found.experiment_id for found in store.client.search_experiments()]
     here = platform.node().replace("'", "")
     running = store.client.search_runs(
@@ -37,12 +38,17 @@ def end_orphans(store: Store) -> None:
             continue  # somebody is going on with it just now
         if store.client.get_run(run.id).info.status == "RUNNING":
             run.finish("KILLED", reason="its process died", resumable=True)
+            ended.append(
+                f"run {run.id} ({found.info.run_name}): its process died; it is KILLED now"
+            )
         else:
             run.let_go()
+    return ended
 
 
-def send_kept(store: Store) -> None:
-    """Send what runs of this folder have kept for this store while it did not answer."""
+def send_kept(store: Store) -> list[str]:
+    """Send what runs of this folder have kept for this store; return a line for each."""
+    sent = []
     for kept in sorted((store.folder / "runs").glob(f"*/{KEPT}")):
         run = MlflowRun(store, kept.parent.name, kept.parent)
         try:
@@ -51,8 +57,9 @@ def send_kept(store: Store) -> None:
             continue  # its own process is at it
         try:
             if run.send_kept():
-                print(f"run {run.id}: what was kept for the store has been sent", file=sys.stderr)
+                sent.append(f"run {run.id}: what was kept for the store has been sent")
         except TrainingFailed as error:  # as of a run that somebody has deleted
-            kept.rename(kept.with_suffix(".refused"))
-            print(f"{error}; it lies in {kept.with_suffix('.refused')}", file=sys.stderr)
+            aside = kept.rename(kept.with_suffix(".refused"))
+            sent.append(f"{error}; what it was to get lies in {aside}")
         run.let_go()
+    return sent

@@ -1,6 +1,7 @@
 """Starts runs, and finds those to go on with, to add to, or to end."""
 
 import json
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,7 +70,8 @@ def start_run(
 
 def _create(settings: Tracking, *, name: str, tags: Mapping[str, str]) -> MlflowRun:
     store = open_store(settings)
-    send_kept(store)
+    for line in send_kept(store):
+        print(line, file=sys.stderr)
     runs = make_folder(store.folder / "runs")
     try:
         created = store.client.create_run(
@@ -141,6 +143,25 @@ def end_left_running(settings: Tracking, tag: str, value: str, *, reason: str) -
     )
     for child in running:
         finished_run(settings, child.info.run_id).finish("KILLED", reason=reason)
+
+
+def runs_below(settings: Tracking, parent: str) -> list[StoredRun]:
+    """Return the runs of a sweep's trials and confirmations, parent: the sweep's run id."""
+    client = open_store(settings).client
+    experiment = client.get_run(parent).info.experiment_id
+    found: list[StoredRun] = []
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment],
+            f"tags.`mlflow.parentRunId` = '{parent}'",
+            max_results=1000,
+            page_token=token,
+        )
+        found.extend(page)
+        token = page.token
+        if not token:
+            return found
 
 
 def find_interrupted(settings: Tracking, run_id: str) -> tuple[str, dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Opens the tracking store, and puts right what processes that died have left in it."""
 
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -22,5 +23,6 @@ def open_store(settings: Tracking) -> Store:
 def _open(uri: str | None, folder: Path, experiment: str) -> Store:
     store = connect(Tracking(uri=uri, folder=folder, experiment=experiment))
     end_orphans(store)
-    send_kept(store)
+    for line in send_kept(store):
+        print(line, file=sys.stderr)
     return store
