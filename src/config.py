@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn, final
 
 import hydra
@@ -20,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from src.errors import ConfigError, TrainingFailed, UserError, disk_trouble, nearest
 from src.interrupt import Interrupted
 from src.plan import Plan, make_plan
+from src.settings import take_credentials, without_password
 
 GROUPS = ("data", "model", "regularization", "optimizer", "scheduler")
 """Groups whose chosen option is worth a name of its own in a run."""
@@ -54,10 +56,14 @@ def run_verb(
         except Exception as error:
             raise _Raised(error) from error
 
+    sys.argv[1:] = [take_credentials(argument) for argument in sys.argv[1:]]
     main = hydra.main(config_path=str(CONF), config_name=config_name, version_base="1.3")(job)
     try:
         _check_grid(sys.argv[1:], config_name=config_name, check=check)
-        main()
+        with TemporaryDirectory() as folder:  # for the file that Hydra leaves of a grid
+            if _is_grid(sys.argv):
+                sys.argv.append(f"hydra.sweep.dir={folder}")
+            main()
     except Interrupted as stop:
         _leave(stop)
     except KeyboardInterrupt:  # before a training listens, or between two of them
@@ -92,11 +98,15 @@ class _Raised(BaseException):
         self.error = error
 
 
+def _is_grid(arguments: list[str]) -> bool:
+    return bool({"-m", "--multirun"} & set(arguments))
+
+
 def _check_grid(
     arguments: list[str], *, config_name: str, check: Callable[[dict[str, Any]], object]
 ) -> None:
     """Check every run of a grid (`-m`) before the first one starts."""
-    if not {"-m", "--multirun"} & set(arguments):
+    if not _is_grid(arguments):
         return
     overrides, problems = _read(arguments)
     choices_of_each = [
@@ -177,7 +187,7 @@ def explain(
     groups = {"sweep", *(str(p.relative_to(CONF)) for p in CONF.rglob("*") if p.is_dir())}
     good: list[str] = []
     for override in overrides:
-        if override.is_sweep_override() and not {"-m", "--multirun"} & set(arguments):
+        if override.is_sweep_override() and not _is_grid(arguments):
             problems.append(f"`{override.input_line}`: several values are run one by one with -m")
         if override.key_or_group in groups:
             wrong = list(_wrong_options(override))
@@ -211,7 +221,8 @@ def _read(arguments: list[str]) -> tuple[list[Override], list[str]]:
         if override is not None and override.key_or_group:
             overrides.append(override)
         else:
-            problems.append(f"cannot read `{text}`; write key=value, and quote it for the shell")
+            said = without_password(text)
+            problems.append(f"cannot read `{said}`; write key=value, and quote it for the shell")
     return overrides, problems
 
 

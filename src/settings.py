@@ -1,7 +1,10 @@
 """Groups of values that belong to the program itself, with their ranges."""
 
+import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, final
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -61,6 +64,21 @@ class Explore(_Settings):
 
     pixel: PositiveInt | None = None
     folder: Path = Path("mlruns/explore")
+
+
+def take_credentials(uri: str) -> str:
+    """Return the address of a server without user and password, which go where MLflow looks.
+
+    That is its environment variables; nothing that is printed, logged or kept can then hold them.
+    Text around the address, and anything that is none, is left as it is.
+    """
+    found = re.fullmatch(r"(.*https?://)(.*)@(.*)", uri, flags=re.DOTALL)
+    if found is None:
+        return uri
+    user, _, password = found[2].partition(":")
+    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(user)
+    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(password)
+    return found[1] + found[3]
 
 
 def without_password(uri: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from mlflow import MlflowClient
@@ -14,8 +14,13 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from src.errors import TrackingError
-from src.settings import Tracking, without_password
-from src.tracking.database import artifacts_of, create_database, follow_move
+from src.settings import Tracking, take_credentials, without_password
+from src.tracking.database import (
+    artifacts_of,
+    create_database,
+    follow_move,
+    unwritable,
+)
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # its tracebacks; we tell
@@ -55,7 +60,7 @@ def connect(settings: Tracking) -> Store:
     uri, artifacts = settings.uri or "", None
     if settings.uri is not None:
         expect_answer(settings.uri)
-        uri = _without_credentials(settings.uri)
+        uri = take_credentials(settings.uri)
     file = database_file(settings)
     if file is not None:
         create_database(file)
@@ -66,6 +71,8 @@ def connect(settings: Tracking) -> Store:
         if file is not None:
             follow_move(file)
     except (SQLAlchemyError, MlflowException, ImportError, OSError) as error:
+        if file is not None and not os.access(file.parent, os.W_OK):
+            raise unwritable(file.parent, "read-only") from error
         raise unusable(settings, error) from error
     address = settings.uri and without_password(settings.uri)
     return Store(client, experiment, address, settings.folder.resolve())
@@ -111,19 +118,6 @@ def expect_answer(uri: str, *, within_s: float = ANSWER_WITHIN_S) -> None:
             f"{within_s:g} s ({reason}); start it, correct the address, or leave it out "
             "to track in a folder"
         ) from error
-
-
-def _without_credentials(uri: str) -> str:
-    """Return the address for MLflow, which would print a password that is part of it.
-
-    User and password of a server go where MLflow looks for them: its environment variables.
-    """
-    parts = urlsplit(uri)
-    if not parts.scheme.startswith("http") or parts.username is None:
-        return uri
-    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username)
-    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
-    return without_password(uri)
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:

@@ -25,7 +25,7 @@ def make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error.strerror or str(error)) from error
     return folder
 
 
@@ -38,7 +38,7 @@ def create_database(database: Path) -> None:
             if not database.exists():
                 _build(database)
     except OSError as error:
-        raise _unwritable(database.parent, error) from error
+        raise unwritable(database.parent, error.strerror or str(error)) from error
 
 
 def artifacts_of(database: Path) -> str:
@@ -79,9 +79,10 @@ def _former(store: sqlite3.Connection, now: str) -> list[str]:
     return [location for (location,) in found]
 
 
-def _unwritable(folder: Path, error: OSError) -> TrackingError:
+def unwritable(folder: Path, why: str) -> TrackingError:
+    """Return in one line that the folder of a store cannot be written."""
     return TrackingError(
-        f"`tracking.folder`={folder}: cannot be written ({error.strerror or error}); "
+        f"`tracking.folder`={folder}: cannot be written ({why}); "
         "choose a folder you may write to, or tracking=off"
     )
 
