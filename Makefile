@@ -36,7 +36,7 @@ test: $(READY) ## run the tests (fast ones)
 	$(RUN) -m pytest -m "not slow" $(ARGS)
 
 faults: $(READY) ## kill, fill, lock and move things, hundreds of times (an hour)
-	$(RUN) -m pytest tests/faults $(ARGS)
+	FUZZ=long $(RUN) -m pytest tests/faults $(ARGS)
 
 check: $(READY) ## lint, format and types
 	.venv/bin/ruff check .

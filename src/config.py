@@ -29,6 +29,9 @@ GROUPS = ("data", "model", "regularization", "optimizer", "scheduler")
 CONF = Path(__file__).resolve().parent.parent / "conf"
 SWEEPS = CONF.parent / "sweeps"
 
+REFUSALS = (HydraException, OmegaConfBaseException, ValueError, AssertionError)
+"""What Hydra raises where it cannot make a configuration of a command line."""
+
 
 def run_verb(
     task: Callable[[DictConfig], None],
@@ -77,7 +80,7 @@ def run_verb(
         sys.exit(2 if mistaken else 1)
     except ConfigError as error:
         sys.exit(report_mistake(error))
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
+    except REFUSALS as error:
         shown = explain(error, config_name=config_name, arguments=sys.argv[1:], check=check)
         _report(shown, with_traceback=wants_traceback)
         sys.exit(2)
@@ -265,7 +268,7 @@ def _composed(config_name: str, overrides: list[str]) -> dict[str, Any]:
     """Return what Hydra makes of the overrides; of none of them where it refuses one."""
     try:
         return resolved(_compose(config_name, overrides))
-    except (HydraException, OmegaConfBaseException, ConfigError):
+    except (*REFUSALS, ConfigError):
         return resolved(_compose(config_name, []))
 
 

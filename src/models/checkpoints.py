@@ -2,7 +2,6 @@
 
 import io
 import os
-import pickle
 import warnings
 from pathlib import Path
 from typing import Any, final
@@ -25,7 +24,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the pickle protocol of what it then refuses
             stored = torch.load(path, weights_only=True, map_location="cpu")
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # a damaged file makes torch's unpickler raise anything
         raise DataError(
             f"checkpoint {path}: is damaged, or holds more than tensors and plain values, and is "
             "not used; bring back the file, or start a new run"

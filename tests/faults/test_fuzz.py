@@ -62,7 +62,7 @@ def check_lines(problems) -> None:
         assert "Traceback" not in problem
 
 
-@many(slow=3_000, quick=150)
+@many(slow=3_000, quick=40)
 @given(st.lists(OVERRIDE, min_size=1, max_size=3))
 @example(["model._target_=src.config.os.system"])
 @example(["optimizer.lr=nan"])
@@ -91,7 +91,7 @@ def digits():
     return dataset_of(plan_of(*SMALL))
 
 
-@many(slow=2_000, quick=100)
+@many(slow=2_000, quick=40)
 @given(
     st.sampled_from([key for key in KEYS if "." in key and "tracking" not in key]),
     NUMBERS,
@@ -157,6 +157,11 @@ def test_any_space_is_searched_or_is_told_what_is_wrong(composer, written):
         assert space.encode(assignment)
 
 
+@pytest.fixture(scope="module")
+def whole(composer):
+    return OmegaConf.to_container(hydra.compose("sweep"), resolve=True)
+
+
 @many(slow=3_000, quick=300)
 @given(
     st.one_of(
@@ -168,14 +173,13 @@ def test_any_space_is_searched_or_is_told_what_is_wrong(composer, written):
         ).map(yaml.safe_dump),
     )
 )
-def test_any_text_of_a_search_is_read_or_is_told_what_is_wrong(text):
+def test_any_text_of_a_search_is_read_or_is_told_what_is_wrong(whole, text):
     try:
         node = OmegaConf.create(text)
         written = OmegaConf.to_container(node, resolve=True)
     except (OmegaConfBaseException, yaml.YAMLError):
         return  # which src.sweep tells in a line
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = OmegaConf.to_container(hydra.compose("sweep"), resolve=True)
+    config = dict(whole)
     if isinstance(written, dict):
         config |= {key: value for key, value in written.items() if key in config}
     for attempt in (

@@ -131,8 +131,9 @@ def milliseconds(times: list[float], *, around: int) -> float:
 
 
 @pytest.mark.slow
-def test_ten_thousand_trials_cost_no_more_each_than_the_first_thousand(tmp_path, sampler, n_trials):
-    clock = search(tmp_path, n_trials=n_trials, sampler=sampler)
+def test_ten_thousand_trials_cost_no_more_each_than_the_first_thousand(tmp_path):
+    n_trials = 10_000
+    clock = search(tmp_path, n_trials=n_trials)
     page = resource.getpagesize() / 2**20
     for number in (500, 1_000, 2_000, 5_000, 10_000):
         if number <= n_trials:
