@@ -41,6 +41,10 @@ class TrackingError(UserError):
     """The tracking store cannot be used as configured."""
 
 
+class StoreAway(TrackingError):
+    """The server of the tracking store does not answer; it may be back later."""
+
+
 class TrainingFailed(Exception):
     """A training that started and could not go on; exit code 1."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter, sleep
 from types import MappingProxyType
 from typing import final
 
@@ -20,7 +20,7 @@ from src.description import (
     describe_params,
     lasting_part,
 )
-from src.errors import TrainingFailed, disk_trouble
+from src.errors import StoreAway, TrainingFailed, disk_trouble
 from src.evaluation import Score, evaluate, evaluate_test, log_model
 from src.fit import build_classifier, check_accelerator, fit
 from src.interrupt import Halted
@@ -29,6 +29,9 @@ from src.plan import Plan
 from src.tracking.environment import describe_environment
 from src.tracking.run import Run
 from src.tracking.runs import finished_run, reopen_run, start_run
+
+TRIAL_WAITS_S = 120.0
+"""How long a trial waits for a server that is away, before it fails."""
 
 
 @final
@@ -80,7 +83,7 @@ def train(
         run.log_metrics(metrics, step=epoch)
         after_epoch(epoch, metrics)
 
-    with _tracked(plan, dataset, parent=parent, tags=tags) as run:
+    with _tracked(plan, dataset, parent=parent, tags=tags, check_stop=check_stop) as run:
         on_start(run.id)
         done = fit(
             classifier,
@@ -123,19 +126,43 @@ def examine(plan: Plan, run_id: str, *, dataset: Dataset) -> Score:
 
 @contextmanager
 def _tracked(
-    plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[str, str]
+    plan: Plan,
+    dataset: Dataset,
+    *,
+    parent: str | None,
+    tags: Mapping[str, str],
+    check_stop: Callable[[], None],
 ) -> Iterator[Run]:
     """Hold a run open, and end it with the status that the work inside earned."""
-    if plan.resume:
-        run = reopen_run(plan.tracking, plan.resume, split_digest=dataset.split_digest)
-    else:
-        run = _start(plan, dataset, parent=parent, tags=tags)
+
+    def start() -> Run:
+        if plan.resume:
+            return reopen_run(plan.tracking, plan.resume, split_digest=dataset.split_digest)
+        return _start(plan, dataset, parent=parent, tags=tags)
+
+    run = start() if parent is None else _patiently(start, check_stop)
     try:
         yield run
     except BaseException as error:
         _end_early(run, error, resumable=parent is None)
         raise
     run.finish("FINISHED")
+
+
+def _patiently(start: Callable[[], Run], check_stop: Callable[[], None]) -> Run:
+    """Wait for a server that is away when a trial begins, where nobody sits who would rather know.
+
+    Raises StoreAway when it has not come back in time.
+    """
+    end = monotonic() + TRIAL_WAITS_S
+    while True:
+        try:
+            return start()
+        except StoreAway:
+            if monotonic() > end:
+                raise
+        check_stop()
+        sleep(1.0)
 
 
 def _end_early(run: Run, error: BaseException, *, resumable: bool) -> None:

@@ -1,6 +1,7 @@
 """The run that stands for a whole sweep in the tracking store; its trials are its children."""
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import optuna
 
 from src.data.source import Dataset
 from src.description import data_tags, describe_data, describe_images
+from src.errors import TrackingError
 from src.interrupt import StopRequest
 from src.plan import Plan
 from src.search.report import best_trial
@@ -92,8 +94,10 @@ def finish_parent(
     with tempfile.TemporaryDirectory() as draft:
         shutil.copytree(folder, Path(draft) / "sweep")
         if summary["best_run"] is not None:
-            best = finished_run(tracking, summary["best_run"])
-            best.fetch("figures", Path(draft))
+            try:
+                finished_run(tracking, summary["best_run"]).fetch("figures", Path(draft))
+            except TrackingError as error:  # the store is away; the report is on the disk
+                print(f"the sweep's run has no pictures: {error}", file=sys.stderr)
         run.log_files(Path(draft))
 
 

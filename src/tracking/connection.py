@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from src.errors import TrackingError
+from src.errors import StoreAway, TrackingError
 from src.settings import Tracking, take_credentials, without_password
 from src.tracking.database import (
     artifacts_of,
@@ -82,7 +82,8 @@ def unusable(settings: Tracking, error: Exception) -> TrackingError:
     """Return in one line that the store cannot be used, and why."""
     address = without_password(settings.uri) if settings.uri else str(database_file(settings))
     said = (str(error).splitlines() or [type(error).__name__])[0]
-    return TrackingError(
+    server = (settings.uri or "").startswith("http")
+    return (StoreAway if server else TrackingError)(
         f"tracking store {address}: cannot be used ({said}); correct `tracking.uri` or start its "
         "server; a damaged file must be moved away"
     )
@@ -98,7 +99,7 @@ def database_file(settings: Tracking) -> Path | None:
 
 
 def expect_answer(uri: str, *, within_s: float = ANSWER_WITHIN_S) -> None:
-    """Raise TrackingError where no server answers at an http address, or it is no store's."""
+    """Raise StoreAway where no server answers at an http address, TrackingError where none can."""
     scheme = urlsplit(uri).scheme.split("+")[0]
     if scheme not in {"http", "https", *DATABASES}:
         raise TrackingError(
@@ -113,7 +114,7 @@ def expect_answer(uri: str, *, within_s: float = ANSWER_WITHIN_S) -> None:
             pass
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
-        raise TrackingError(
+        raise StoreAway(
             f"`tracking.uri`={without_password(uri)}: no MLflow server answers there within "
             f"{within_s:g} s ({reason}); start it, correct the address, or leave it out "
             "to track in a folder"

@@ -7,7 +7,7 @@ from filelock import Timeout
 from src.errors import TrainingFailed
 from src.tracking.connection import Store
 from src.tracking.outbox import KEPT
-from src.tracking.owner import HOST, owner_lives
+from src.tracking.owner import FOLDER, HOST, owner_lives
 from src.tracking.run import MlflowRun
 
 MOST_AT_ONCE = 1_000
@@ -16,7 +16,8 @@ MOST_AT_ONCE = 1_000
 def end_orphans(store: Store) -> list[str]:
     """End every run that is RUNNING though the process of this host that owned it is dead.
 
-    It stays one that can be gone on with. On a server, only runs with a folder here are judged.
+    It stays one that can be gone on with. On a server, only runs of this folder are judged: a host
+    of the same name may be another.
     Returns a line for each.
     """
     ended = []
@@ -28,8 +29,9 @@ def end_orphans(store: Store) -> list[str]:
         max_results=MOST_AT_ONCE,
     )
     for found in running:
-        folder = store.folder / "runs" / found.info.run_id
-        if owner_lives(found.data.tags) or (store.is_server and not folder.exists()):
+        tags, folder = found.data.tags, store.folder / "runs" / found.info.run_id
+        ours = tags[FOLDER] == str(store.folder) or folder.exists() or not store.is_server
+        if owner_lives(tags) or not ours:
             continue
         run = MlflowRun(store, found.info.run_id, folder)
         try:

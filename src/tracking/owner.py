@@ -10,13 +10,19 @@ import platform
 from collections.abc import Mapping
 from pathlib import Path
 
-HOST, PROCESS, STARTED = "owner.host", "owner.process", "owner.started"
+HOST, FOLDER = "owner.host", "owner.folder"
+PROCESS, STARTED = "owner.process", "owner.started"
 
 
-def owner_tags() -> dict[str, str]:
-    """Return the tags that make this process the owner of a run."""
+def owner_tags(folder: Path) -> dict[str, str]:
+    """Return the tags that make this process the owner of a run; folder: that of its store."""
     own = os.getpid()
-    return {HOST: platform.node(), PROCESS: str(own), STARTED: _start_time(own) or ""}
+    return {
+        HOST: platform.node(),
+        FOLDER: str(folder),
+        PROCESS: str(own),
+        STARTED: _start_time(own) or "",
+    }
 
 
 def owner_lives(tags: Mapping[str, str]) -> bool:

@@ -16,7 +16,10 @@ from uuid import UUID, uuid5
 import numpy as np
 from filelock import BaseFileLock, FileLock
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from requests.exceptions import RequestException
 
+from src.errors import TrackingError
 from src.tracking.connection import Store
 from src.tracking.outbox import Outbox
 
@@ -210,8 +213,15 @@ class MlflowRun(Run):
         return True
 
     def fetch(self, artifact: str, folder: Path) -> Path:
-        """Copy an artifact, a file or a folder, into a local folder and return its path there."""
-        return Path(self._client.download_artifacts(self.id, artifact, str(folder)))
+        """Copy an artifact, a file or a folder, into a local folder and return its path there.
+
+        Raises TrackingError where the store does not give it.
+        """
+        try:
+            return Path(self._client.download_artifacts(self.id, artifact, str(folder)))
+        except (MlflowException, RequestException) as error:
+            said = str(error).splitlines()[0]
+            raise TrackingError(f"run {self.id}: {artifact} cannot be fetched ({said})") from error
 
     def log_model(self, model: Any, *, example: np.ndarray, probabilities: np.ndarray) -> None:
         """Export the model as PyTorch's pt2 archive and tie it to this run."""

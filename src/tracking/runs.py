@@ -75,7 +75,7 @@ def _create(settings: Tracking, *, name: str, tags: Mapping[str, str]) -> Mlflow
     runs = make_folder(store.folder / "runs")
     try:
         created = store.client.create_run(
-            store.experiment_id, run_name=name, tags={**tags, **owner_tags()}
+            store.experiment_id, run_name=name, tags={**tags, **owner_tags(store.folder)}
         )
     except (MlflowException, OSError) as error:
         raise unusable(settings, error) from error
@@ -113,7 +113,7 @@ def reopen_run(settings: Tracking, run_id: str, *, split_digest: str) -> Run:
         raise ConfigError(
             f"`resume`={run_id}: another process is training this run; wait for its end, or stop it"
         ) from error
-    run.set_tags(owner_tags())
+    run.set_tags(owner_tags(store.folder))
     store.client.update_run(run_id, status="RUNNING")
     if "end_reason" in stored.data.tags:
         store.client.delete_tag(run_id, "end_reason")

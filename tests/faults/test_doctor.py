@@ -1,6 +1,7 @@
 """Journal and store that do not agree: what can be mended is, and the rest is said."""
 
 import shutil
+from pathlib import Path
 
 import optuna
 import pytest
@@ -13,6 +14,8 @@ from src.tracking.connection import connect
 from src.tracking.owner import HOST, PROCESS, STARTED, owner_tags
 from src.tracking.runs import start_run
 from tests.faults.trivial import DATA, search
+
+HERE = Path()
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +52,7 @@ def test_what_a_crash_has_left_is_mended_and_said(searched):
     running = study.ask(
         {"optimizer.lr": optuna.distributions.FloatDistribution(1e-4, 1e-1, log=True)}
     )
-    its_run = client.create_run("1", tags={**tags, **owner_tags(), PROCESS: "999999999"})
+    its_run = client.create_run("1", tags={**tags, **owner_tags(HERE), PROCESS: "999999999"})
     running.set_user_attr("run_id", its_run.info.run_id)
     client.set_terminated(run_of(study, 2), "FAILED")
     mended, wrong = reconcile(tracking)
@@ -82,9 +85,9 @@ def test_what_cannot_be_mended_is_said(searched):
 
 def test_a_run_of_another_host_or_of_a_living_process_is_left_alone(searched):
     tracking, _, client = searched
-    far = client.create_run("1", tags={**owner_tags(), HOST: "elsewhere", PROCESS: "999999999"})
-    mine = client.create_run("1", tags=owner_tags())
-    reused = client.create_run("1", tags={**owner_tags(), STARTED: "1"})  # another's number
+    far = client.create_run("1", tags={**owner_tags(HERE), HOST: "elsewhere", PROCESS: "999999999"})
+    mine = client.create_run("1", tags=owner_tags(HERE))
+    reused = client.create_run("1", tags={**owner_tags(HERE), STARTED: "1"})  # another's number
     reconcile(tracking)
     status = [client.get_run(run.info.run_id).info.status for run in (far, mine, reused)]
     assert status == ["RUNNING", "RUNNING", "KILLED"]

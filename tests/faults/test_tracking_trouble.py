@@ -17,6 +17,7 @@ from src.training import train
 from tests.conftest import Store
 from tests.plans import QUICK, plan_of
 from tests.serving import Server
+from tests.sweeping import FAST, Sweep, start_sweep
 
 EPOCHS = 8
 PICTURES = {"confusion_matrix", "first_layer_weights", "learning_curves", "misclassified"}
@@ -116,6 +117,32 @@ def test_what_is_kept_for_a_run_that_was_deleted_is_put_aside(tmp_path, server, 
     assert "the store refuses it" in capsys.readouterr().err
     [aside] = (tmp_path / "mlruns" / "runs").glob("*/unsent.*")
     assert aside.name == "unsent.refused"
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_when_its_server_has_been_away(tmp_path, server):
+    line = (*FAST, "model=dnn", "optimizer.lr=tag(log, interval(1e-4, 1e-1))", "name=away")
+    line += ("n_trials=4", "confirm.seeds=1", "trainer.max_epochs=20", "pruner=none")
+    driver = start_sweep(*line, f"tracking.uri={server.uri}", cwd=tmp_path)
+    for told in driver.stdout:
+        if told.startswith("trial"):
+            server.kill()
+            time.sleep(10)
+            server.start()
+            break
+    output, errors = driver.communicate(timeout=300)
+    assert driver.returncode == 0, output + errors
+    study = Sweep(tmp_path, "away").study
+    parent = study.user_attrs["parent"]
+    experiment = server.client.get_run(parent).info.experiment_id
+    below = server.client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'")
+    assert server.client.get_run(parent).info.status == "FINISHED"
+    assert [run.info.status for run in below] == ["FINISHED"] * 5
+    for trial in study.get_trials():
+        curve = server.client.get_metric_history(trial.user_attrs["run_id"], "val_accuracy")
+        assert {m.step: m.value for m in curve} == trial.intermediate_values
+        assert len(curve) == 20
+    assert not list((tmp_path / "mlruns" / "runs").glob("*/unsent*"))
 
 
 @pytest.mark.slow

@@ -149,7 +149,7 @@ def test_six_first_trainings_at_once_are_six_finished_runs(tmp_path):
 
 
 def test_an_owner_is_told_from_a_later_process_of_the_same_number_and_from_a_dead_one():
-    mine = owner_tags()
+    mine = owner_tags(Path())
     assert mine["owner.host"] == platform.node()
     assert owner_lives(mine)
     assert not owner_lives({**mine, "owner.started": "1"})
