@@ -44,8 +44,8 @@ def work_in_process(connection: Connection, gpu: int | None) -> None:
 
     gpu: number of the GPU this worker may use, None for no choice.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_IGN)
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
     work(connection)

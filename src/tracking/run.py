@@ -243,6 +243,12 @@ class MlflowRun(Run):
 
     def finish(self, status: Status, *, reason: str | None = None, resumable: bool = False) -> None:
         """End the run; its working folder stays only where it is to be resumed."""
+        try:
+            self._end(status, reason=reason, resumable=resumable)
+        finally:
+            self.let_go()
+
+    def _end(self, status: Status, *, reason: str | None, resumable: bool) -> None:
         if reason is not None:
             self.set_tags({"end_reason": reason})
         if resumable and (self.folder / "best.ckpt").exists():
@@ -258,7 +264,6 @@ class MlflowRun(Run):
         else:
             said = f"run {self.id}: what the store has not got is kept in {self.folder}; the next"
             print(f"{said} start of any command sends it", file=sys.stderr)
-        self.let_go()
 
     def _clear(self) -> None:
         """Remove the working folder, unless the run can be gone on with from it."""

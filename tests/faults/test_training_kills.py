@@ -2,6 +2,7 @@
 
 import os
 import platform
+import pty
 import random
 import signal
 import sqlite3
@@ -16,7 +17,7 @@ import pytest
 
 from src.tracking.owner import owner_lives, owner_tags
 from src.tracking.store import open_store
-from tests.conftest import TIMEOUT_S, TRAINING, Store, python, start_training
+from tests.conftest import TIMEOUT_S, TRAINING, Store, environment, python, start_training
 from tests.plans import plan_of
 
 MANY = ("trainer.max_epochs=60",)
@@ -164,3 +165,21 @@ def test_an_owner_is_told_from_a_later_process_of_the_same_number_and_from_a_dea
     assert not owner_lives(its)  # a zombie, which nobody has waited for
     child.wait()
     assert not owner_lives(its)
+
+
+@pytest.mark.slow
+def test_a_closed_terminal_ends_a_training_tidily(tmp_path):
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        command = [sys.executable, "-m", "src.train", *TRAINING, "trainer.max_epochs=4000"]
+        os.execve(sys.executable, command, environment())
+    seen = b""
+    while b"accuracy" not in seen:
+        seen += os.read(terminal, 1000)
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
+    run = Store(tmp_path).only_run()
+    assert (run.info.status, run.data.tags["end_reason"]) == ("KILLED", "stopped by SIGHUP")
+    assert (Store(tmp_path).artifacts(run.info.run_id) / "checkpoint" / "best.ckpt").exists()
