@@ -99,7 +99,7 @@ def fill_and_train(disk: Disk, free: int) -> str:
     return ended
 
 
-@pytest.mark.parametrize("free", [500_000, 1_100_000])
+@pytest.mark.parametrize("free", [500_000, pytest.param(1_100_000, marks=pytest.mark.slow)])
 def test_a_full_disk_ends_the_training_and_harms_nothing(disk, free):
     assert fill_and_train(disk, free) != "finished"
 

@@ -174,7 +174,8 @@ def local(folder: Path, *overrides: str):
     )
 
 
-@pytest.mark.parametrize("seconds", [6, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [6, 10])
 def test_a_locked_database_holds_the_training_up_and_no_more(tmp_path, seconds):
     plan = local(tmp_path)
     open_store(plan.tracking)
