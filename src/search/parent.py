@@ -56,12 +56,21 @@ def open_parent(
     except BaseException as error:
         run.finish("FAILED", reason=str(error) or repr(error))
         raise
+    _end_children(plan.tracking, run.id)
     if stop.interrupted:
         run.finish("KILLED", reason=str(stop.interrupted))
     elif best_trial(study) is None:
         run.finish("FAILED", reason="no trial was finished")
     else:
         run.finish("FINISHED")
+
+
+def _end_children(tracking: Tracking, parent: str) -> None:
+    """End what a worker had begun and died before it could tell; no worker is left by now."""
+    try:
+        end_left_running(tracking, "mlflow.parentRunId", parent, reason="its worker died")
+    except TrackingError as error:  # the next start of any command does it
+        print(error, file=sys.stderr)
 
 
 def finish_parent(

@@ -134,13 +134,19 @@ def finished_run(settings: Tracking, run_id: str) -> "MlflowRun":
 
 
 def end_left_running(settings: Tracking, tag: str, value: str, *, reason: str) -> None:
-    """End the runs with this tag that are RUNNING though nobody works on them any more."""
+    """End the runs with this tag that are RUNNING though nobody works on them any more.
+
+    Raises TrackingError where the store cannot be asked.
+    """
     store = open_store(settings)
-    running = store.client.search_runs(
-        [store.experiment_id],
-        f"attributes.status = 'RUNNING' and tags.`{tag}` = '{value}'",
-        max_results=1000,
-    )
+    try:
+        running = store.client.search_runs(
+            [store.experiment_id],
+            f"attributes.status = 'RUNNING' and tags.`{tag}` = '{value}'",
+            max_results=1000,
+        )
+    except MlflowException as error:
+        raise unusable(settings, error) from error
     for child in running:
         finished_run(settings, child.info.run_id).finish("KILLED", reason=reason)
 
