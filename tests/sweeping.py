@@ -156,8 +156,8 @@ class Sweep:
             assert run.info.run_name == f"{self.name} {number:03}"
             if number not in stopped or "run_id" in trial.user_attrs:
                 assert trial.user_attrs["run_id"] == run.info.run_id
-            for key, value in trial.user_attrs["assignment"].items():
-                assert run.data.params[key] == str(value), (number, key)
+                for key, value in trial.user_attrs["assignment"].items():
+                    assert run.data.params[key] == str(value), (number, key)
             self._compare_numbers(trial, run)
 
     def _compare_numbers(self, trial: FrozenTrial, run) -> None:

@@ -41,15 +41,18 @@ def reconcile(tracking: Tracking) -> tuple[list[str], list[str]]:
         try:
             with lock.acquire(timeout=0):
                 study = optuna.load_study(study_name=name, storage=storage)
-                mended += [f"sweep {name}: {line}" for line in _mend(study, tracking)]
+                mended += [f"sweep {name}: {line}" for line in mend(study, tracking)]
                 wrong += [f"sweep {name}: {line}" for line in _differences(study, tracking)]
         except Timeout:
             mended.append(f"sweep {name}: a driver works on it; left alone")
     return mended, wrong
 
 
-def _mend(study: optuna.Study, tracking: Tracking) -> Iterator[str]:
-    """Mend the states of trials and of their runs, and say so."""
+def mend(study: optuna.Study, tracking: Tracking) -> Iterator[str]:
+    """Mend the states of trials and of their runs; yield a line for each.
+
+    The caller keeps drivers from working on the study meanwhile.
+    """
     for trial in study.get_trials(states=[TrialState.RUNNING], deepcopy=False):
         try_again(study, trial, reason="its driver died")
         yield f"trial {trial.number} had no driver any more; its values are in line again"

@@ -16,6 +16,7 @@ from src.description import data_tags, describe_data, describe_images
 from src.errors import TrackingError
 from src.interrupt import StopRequest
 from src.plan import Plan
+from src.search.doctor import mend
 from src.search.report import best_trial
 from src.search.settings import SweepSettings
 from src.settings import Tracking
@@ -51,6 +52,8 @@ def open_parent(
     else:
         run = reopen_run(plan.tracking, run_id, split_digest=dataset.split_digest)
         end_left_running(plan.tracking, "mlflow.parentRunId", run_id, reason="its driver died")
+        for line in mend(study, plan.tracking):  # as where a full disk took no last word
+            print(line)
     try:
         yield run
     except BaseException as error:
