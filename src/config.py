@@ -13,7 +13,7 @@ from typing import Any, NoReturn, final
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -114,6 +114,11 @@ def _check_grid(
     overrides, problems = _read(arguments)
     choices_of_each = [
         [f"{o.get_key_element()}={value}" for value in _values(o)] for o in overrides
+    ]
+    problems += [
+        f"`{override.input_line}`: there is nothing of that kind to run"
+        for override, choices in zip(overrides, choices_of_each, strict=True)
+        if not choices
     ]
     for run in product(*choices_of_each):
         try:
@@ -248,8 +253,7 @@ def _one_line(error: Exception) -> str:
 
 def _wrong_options(override: Override) -> Iterable[str]:
     group = override.key_or_group
-    folder = SWEEPS if group == "sweep" else CONF / group
-    options = sorted(p.stem for p in folder.glob("*.yaml"))
+    options = _options(group)
     if override.is_add():
         yield f"`{override.input_line}`: the group is there already; leave out the +"
     for value in _values(override):
@@ -258,9 +262,17 @@ def _wrong_options(override: Override) -> Iterable[str]:
             yield f"`{group}`={value}: there is no such option{hint}"
 
 
+def _options(group: str) -> list[str]:
+    folder = SWEEPS if group == "sweep" else CONF / group
+    return sorted(p.stem for p in folder.glob("*.yaml"))
+
+
 def _values(override: Override) -> Iterable[str]:
     if not override.is_sweep_override():
         return [str(override.get_value_element_as_str())]
+    value = override.value()
+    if isinstance(value, Glob):
+        return value.filter(_options(override.key_or_group))
     return override.sweep_string_iterator() if override.is_discrete_sweep() else []
 
 

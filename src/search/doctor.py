@@ -14,7 +14,7 @@ from src.settings import Tracking
 from src.tracking.connection import connect, database_file
 from src.tracking.leftovers import end_orphans, send_kept
 from src.tracking.run import Status
-from src.tracking.runs import finished_run, runs_below
+from src.tracking.runs import finished_run, runs_below, set_aside
 
 STATUS: dict[TrialState, Status] = {
     TrialState.COMPLETE: "FINISHED",
@@ -56,21 +56,24 @@ def mend(study: optuna.Study, tracking: Tracking) -> Iterator[str]:
     for trial in study.get_trials(states=[TrialState.RUNNING], deepcopy=False):
         try_again(study, trial, reason="its driver died")
         yield f"trial {trial.number} had no driver any more; its values are in line again"
-    runs, stopped = _runs(study, tracking), _stopped(study)
-    claimed = set()
-    for trial in study.get_trials(deepcopy=False):
-        run_id = trial.user_attrs.get("run_id")
-        claimed.add(run_id)
+    runs, trials = _runs(study, tracking), study.get_trials(deepcopy=False)
+    told = {trial.user_attrs["run_id"] for trial in trials if "run_id" in trial.user_attrs}
+    untold = {
+        int(run.data.tags["trial.number"]): run_id
+        for run_id, run in runs.items()
+        if run_id not in told and "trial.number" in run.data.tags
+    }
+    stopped = _stopped(study)
+    for trial in trials:
+        run_id = trial.user_attrs.get("run_id") or untold.pop(trial.number, None)
         status = _status(trial, stopped)
         if run_id in runs and status is not None and runs[run_id].info.status != status:
             finished_run(tracking, run_id).finish(status)
             was = runs[run_id].info.status
             yield f"trial {trial.number} is {trial.state.name}; its run was {was}, is {status} now"
-    for run_id in runs.keys() - claimed:
-        tags = runs[run_id].data.tags
-        if "trial.number" in tags and runs[run_id].info.status in {"RUNNING", "FINISHED"}:
-            finished_run(tracking, run_id).finish("KILLED", reason="no trial knows of it")
-            yield f"run {run_id} belongs to no trial; it is KILLED now"
+    for number, run_id in untold.items():
+        set_aside(tracking, run_id, reason="its worker died before it could tell of it")
+        yield f"run {run_id} is an attempt at trial {number} nobody heard of; set aside as KILLED"
 
 
 def _differences(study: optuna.Study, tracking: Tracking) -> Iterator[str]:

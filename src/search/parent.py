@@ -3,6 +3,7 @@
 import shutil
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,7 +60,7 @@ def open_parent(
     except BaseException as error:
         run.finish("FAILED", reason=str(error) or repr(error))
         raise
-    _end_children(plan.tracking, run.id)
+    _end_children(study, plan.tracking, run.id)
     if stop.interrupted:
         run.finish("KILLED", reason=str(stop.interrupted))
     elif best_trial(study) is None:
@@ -68,11 +69,12 @@ def open_parent(
         run.finish("FINISHED")
 
 
-def _end_children(tracking: Tracking, parent: str) -> None:
+def _end_children(study: optuna.Study, tracking: Tracking, parent: str) -> None:
     """End what a worker had begun and died before it could tell; no worker is left by now."""
     try:
         end_left_running(tracking, "mlflow.parentRunId", parent, reason="its worker died")
-    except TrackingError as error:  # the next start of any command does it
+        deque(mend(study, tracking), maxlen=0)
+    except TrackingError as error:  # the next session does it
         print(error, file=sys.stderr)
 
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import yaml
 from filelock import Timeout
+from mlflow import MlflowClient
 from mlflow.entities import Run as StoredRun
 from mlflow.exceptions import MlflowException
 
@@ -133,6 +134,16 @@ def finished_run(settings: Tracking, run_id: str) -> "MlflowRun":
     return MlflowRun(store, run_id, store.folder / "runs" / run_id)
 
 
+def set_aside(settings: Tracking, run_id: str, *, reason: str) -> None:
+    """End a run that is no trial's as KILLED, and let it no longer carry the number of one."""
+    client = open_store(settings).client
+    number = client.get_run(run_id).data.tags["trial.number"]
+    run = finished_run(settings, run_id)
+    run.set_tags({"trial.attempt": number})
+    client.delete_tag(run_id, "trial.number")
+    run.finish("KILLED", reason=reason)
+
+
 def end_left_running(settings: Tracking, tag: str, value: str, *, reason: str) -> None:
     """End the runs with this tag that are RUNNING though nobody works on them any more.
 
@@ -152,8 +163,17 @@ def end_left_running(settings: Tracking, tag: str, value: str, *, reason: str) -
 
 
 def runs_below(settings: Tracking, parent: str) -> list[StoredRun]:
-    """Return the runs of a sweep's trials and confirmations, parent: the sweep's run id."""
-    client = open_store(settings).client
+    """Return the runs of a sweep's trials and confirmations, parent: the sweep's run id.
+
+    Raises TrackingError where the store cannot be asked.
+    """
+    try:
+        return _runs_below(open_store(settings).client, parent)
+    except MlflowException as error:
+        raise unusable(settings, error) from error
+
+
+def _runs_below(client: MlflowClient, parent: str) -> list[StoredRun]:
     experiment = client.get_run(parent).info.experiment_id
     found: list[StoredRun] = []
     token = None

@@ -62,12 +62,14 @@ def test_what_a_crash_has_left_is_mended_and_said(searched):
     assert "its process died" in told
     assert "trial 6 had no driver any more" in told
     assert "trial 2 is COMPLETE; its run was FAILED, is FINISHED now" in told
-    assert f"run {stray.id} belongs to no trial" in told
+    assert f"run {stray.id} is an attempt at trial 6 nobody heard of" in told
     trials = study.get_trials()
     assert [t.state for t in trials[6:]] == [TrialState.FAIL, TrialState.WAITING]
     statuses = [client.get_run(run_of(study, number)).info.status for number in range(7)]
     assert statuses == ["FINISHED"] * 6 + ["KILLED"]
-    assert client.get_run(stray.id).info.status == "KILLED"
+    aside = client.get_run(stray.id)
+    assert (aside.info.status, aside.data.tags["trial.attempt"]) == ("KILLED", "6")
+    assert "trial.number" not in aside.data.tags
     assert reconcile(tracking) == ([], [])
 
 
