@@ -49,6 +49,11 @@ class TrainingFailed(Exception):
     """A training that started and could not go on; exit code 1."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, its kind where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def disk_trouble(error: BaseException) -> str | None:
     """Return in one line that a file could not be written, None where that is not what happened."""
     at: BaseException | None = error

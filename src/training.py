@@ -20,7 +20,7 @@ from src.description import (
     describe_params,
     lasting_part,
 )
-from src.errors import StoreAway, TrainingFailed, disk_trouble
+from src.errors import StoreAway, TrainingFailed, disk_trouble, first_line
 from src.evaluation import Score, evaluate, evaluate_test, log_model
 from src.fit import build_classifier, check_accelerator, fit
 from src.interrupt import Halted
@@ -178,7 +178,7 @@ def _end_early(run: Run, error: BaseException, *, resumable: bool) -> None:
             resumable=resumable and not isinstance(error, TrainingFailed),
         )
     except Exception as second:  # noqa: BLE001
-        why = str(second).splitlines()[0]
+        why = first_line(second)
         print(f"run {run.id}: still RUNNING in the store ({why})", file=sys.stderr)
         print("the next start of any command ends it there", file=sys.stderr)
 

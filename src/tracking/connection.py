@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from src.errors import StoreAway, TrackingError
+from src.errors import StoreAway, TrackingError, first_line
 from src.settings import Tracking, take_credentials, without_password
 from src.tracking.database import (
     artifacts_of,
@@ -81,7 +81,7 @@ def connect(settings: Tracking) -> Store:
 def unusable(settings: Tracking, error: Exception) -> TrackingError:
     """Return in one line that the store cannot be used, and why."""
     address = without_password(settings.uri) if settings.uri else str(database_file(settings))
-    said = (str(error).splitlines() or [type(error).__name__])[0]
+    said = first_line(error)
     server = (settings.uri or "").startswith("http")
     return (StoreAway if server else TrackingError)(
         f"tracking store {address}: cannot be used ({said}); correct `tracking.uri` or start its "

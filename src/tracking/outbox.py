@@ -21,7 +21,7 @@ from mlflow.entities import (
 from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
 
-from src.errors import TrackingError, TrainingFailed
+from src.errors import TrackingError, TrainingFailed, first_line
 from src.tracking.connection import Store, expect_answer
 from src.tracking.lines import append_line, drop_half_line
 
@@ -93,7 +93,7 @@ class Outbox:
 
     def _keep(self, news: News) -> None:
         drop_half_line(self._kept)
-        if not self._kept.exists():
+        if not self._kept.exists() or not self._kept.stat().st_size:
             self._folder.mkdir(parents=True, exist_ok=True)
             append_line(self._kept, json.dumps({"store": self._store.uri}))
         for kind in {"files", "model"} & news.keys():
@@ -109,7 +109,7 @@ class Outbox:
                 expect_answer(self._store.uri, within_s=PROBE_S)
             self._send(news)
         except (MlflowException, RequestException, TrackingError) as error:
-            said = str(error).splitlines()[0]
+            said = first_line(error)
             if not _is_away(error, self._store):
                 raise TrainingFailed(f"run {self._run_id}: the store refuses it: {said}") from error
             self._away, self._next_try = said, monotonic() + TRY_EVERY_S

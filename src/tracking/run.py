@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
 
-from src.errors import TrackingError
+from src.errors import TrackingError, first_line
 from src.tracking.connection import Store
 from src.tracking.outbox import Outbox
 
@@ -220,7 +220,7 @@ class MlflowRun(Run):
         try:
             return Path(self._client.download_artifacts(self.id, artifact, str(folder)))
         except (MlflowException, RequestException) as error:
-            said = str(error).splitlines()[0]
+            said = first_line(error)
             raise TrackingError(f"run {self.id}: {artifact} cannot be fetched ({said})") from error
 
     def log_model(self, model: Any, *, example: np.ndarray, probabilities: np.ndarray) -> None:
