@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import mean
-from typing import Literal, final
+from typing import Any, Literal, final
 
 from src.comparison.settings import MOST_CONTENDERS, Which
 from src.errors import ConfigError
@@ -220,8 +220,8 @@ def _short(run_name: str, group: list[StoredRun]) -> str:
 
 def _grouped(
     runs: Iterable[StoredRun], key: Callable[[StoredRun], object]
-) -> Mapping[object, list[StoredRun]]:
-    groups: dict[object, list[StoredRun]] = defaultdict(list)
+) -> Mapping[Any, list[StoredRun]]:
+    groups: dict[Any, list[StoredRun]] = defaultdict(list)
     for run in runs:
         groups[key(run)].append(run)
     return groups

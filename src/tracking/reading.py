@@ -1,4 +1,4 @@
-"""Reads finished runs back: their words and numbers, curves, files, and looks at the test images."""
+"""Reads runs back: words and numbers, curves, files, and who looked at the test images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
