@@ -17,7 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from src.errors import ConfigError, TrainingFailed, UserError, nearest
+from src.errors import ConfigError, Unsuccessful, UserError, nearest
 from src.interrupt import Interrupted
 from src.plan import Plan, make_plan
 
@@ -38,8 +38,9 @@ def run_verb(
 
     check: is given a resolved configuration, and raises ConfigError with all that is wrong in it.
 
-    0: done; 1: a run failed; 2: the user's mistake; 128 + signal number: interrupted. Of several
-    runs (`-m`) a failed one does not keep the others from running; a mistake or a signal does.
+    0: done; 1: a run failed, or what was asked for did not come about; 2: the user's mistake;
+    128 + signal number: interrupted. Of several runs (`-m`) a failed one does not keep the others
+    from running; a mistake or a signal does.
     """
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through to us
@@ -48,7 +49,7 @@ def run_verb(
     def job(config: DictConfig) -> None:
         try:
             task(config)
-        except TrainingFailed as error:
+        except Unsuccessful as error:
             failures.append(error)
             _report(error, with_traceback=wants_traceback)
         except Exception as error:

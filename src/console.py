@@ -144,13 +144,18 @@ def print_way_on(started: Sequence[str], plan: Plan) -> None:
     """Print how to go on with a training that was stopped, where it can be."""
     for run_id in started:
         if (plan.tracking.folder / "runs" / run_id / "last.ckpt").exists():
-            default = Tracking()
-            elsewhere = [
-                f" tracking.{key}={without_password(str(value))}"
-                for key, value in plan.tracking.model_dump().items()
-                if value != getattr(default, key)
-            ]
-            print(f"\ngo on with: python -m src.train resume={run_id}{''.join(elsewhere)}")
+            elsewhere = tracking_overrides(plan.tracking)
+            print(f"\ngo on with: python -m src.train resume={run_id}{elsewhere}")
+
+
+def tracking_overrides(tracking: Tracking) -> str:
+    """Return what a command needs to find this store, empty for the default one."""
+    default = Tracking()
+    return "".join(
+        f" tracking.{key}={without_password(str(value))}"
+        for key, value in tracking.model_dump().items()
+        if value != getattr(default, key)
+    )
 
 
 def ui_command(tracking: Tracking) -> str:

@@ -29,8 +29,16 @@ class TrackingError(UserError):
     """The tracking store cannot be used as configured."""
 
 
-class TrainingFailed(Exception):
-    """A training that started and could not go on; exit code 1."""
+class Unsuccessful(Exception):
+    """What was asked for was tried, and did not come about; exit code 1."""
+
+
+class TrainingFailed(Unsuccessful):
+    """A training that started and could not go on."""
+
+
+class NotPromoted(Unsuccessful):
+    """A run that does not beat the champion."""
 
 
 def nearest(name: str, candidates: Iterable[str], *, within: str | None = None) -> str:

@@ -194,13 +194,12 @@ def _independent(first: int, second: int, one: np.ndarray, other: np.ndarray) ->
     )
 
 
-def sentence(pair: Pair, contenders: Sequence[Contender], *, images: int) -> str:
-    """Return what a pair says, in plain words. images: how many were compared."""
+def sentence(pair: Pair, contenders: Sequence[Contender], *, images: Sequence[int]) -> str:
+    """Return what a pair says, in plain words. images: how many each of the two was judged by."""
     first, second = (contenders[place] for place in (pair.first, pair.second))
     forwards = pair.difference >= 0
     better, worse = (first, second) if forwards else (second, first)
-    ends = sorted(abs_end if forwards else -abs_end for abs_end in (pair.low, pair.high))
-    low, high = ends
+    low, high = (pair.low, pair.high) if forwards else (-pair.high, -pair.low)
     size = points(abs(pair.difference))
     interval = f"95 % interval {points(low)} to {points(high)}"
     if pair.decided:
@@ -208,12 +207,13 @@ def sentence(pair: Pair, contenders: Sequence[Contender], *, images: int) -> str
             f"{named(better)} beats {named(worse)} by {size} points ({interval}), "
             f"{p_text(pair.p_holm)}"
         )
+    number = " and ".join(f"{n:,}" for n in dict.fromkeys(images))
     said = (
-        f"{named(first)} and {named(second)} cannot be told apart on {images:,} images "
+        f"{named(first)} and {named(second)} cannot be told apart on {number} images "
         f"(difference {points(pair.difference)} points, 95 % interval {points(pair.low)} to "
         f"{points(pair.high)}), {p_text(pair.p_holm)}"
     )
-    return said + _what_would_tell(pair, images=images)
+    return said + _what_would_tell(pair, images=images[0])
 
 
 def _what_would_tell(pair: Pair, *, images: int) -> str:

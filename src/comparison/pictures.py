@@ -85,7 +85,7 @@ def _curves(
             for contender, material in zip(contenders, materials, strict=True)
         }
         path = folder / f"validation_{metric}.png"
-        draw_curves_together(curves, metric=metric, path=path)  # type: ignore[arg-type]
+        draw_curves_together(curves, metric=metric, path=path)
         pictures.append(Picture(path, f"Validation {metric} over the epochs of every run"))
     seeds = any(len(c.runs) > 1 for c in contenders)
     words = "On the validation images, a line a seed." if seeds else "On the validation images."

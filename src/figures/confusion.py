@@ -75,8 +75,8 @@ def confusion_image(
     """Return a small row-normalised matrix as uint8 RGB `[H, W, 3]`, for a series over epochs.
 
     counts: int64 `[K, K]`, rows true, columns predicted. full_at: the share of a row, 0..1, from
-    which on an error has the deepest colour; the same in all pictures of a series. numbered: with the
-    percentages in the cells, up to 15 classes.
+    which on an error has the deepest colour; the same in all pictures of a series. numbered: write
+    percentages into the cells, up to 15 classes.
     """
     shares = row_shares(counts)
     num_classes = len(counts)

@@ -139,7 +139,7 @@ def _sheet(
         y = HEADER + place // columns * step_y
         image.paste(tile, (x, y))
         colours = (INK, VERMILLION, MUTED) if len(caption) == 3 else (INK, MUTED)
-        for row, (line, colour) in enumerate(zip(caption, colours, strict=True)):
+        for row, (line, colour) in enumerate(zip(caption, colours, strict=False)):
             at = (x, y + tile.height + 4 + row * LINE)
             write(pen, at, line, size=TEXT_SIZE, colour=colour)
     return image

@@ -8,6 +8,7 @@ from typing import Any, final
 import yaml
 from mlflow.entities import Run as MlflowEntity
 from mlflow.entities import ViewType
+from mlflow.exceptions import MlflowException
 
 from src.errors import ConfigError, TrackingError, nearest
 from src.settings import Tracking
@@ -38,14 +39,14 @@ class StoredRun:
 class Looks:
     """How often models were scored on the same test images, and by how many runs.
 
-    on_split: of these looks, those of runs that trained on the same split. comparisons: how many
+    on_split: of these looks, those of runs that trained on the same split. uses: how many
     comparisons have used the predictions since.
     """
 
     looks: int
     runs: int
     on_split: int
-    comparisons: int
+    uses: int
 
 
 @final
@@ -116,10 +117,19 @@ class StoredRuns:
         return yaml.safe_load(self.file(run_id, "config.yaml", folder).read_text())
 
     def file(self, run_id: str, artifact: str, folder: Path) -> Path:
-        """Copy an artifact into a folder, below the run's id, and return its path there."""
+        """Copy an artifact into a folder, below the run's id, and return its path there.
+
+        Raises TrackingError where it cannot be had.
+        """
         target = folder / run_id
         target.mkdir(parents=True, exist_ok=True)
-        return Path(self._store.client.download_artifacts(run_id, artifact, str(target)))
+        try:
+            return Path(self._store.client.download_artifacts(run_id, artifact, str(target)))
+        except (MlflowException, OSError) as error:
+            raise TrackingError(
+                f"run {run_id}: its file {artifact} cannot be fetched "
+                f"({str(error).splitlines()[0]}); restore it, or compare other runs"
+            ) from error
 
     def looks(self, *, test_digest: str, split_digest: str) -> Looks:
         """Count the looks at test images, in all experiments and of deleted runs too."""
@@ -136,7 +146,7 @@ class StoredRuns:
             looks=sum(int(r.tags["test.looks"]) for r in looked),
             runs=len(looked),
             on_split=sum(int(r.tags["test.looks"]) for r in here),
-            comparisons=sum("comparison" in r.tags for r in using),
+            uses=sum("comparison" in r.tags for r in using),
         )
 
     def _search(
