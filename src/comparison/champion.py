@@ -11,6 +11,7 @@ from src.comparison.judgement import Pair, p_text, points
 from src.comparison.origins import load_model, load_origin
 from src.comparison.session import Outcome, compare
 from src.comparison.settings import Request
+from src.data.source import digest
 from src.errors import ConfigError, NotPromoted
 from src.evaluation import evaluate_test, log_model
 from src.settings import Tracking
@@ -54,15 +55,9 @@ def promote(
             words += f"; {request.reason}"
         return _carry_out(stored, request, challenger, None, words=words, outcome=None, pair=None)
     say("looking at the test images")
-    present = _examined(stored, stored.again(champion.run_id), request.tracking)
-    challenger = _examined(stored, challenger, request.tracking)
-    same = present.tags["digest.test"] == challenger.tags["digest.test"]
-    if not same and not request.force:
-        raise ConfigError(
-            f"`promote`={named}: was tested on other images than the champion {present.name!r} "
-            f"({challenger.tags['digest.test'][:12]}, not {present.tags['digest.test'][:12]}), so "
-            "the two cannot be compared; promote it all the same with force=true reason='...'"
-        )
+    present = stored.again(champion.run_id)
+    present = _examined(stored, present, request, same_as=None)
+    challenger = _examined(stored, challenger, request, same_as=None if request.force else present)
     outcome = compare(
         stored,
         _duel(challenger, present),
@@ -87,11 +82,11 @@ def promote(
 
 def _duel(challenger: StoredRun, present: StoredRun) -> Selection:
     selection = only([challenger, present])
-    words = ("the challenger", "the champion")
+    words = ("challenger", "champion")
     return replace(
         selection,
         contenders=tuple(
-            replace(contender, label=f"{contender.label}, {who}")
+            replace(contender, label=f"{contender.label} ({who})")
             for contender, who in zip(selection.contenders, words, strict=True)
         ),
     )
@@ -111,15 +106,33 @@ def _decision(pair: Pair, request: Request) -> tuple[bool, str]:
     return False, f"the challenger does not beat the champion ({numbers}), which stays"
 
 
-def _examined(stored: StoredRuns, run: StoredRun, tracking: Tracking) -> StoredRun:
-    """Return the run with its test predictions; looks at the test images where it never did."""
+def _examined(
+    stored: StoredRuns, run: StoredRun, request: Request, *, same_as: StoredRun | None
+) -> StoredRun:
+    """Return the run with its test predictions; looks at the test images where it never did.
+
+    same_as: the run whose test images must be this one's; raises ConfigError, before any look,
+    where they are not.
+    """
     if "digest.test" in run.tags:
+        _expect_same(run, run.tags["digest.test"], same_as)
         return run
     with tempfile.TemporaryDirectory() as draft:
         origin = load_origin(stored, run, Path(draft))
+        images = origin.source.load_test()
+        _expect_same(run, digest(images), same_as)
         model = load_model(stored, run, Path(draft))
-        evaluate_test(model, origin.source.load_test(), finished_run(tracking, run.id))
+        evaluate_test(model, images, finished_run(request.tracking, run.id))
     return stored.again(run.id)
+
+
+def _expect_same(run: StoredRun, found: str, other: StoredRun | None) -> None:
+    if other is not None and found != other.tags["digest.test"]:
+        raise ConfigError(
+            f"`promote`={run.id}: its test images are not those of the champion {other.name!r} "
+            f"({found[:12]}, not {other.tags['digest.test'][:12]}), so the two cannot be compared; "
+            "promote it all the same with force=true reason='...'"
+        )
 
 
 def _exported(stored: StoredRuns, run: StoredRun, tracking: Tracking) -> str:

@@ -152,7 +152,6 @@ def _weights(
     predictions: Sequence[Predictions],
     materials: Sequence[Material],
 ) -> Gallery:
-    known = [m.weights for m in materials if m.weights is not None]
     pictures = []
     for place, material in enumerate(materials):
         if material.weights is None or material.dataset is None:
@@ -161,14 +160,23 @@ def _weights(
         sheet = weight_sheet(
             material.weights,
             title=contenders[place].label,
-            scale_limit=shared_scale_limit(*known),
+            scale_limit=_limit(materials, linear=material.linear),
             class_names=predictions[place].class_names if material.linear else None,
             pixels_used=np.asarray(material.dataset.train.pixels.any(axis=(0, 1))),
         )
         save_picture(sheet, path)
         pictures.append(Picture(path, f"First-layer weights of {contenders[place].label}"))
-    words = f"Of the best epoch, on one colour scale.{_of_one_seed(contenders)}"
+    words = (
+        "Of the best epoch; linear models share one colour scale, networks another."
+        f"{_of_one_seed(contenders)}"
+    )
     return Gallery("First-layer weights", words, pictures)
+
+
+def _limit(materials: Sequence[Material], *, linear: bool) -> float:
+    """Return the scale of one kind of model: a template a class is no hidden unit."""
+    same = [m.weights for m in materials if m.weights is not None and m.linear == linear]
+    return shared_scale_limit(*same)
 
 
 def _alone(

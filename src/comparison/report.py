@@ -109,7 +109,8 @@ def honesty(comparison: Comparison) -> str:
         "runs on this split)."
     ]
     if comparison.selection.split == "test":
-        said.append(f"Comparisons that have used what was seen, with this one: {looks.uses + 1}.")
+        used = "1 comparison has" if looks.uses == 0 else f"{looks.uses + 1} comparisons have"
+        said.append(f"Counting this one, {used} used the results.")
     return " ".join([*said, "Whatever is chosen by test results looks a little too good on them."])
 
 

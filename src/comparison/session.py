@@ -101,7 +101,7 @@ def compare(
             missing=missing,
         )
         write_report(comparison, report)
-        kept = _keep(report, tracking.folder.resolve() / "comparisons", name or _name(selection))
+        kept = _keep(report, tracking.folder / "comparisons", name or _name(selection))
         run_id = _log(comparison, kept, report, tracking)
     return Outcome(comparison, kept, run_id)
 

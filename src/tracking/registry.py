@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 
 from src.errors import ConfigError
 from src.settings import Tracking
-from src.tracking.store import open_store
+from src.tracking.store import Store, open_store
 
 ALIAS = "champion"
 BEFORE = "champion.before"
@@ -57,12 +57,13 @@ def crown(
     tags: of the new version. A run that was champion before gets a version of its own for each
     time, so that the way back is one line.
     """
-    client = open_store(settings).client
+    store = open_store(settings)
+    client = store.client
     before = find_champion(settings)
     _expect_registered(client, settings.experiment)
     version = client.create_model_version(
         settings.experiment,
-        f"models:/{model_id}",
+        _source(store, model_id),
         run_id,
         tags={**tags, BEFORE: before.version if before else ""},
         description=description,
@@ -91,6 +92,17 @@ def roll_back(settings: Tracking, *, reason: str | None) -> Rollback:
         name, present.version, "champion.rolled_back", reason or "no reason given"
     )
     return Rollback(present, Champion(earlier, str(version.run_id)))
+
+
+def _source(store: Store, model_id: str) -> str:
+    """Return where the exported model is.
+
+    A server finds its models by id. In a database MLflow would look the id up in the store that
+    its global state names, which is not this one.
+    """
+    if store.uri.startswith("http"):
+        return f"models:/{model_id}"
+    return str(store.client.get_logged_model(model_id).artifact_location)
 
 
 def _expect_registered(client: MlflowClient, name: str) -> None:
