@@ -14,6 +14,8 @@ from src.plan import Plan
 from src.settings import Tracking, without_password
 
 if TYPE_CHECKING:
+    from src.reproduce import Reproduction
+    from src.tracking.reading import StoredRun
     from src.training import Result
 
 
@@ -138,6 +140,17 @@ def print_result(result: "Result", plan: Plan) -> None:
         print(f"{name:<26}{value}")
     if result.tracked:
         print(f"\nlook at it with: {ui_command(plan.tracking)}")
+
+
+def print_reproduction(reproduction: "Reproduction", old: "StoredRun") -> None:
+    """Print whether a run came out the same, what differs, and why it may."""
+    print(f"\n{reproduction.verdict}: compared with run {old.id} ({old.name})")
+    for line in reproduction.differences:
+        print(f"  {line}")
+    if reproduction.causes:
+        print("what may be why:")
+    for line in reproduction.causes:
+        print(f"  {line}")
 
 
 def print_way_on(started: Sequence[str], plan: Plan) -> None:

@@ -23,7 +23,8 @@ def lasting_part(config: Mapping[str, Any]) -> dict[str, Any]:
 
     The address of a store may hold a password.
     """
-    return {key: value for key, value in config.items() if key not in {"tracking", "resume"}}
+    passing = {"tracking", "resume", "reproduce"}
+    return {key: value for key, value in config.items() if key not in passing}
 
 
 def describe_data(plan: Plan, dataset: Dataset) -> DataDescription:

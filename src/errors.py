@@ -41,6 +41,10 @@ class NotPromoted(Unsuccessful):
     """A run that does not beat the champion."""
 
 
+class NotReproduced(Unsuccessful):
+    """A run that came out different when it was trained again."""
+
+
 def nearest(name: str, candidates: Iterable[str], *, within: str | None = None) -> str:
     """Return ", did you mean `x`?" for the candidate nearest to `name`, or an empty string.
 

@@ -129,6 +129,7 @@ class _TopLevel(BaseModel):
     seed: Seed = 1
     name: str | None = None
     resume: str | None = None
+    reproduce: str | None = None
 
 
 class _Loss(BaseModel):

@@ -87,7 +87,9 @@ def _model(run: StoredRun) -> str:
 def _best_of_each_model(
     stored: StoredRuns, data: str | None, notes: list[str]
 ) -> list[list[StoredRun]]:
-    runs = [r for r in stored.finished if data in (None, r.tags["data"])]
+    runs = [
+        r for r in stored.finished if data in (None, r.tags["data"]) and "reproduces" not in r.tags
+    ]
     splits = _grouped(runs, lambda run: run.tags["digest.split"])
     several = {d: found for d, found in splits.items() if len({_model(r) for r in found}) > 1}
     if not several:

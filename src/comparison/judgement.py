@@ -15,6 +15,7 @@ from src.differences import Discordance, discordance
 from src.tracking.reading import StoredRuns
 
 ALPHA = 0.05
+SMALLEST_P = 1e-6
 Method = Literal["McNemar", "seeds and images", "Fisher"]
 
 
@@ -235,15 +236,21 @@ def named(contender: Contender) -> str:
 
 def points(share: float) -> str:
     """Return a difference of shares in percentage points: 5.9, or 0.12 below one point."""
-    value = round(100 * share, 1 if abs(share) >= 0.0095 else 2) + 0.0
-    return f"{value:.1f}" if abs(share) >= 0.0095 else f"{value:.2f}"
+    digits = 1 if abs(share) >= 0.0095 else 2
+    value = round(100 * share, digits) + 0.0  # which turns -0.0 into 0.0
+    return f"{value:.{digits}f}".replace("-", "−")
 
 
 def p_text(p_value: float) -> str:
     """Return "p = 0.013", and "p < 1e-6" where it is smaller than that."""
-    if p_value < 1e-6:
-        return "p < 1e-6"
-    return f"p = {p_value:.1e}" if p_value < 1e-3 else f"p = {p_value:.3f}"
+    return f"p {'' if p_value < SMALLEST_P else '= '}{p_number(p_value)}"
+
+
+def p_number(p_value: float) -> str:
+    """Return "0.013", "2.1e-05", or "< 1e-6"."""
+    if p_value < SMALLEST_P:
+        return "< 1e-6"
+    return f"{p_value:.1e}" if p_value < 1e-3 else f"{p_value:.3f}"
 
 
 def _round_up(number: int) -> int:

@@ -10,7 +10,7 @@ from typing import final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from src.comparison.contenders import Contender, Selection
-from src.comparison.judgement import Pair, Standing, named, p_text, points
+from src.comparison.judgement import Pair, Standing, named, p_number, points
 from src.comparison.pictures import Gallery
 from src.comparison.speed import Speed
 from src.tracking.reading import Looks
@@ -70,7 +70,7 @@ def write_report(comparison: Comparison, folder: Path) -> None:
     )
     surroundings.filters |= {
         "points": points,
-        "p_text": p_text,
+        "p_number": p_number,
         "named": named,
         "data_uri": _data_uri,
         "cell": _cell,
@@ -102,7 +102,7 @@ def honesty(comparison: Comparison) -> str:
     looks = comparison.looks
     if looks is None:
         return "The test images have not been looked at by any of these runs."
-    times = "once" if looks.looks == 1 else f"{looks.looks} times"
+    times = {1: "once", 2: "twice"}.get(looks.looks, f"{looks.looks} times")
     runs = "one run" if looks.runs == 1 else f"{looks.runs} runs"
     said = [
         f"This test set has been looked at {times}, by {runs} ({looks.on_split} of the looks by "

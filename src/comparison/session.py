@@ -44,6 +44,8 @@ from src.tracking.runs import DataDescription, start_run
 from src.tracking.store import make_folder
 
 CURVES = ("val_accuracy", "val_loss")
+MOST_SAID = 3
+"""Contenders up to whom every pair is a sentence."""
 
 
 @final
@@ -116,8 +118,10 @@ def _title(contenders: Sequence[Contender]) -> str:
 def _sentences(
     pairs: Sequence[Pair], selection: Selection, predictions: Sequence[Predictions]
 ) -> tuple[str, ...]:
+    """Say each pair; of more than three contenders only what the best is against the others."""
     contenders = selection.contenders
     if pairs:
+        best = max(range(len(predictions)), key=lambda place: predictions[place].right.mean())
         return tuple(
             sentence(
                 pair,
@@ -125,6 +129,7 @@ def _sentences(
                 images=[len(predictions[place].labels) for place in (pair.first, pair.second)],
             )
             for pair in pairs
+            if len(contenders) <= MOST_SAID or best in (pair.first, pair.second)
         )
     found = standing(predictions[0])
     return (

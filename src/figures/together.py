@@ -64,6 +64,9 @@ def draw_curves_together(
         what += ", logarithmic axis"
     elif metric == "loss":
         axes.set_ylim(0, 1.05 * max(values))
+    else:
+        axes.set_ylim(bottom=_floor(curves))
+        what += f", from {axes.get_ylim()[0]:.2f} up"
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     style_axes(axes, title=f"Validation {what}", x_label="epoch", y_label="")
     axes.legend(
@@ -109,6 +112,15 @@ def draw_errors_per_class(
         fontsize=FONT_SIZE - 1, edgecolor="none", loc="upper left", bbox_to_anchor=(0.01, 1.0)
     )
     save_figure(figure, path)
+
+
+def _floor(curves: Mapping[str, Sequence[Sequence[float]]]) -> float:
+    """Return where an axis begins that shows the last three quarters of every curve.
+
+    The steep beginning would press the rest together.
+    """
+    lowest = min(min(seed[len(seed) // 4 :]) for seeds in curves.values() for seed in seeds)
+    return max(0.0, np.floor(50 * (lowest - 0.005)) / 50)
 
 
 def _short(name: str) -> str:
