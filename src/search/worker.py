@@ -86,7 +86,7 @@ def _train(job: Job, connection: Connection, datasets: dict[str, Dataset]) -> Fr
             on_start=lambda run_id: _tell(connection, Started(run_id)),
             look_at_test=False,
             parent=job.parent,
-            tags={f"{job.kind}.number": str(job.number)},
+            tags={"sweep": job.sweep, f"{job.kind}.number": str(job.number)},
         )
     except Halted as halt:
         return Ended(pruned=isinstance(halt, _Pruned))
