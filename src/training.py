@@ -18,6 +18,7 @@ from src.description import (
     describe_data,
     describe_images,
     describe_params,
+    describe_result,
     lasting_part,
 )
 from src.errors import TrainingFailed
@@ -97,6 +98,8 @@ def train(
         test = evaluate_test(done.predictor, source.load_test(), run) if look_at_test else None
         wall_seconds = perf_counter() - began
         run.log_metrics({"seconds/training": done.seconds, "seconds/wall": wall_seconds})
+        said = describe_result(validation, test, best_epoch=done.best_epoch)
+        run.set_tags({"mlflow.note.content": f"{_heading(plan, dataset)}\n\n{said}"})
     return Result(
         run_id=run.id,
         tracked=run.tracked,
@@ -162,7 +165,7 @@ def _start(plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[st
         tags={
             "model": choices["model"],
             "mlflow.source.name": "src.train",
-            "mlflow.note.content": f"**{choices['model']}** on {describe_images(plan, dataset)}",
+            "mlflow.note.content": _heading(plan, dataset),
             **({"mlflow.parentRunId": parent} if parent else {}),
             **data_tags(plan, dataset),
             **describe_environment(),
@@ -171,3 +174,7 @@ def _start(plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[st
         data=describe_data(plan, dataset),
         config={"choices": choices, **lasting_part(plan.config)},
     )
+
+
+def _heading(plan: Plan, dataset: Dataset) -> str:
+    return f"**{plan.choices['model']}** on {describe_images(plan, dataset)}"
