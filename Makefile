@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep explore test check format bench ui clean
+.PHONY: help setup train sweep compare explore test check format bench ui clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ train: $(READY) ## train the default model on MNIST, tracked
 
 sweep: $(READY) ## search until validation accuracy 0.95 is reached, on all cores
 	$(RUN) -m src.sweep sweep=dnn executor=processes $(ARGS)
+
+compare: $(READY) ## say which model is better, and how sure that is
+	$(RUN) -m src.compare $(ARGS)
 
 explore: $(READY) ## look at the data before any model
 	$(RUN) -m src.explore $(ARGS)

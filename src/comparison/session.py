@@ -253,15 +253,17 @@ def _log(comparison: Comparison, kept: Path, report: Path, tracking: Tracking) -
 
 
 def _metrics(comparison: Comparison) -> dict[str, float]:
-    found = {}
-    for number, score in enumerate(comparison.standings, start=1):
-        found[f"accuracy/{number}"] = score.accuracy
+    """Return numbers under one heading, below those of trainings in the UI's charts."""
+    found = {
+        f"compared/accuracy_{number}": score.accuracy
+        for number, score in enumerate(comparison.standings, start=1)
+    }
     for pair in comparison.pairs:
         key = f"{pair.first + 1}_less_{pair.second + 1}"
         found |= {
-            f"difference/{key}": pair.difference,
-            f"difference_low/{key}": pair.low,
-            f"difference_high/{key}": pair.high,
-            f"p_holm/{key}": pair.p_holm,
+            f"compared/difference_{key}": pair.difference,
+            f"compared/difference_low_{key}": pair.low,
+            f"compared/difference_high_{key}": pair.high,
+            f"compared/p_holm_{key}": pair.p_holm,
         }
     return found

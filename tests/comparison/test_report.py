@@ -93,7 +93,7 @@ def test_all_of_it_is_on_a_run_of_its_own(harmed, outcome):
     assert run.data.tags["comparison"] == outcome.folder.name
     assert run.data.tags["verdict"] == "; ".join(outcome.comparison.sentences)
     pair = outcome.comparison.pairs[0]
-    assert run.data.metrics["difference/1_less_2"] == pair.difference
+    assert run.data.metrics["compared/difference_1_less_2"] == pair.difference
     files = {f.path for f in harmed.store.client.list_artifacts(outcome.run_id)}
     assert {"report.html", "report.md", "figures", "config.yaml"} <= files
 
