@@ -96,14 +96,14 @@ def log_model(predictor: Predictor, images: LabelledImages, run: Run) -> None:
 def evaluate_test(predictor: Predictor, test: LabelledImages, run: Run) -> Score:
     """Score a trained model on the test images; the look is counted on the run."""
     run.count_test_look()
+    run.set_tags({"digest.test": digest(test)})
     probabilities = predictor.predict(test.pixels)
     score = _score(probabilities, test)
-    run.set_tags({"digest.test": digest(test)})
-    run.log_metrics(score.metrics("test"))
     if run.tracked:
         with tempfile.TemporaryDirectory() as draft:
             write_predictions(Path(draft), "test", probabilities, test, predictor.class_names)
             run.log_files(Path(draft))
+    run.log_metrics(score.metrics("test"))  # last: who has them, has the predictions
     return score
 
 

@@ -74,7 +74,7 @@ def reproduce_command(config: DictConfig) -> None:
 
     stored = StoredRuns(now.tracking)
     plan, old = plan_again(stored, asked, now.tracking)
-    result = run_plan(plan, look_at_test="digest.test" in old.tags, tags={"reproduces": old.id})
+    result = run_plan(plan, look_at_test=old.tested, tags={"reproduces": old.id})
     reproduction = compare_runs(stored, old, stored.again(result.run_id))
     finished_run(now.tracking, result.run_id).set_tags(reproduction.tags)
     print_reproduction(reproduction, old)

@@ -114,7 +114,7 @@ def _examined(
     same_as: the run whose test images must be this one's; raises ConfigError, before any look,
     where they are not.
     """
-    if "digest.test" in run.tags:
+    if run.tested:
         _expect_same(run, run.tags["digest.test"], same_as)
         return run
     with tempfile.TemporaryDirectory() as draft:

@@ -155,17 +155,16 @@ def _expect_one_split(groups: list[list[StoredRun]], which: Which) -> None:
             "may come from their data and not from the models; choose runs on one split, or say "
             "compare.unpaired=true"
         )
-    without = [run.name for group in groups for run in group if "digest.test" not in run.tags]
-    lacking = [g[0].name for g in groups if not any("digest.test" in r.tags for r in g)]
+    lacking = _never_tested(groups)
     if which.split == "test" and lacking:
         raise ConfigError(
-            f"`compare.split`=test: {', '.join(without)} never looked at the test images; compare "
+            f"`compare.split`=test: {', '.join(lacking)} never looked at the test images; compare "
             "on validation, or promote=RUN, which looks"
         )
 
 
 def _split_of_all(groups: list[list[StoredRun]], notes: list[str]) -> SplitName:
-    lacking = [g[0].name for g in groups if not any("digest.test" in r.tags for r in g)]
+    lacking = _never_tested(groups)
     if not lacking:
         return "test"
     notes.append(
@@ -175,6 +174,11 @@ def _split_of_all(groups: list[list[StoredRun]], notes: list[str]) -> SplitName:
     return "validation"
 
 
+def _never_tested(groups: list[list[StoredRun]]) -> list[str]:
+    """Return the names of configurations of which no run has looked at the test images."""
+    return [group[0].name for group in groups if not any(run.tested for run in group)]
+
+
 def _seeds(group: list[StoredRun], split: SplitName, notes: list[str]) -> list[StoredRun]:
     """Return one run a seed, of those that may speak for their configuration.
 
@@ -182,7 +186,7 @@ def _seeds(group: list[StoredRun], split: SplitName, notes: list[str]) -> list[S
     by, where confirmations on fresh seeds do.
     """
     if split == "test":
-        speaking = [run for run in group if "digest.test" in run.tags]
+        speaking = [run for run in group if run.tested]
         if len(speaking) < len(group):
             notes.append(
                 f"Of {group[0].name} only runs that have looked at the test images are compared: "

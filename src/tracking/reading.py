@@ -33,6 +33,11 @@ class StoredRun:
     model_id: str | None
     """Of its exported model, None where it has none."""
 
+    @property
+    def tested(self) -> bool:
+        """Whether its predictions of the test images are there."""
+        return "test/accuracy" in self.metrics
+
 
 @final
 @dataclass(frozen=True)
