@@ -81,6 +81,10 @@ def test_the_story_of_a_champion(own_contest):
     assert champion(own_contest) == ids["dnn 2"]
     assert "half the size" in tags(own_contest, "dnn 2")["promotion.because"]
 
+    better = challenge(own_contest, "dnn 1")  # but not surely so
+    assert better.outcome.comparison.pairs[0].difference > 0
+    assert not better.promoted
+
     back = roll_back(own_contest.tracking, reason="it was no better")
     assert back.now.run_id == champion(own_contest) == ids["dnn 1"]
     left = client.get_model_version("digits", back.before.version)
