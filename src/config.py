@@ -260,6 +260,13 @@ def _compose(config_name: str, overrides: Iterable[str]) -> DictConfig:
         return hydra.compose(config_name, overrides=list(overrides))
 
 
+def _own_values(config_name: str) -> set[str]:
+    """Return the keys of a primary configuration that it does not fill from a group."""
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = hydra.compose(config_name, return_hydra_config=True)
+    return {str(key) for key in config} - set(config.hydra.runtime.choices)
+
+
 def _dotted(node: object, prefix: str = "") -> Iterable[str]:
     if isinstance(node, dict):
         for key, value in node.items():

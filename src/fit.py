@@ -168,7 +168,10 @@ def fit(
     return Fit(
         classifier=classifier,
         predictor=Predictor(
-            classifier.model, loss=classifier.loss, class_names=dataset.class_names
+            classifier.model,
+            loss=classifier.loss,
+            class_names=dataset.class_names,
+            image_shape=dataset.train.pixels.shape[1:],
         ),
         parameters=sum(p.numel() for p in classifier.model.parameters()),
         best_epoch=best_epoch,

@@ -64,6 +64,35 @@ class Explore(_Settings):
     folder: Path = Path("mlruns/explore")
 
 
+@final
+class Asked(_Settings):
+    """Which tracked model: the run with this id; None: the champion, else the newest."""
+
+    run: str | None = None
+
+
+@final
+class Predict(_Settings):
+    """What to do with the pictures, and how to say it.
+
+    threshold: the least probability of an answer; None: chosen on the validation images. export:
+    the ONNX file to write.
+    """
+
+    format: Literal["table", "json", "csv"] = "table"
+    explain: Flag = False
+    threshold: Probability | None = None
+    export: Path | None = None
+
+
+@final
+class App(_Settings):
+    """Where the page is served; port None: the first free one from 7860."""
+
+    port: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = None
+    open_browser: Flag = False
+
+
 def without_password(uri: str) -> str:
     """Return the address without user name and password."""
     parts = urlsplit(uri)

@@ -19,9 +19,17 @@ class Predictor(nn.Module):
     BLOCK = 4096
     """Images per forward pass."""
 
-    def __init__(self, model: nn.Module, *, loss: Loss, class_names: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        loss: Loss,
+        class_names: tuple[str, ...],
+        image_shape: tuple[int, int, int],
+    ) -> None:
         super().__init__()
         self.model = model
+        self.image_shape = image_shape
         self.class_names = class_names
         self._loss: Loss = loss
         self.eval()
@@ -44,7 +52,9 @@ def load_predictor(checkpoint: Path) -> Predictor:
     made = stored["description"]
     component = Component("model", made["model"]["target"], made["model"]["arguments"])
     class_names = tuple(made["class_names"])
-    model = component.build(image_shape=tuple(made["image_shape"]), num_classes=len(class_names))
+    channels, height, width = made["image_shape"]
+    image_shape = (channels, height, width)
+    model = component.build(image_shape=image_shape, num_classes=len(class_names))
     weights = {key.removeprefix("model."): value for key, value in stored["state_dict"].items()}
     model.load_state_dict(weights)
-    return Predictor(model, loss=made["loss"], class_names=class_names)
+    return Predictor(model, loss=made["loss"], class_names=class_names, image_shape=image_shape)
