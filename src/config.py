@@ -159,6 +159,20 @@ def task_overrides() -> list[str]:
     return list(HydraConfig.get().overrides.task)
 
 
+def quote_model(arguments: list[str]) -> list[str]:
+    """Make `model=RUN_ID` what Hydra understands where conf/model/ has options of that name.
+
+    The id stays as it was typed, even where it could be read as a number.
+    """
+    quoted = []
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if key in {"model", "model.run"} and value and "'" not in value:
+            argument = f"model.run={value}" if value == "null" else f"model.run='{value}'"
+        quoted.append(argument)
+    return quoted
+
+
 def explain(
     error: Exception,
     *,

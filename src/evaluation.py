@@ -11,10 +11,10 @@ import torch
 
 from src import statistics
 from src.artifacts import log_series, write_files, write_predictions
-from src.data.module import scale
 from src.data.source import Dataset, LabelledImages, digest
 from src.fit import Fit
 from src.models.predictor import Predictor
+from src.models.probabilities import scale
 from src.tracking.run import Run
 
 EXAMPLE_ROWS = 2

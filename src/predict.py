@@ -8,7 +8,7 @@ from typing import Any, final
 
 from omegaconf import DictConfig
 
-from src.config import resolved, run_verb
+from src.config import quote_model, resolved, run_verb
 from src.errors import ConfigError, UserError
 from src.plan import Check
 from src.settings import Asked, Predict, Tracking
@@ -78,8 +78,7 @@ def make_request(config: dict[str, Any]) -> Request:
 def split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
     """Return the pictures and folders among the arguments, and the rest, which is for Hydra.
 
-    Whatever is there is a picture, even with a `=` in its name. `model=X` becomes `model.run='X'`:
-    the id as it was typed, even where it could be read as a number.
+    Whatever is there is a picture, even with a `=` in its name.
     """
     paths: list[Path] = []
     others: list[str] = []
@@ -88,11 +87,9 @@ def split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
             others.append(argument)
         elif "=" not in argument or Path(argument).exists():
             paths.append(Path(argument))
-        elif argument.startswith(("model=", "model.run=")) and argument[-1] not in "='\"":
-            others.append(f"model.run='{argument.partition('=')[2]}'")
         else:
             others.append(argument)
-    return paths, others
+    return paths, quote_model(others)
 
 
 if __name__ == "__main__":

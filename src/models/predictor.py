@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from src.data.module import scale
-from src.models.classifier import log_probabilities
+from src.models.probabilities import log_probabilities, scale
 from src.plan import Component, Loss
 
 
