@@ -27,6 +27,7 @@ class Request:
 def app_command(config: DictConfig) -> None:
     """Serve the page until Ctrl-C."""
     request = make_request(resolved(config))
+    print("loading the model and the page ...", flush=True)
     with stop_on_signals() as stop:
         try:
             # loaded only now, so that a mistake on the command line is answered at once

@@ -89,19 +89,23 @@ def _difference(values: np.ndarray) -> np.ndarray:
     size = (max(3, round(width * factor)), max(3, round(height * factor)))
     small = np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BOX))
     small = ndimage.median_filter(small, 3)
-    sign = -1.0 if _is_dark_ink(small) else 1.0
+    surface = _surface(small)
+    rest = small - surface
+    sign = -1.0 if float((rest**3).sum()) < 0 else 1.0  # the ink is the minority
     side = max(3, round(WIDEST_STROKE * max(small.shape)))
-    background = ndimage.grey_opening(sign * small, size=(side, side), mode="nearest")
-    background = ndimage.gaussian_filter(background, BLUR)
+    background = ndimage.grey_opening(sign * rest, size=(side, side), mode="nearest")
+    background = ndimage.gaussian_filter(background, BLUR) + sign * surface
+    background = background.astype(np.float32)
     wide = Image.fromarray(background).resize((width, height), Image.Resampling.BILINEAR)
     difference = np.maximum(sign * values - np.asarray(wide), 0)
     return difference / np.maximum(-np.asarray(wide), 0.1) if sign < 0 else difference
 
 
-def _is_dark_ink(values: np.ndarray) -> bool:
-    """Tell whether the minority of the pixels is darker than a smooth surface through the others.
+def _surface(values: np.ndarray) -> np.ndarray:
+    """Return a quadratic surface through the border and, step by step, all that is near to it.
 
-    The surface is a quadratic one, fitted to the border and, step by step, to all that is near.
+    Weights are those of a Cauchy loss (iteratively reweighted least squares), so that ink, which
+    is far from the surface, does not draw it.
     """
     height, width = values.shape
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
@@ -117,7 +121,7 @@ def _is_dark_ink(values: np.ndarray) -> bool:
         root = np.sqrt(near)
         fitted, *_ = np.linalg.lstsq(terms * root[:, None], flat * root, rcond=None)
         residual = flat - terms @ fitted
-    return float((residual**3).sum()) < 0
+    return (terms @ fitted).reshape(values.shape)
 
 
 def _otsu(values: np.ndarray) -> float:

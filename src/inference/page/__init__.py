@@ -92,9 +92,9 @@ class Page:
                     most_bytes=MOST_BYTES,
                     models=[self._first.run.run_id, self._second],
                 )
+                waiting = self._answer("", [self._first.run.run_id, self._second])
                 gr.HTML(
-                    f'<div class="panels">{self._answer("", [self._first.run.run_id])}</div>',
-                    elem_id="answers",
+                    f'<div class="panels" aria-live="polite">{waiting}</div>', elem_id="answers"
                 )
                 with gr.Column(elem_id="choices"):
                     first = gr.Dropdown(choices, value=self._first.run.run_id, label="Model")

@@ -27,6 +27,7 @@ h1 { font-size: 1.5rem; margin: 0; }
 .answer .seen { width: 112px; height: 112px; image-rendering: pixelated; margin: 0;
   border: 1px solid var(--border-color-primary); }
 .answer p { margin: 4px 0; }
+.answer .said { min-height: 1.8em; }
 .answer .small { font-size: 0.85rem; color: var(--body-text-color); opacity: 0.85; }
 .bars { list-style: none; margin: 10px 0; padding: 0; }
 .bars li { display: grid; grid-template-columns: minmax(1.4em, auto) 1fr 4em; gap: 8px;
@@ -98,8 +99,8 @@ def _panel(
     return (
         f'<section class="answer" data-status="{status}" data-run="{recogniser.run.run_id}">'
         f"<h2>{escape(recogniser.run.name)}</h2>"
-        f'<div class="top">{seen}<span class="label">{escape(label)}</span>'
-        f'<div aria-live="polite">{said}</div></div>{bars}{units}'
+        f'<div class="top">{seen}<span class="label">{escape(label)}</span></div>'
+        f'<div class="said">{said}</div>{bars}{units}'
         f'<p class="small">{rule}</p></section>'
     )
 
