@@ -1,5 +1,6 @@
 """`python -m src.app`: a page to draw a digit on, served to this machine alone."""
 
+import socket
 import sys
 import time
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ class Request:
 def app_command(config: DictConfig) -> None:
     """Serve the page until Ctrl-C."""
     request = make_request(resolved(config))
+    if request.app.port is not None:
+        expect_free(request.app.port)
     print("loading the model and the page ...", flush=True)
     with stop_on_signals() as stop:
         try:
@@ -45,6 +48,19 @@ def app_command(config: DictConfig) -> None:
         while stop.interrupted is None:
             time.sleep(0.1)
         page.close(verbose=False)
+
+
+def expect_free(port: int) -> None:
+    """Raise ConfigError where another program listens on the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ConfigError(
+                f"`app.port`={port}: cannot be used ({error.strerror}); choose another one, or "
+                "leave it out"
+            ) from error
 
 
 def make_request(config: dict[str, Any]) -> Request:

@@ -1,6 +1,7 @@
 """Finds the ink in a picture: dark or light, in any colour, under uneven light, among specks."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import final
 
 import numpy as np
@@ -107,13 +108,12 @@ def _surface(values: np.ndarray) -> np.ndarray:
     Weights are those of a Cauchy loss (iteratively reweighted least squares), so that ink, which
     is far from the surface, does not draw it.
     """
-    height, width = values.shape
-    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
-    terms = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=-1).reshape(-1, 6)
-    border = np.ones(values.shape, bool)
-    border[2:-2, 2:-2] = False
+    sparse = values[:: max(1, values.shape[0] // 32), :: max(1, values.shape[1] // 32)]
+    terms = _terms(sparse.shape)
+    border = np.ones(sparse.shape, bool)
+    border[1:-1, 1:-1] = False
     weights = np.where(border, 1.0, 0.1).ravel()
-    flat = values.ravel()
+    flat = sparse.ravel()
     residual = flat - np.median(flat[border.ravel()])
     for _ in range(5):
         scale = 2 * float(np.median(np.abs(residual[border.ravel()]))) + 0.02
@@ -121,7 +121,14 @@ def _surface(values: np.ndarray) -> np.ndarray:
         root = np.sqrt(near)
         fitted, *_ = np.linalg.lstsq(terms * root[:, None], flat * root, rcond=None)
         residual = flat - terms @ fitted
-    return (terms @ fitted).reshape(values.shape)
+    return (_terms(values.shape) @ fitted).reshape(values.shape)
+
+
+@lru_cache
+def _terms(shape: tuple[int, int]) -> np.ndarray:
+    """Return 1, x, y, xy, x², y² at every pixel, float64 `[H * W, 6]`, x and y in -1..1."""
+    y, x = np.meshgrid(np.linspace(-1, 1, shape[0]), np.linspace(-1, 1, shape[1]), indexing="ij")
+    return np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=-1).reshape(-1, 6)
 
 
 def _otsu(values: np.ndarray) -> float:

@@ -1,6 +1,7 @@
 """The first-layer units that answer a picture the most, as pictures of their weights."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import final
 
 import numpy as np
@@ -44,11 +45,18 @@ def strongest_units(recogniser: Recogniser, prepared: Prepared, *, most: int = 6
     weights = layers[0].weight.detach().cpu().numpy().reshape(-1, *recogniser.image_shape)
     order = np.argsort(-responses, kind="stable")[:most]
     names = recogniser.predictor.class_names if len(layers) == 1 else range(len(weights))
-    tiles = weight_tiles(weights[order], limit=shared_scale_limit(weights), tile_px=TILE_PX)
+    limit = _scale_limit(layers[0], recogniser.image_shape)
+    tiles = weight_tiles(weights[order], limit=limit, tile_px=TILE_PX)
     return [
         Unit(str(names[int(k)]), float(responses[k]), tile)
         for k, tile in zip(order, tiles, strict=True)
     ]
+
+
+@lru_cache(maxsize=16)
+def _scale_limit(layer: nn.Linear, image_shape: tuple[int, int, int]) -> float:
+    weights = layer.weight.detach().cpu().numpy()
+    return shared_scale_limit(weights.reshape(-1, *image_shape))
 
 
 @torch.inference_mode()

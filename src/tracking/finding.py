@@ -1,10 +1,12 @@
 """Finds finished runs whose model can be used, and fetches what they left."""
 
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
+import yaml
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
@@ -81,6 +83,13 @@ def fetch_files(
         raise TrackingError(
             f"run {run_id}: its files cannot be fetched ({said}); name another one with model="
         ) from error
+
+
+def run_config(settings: Tracking, run_id: str) -> dict[str, Any]:
+    """Return the resolved configuration a run was trained with; raises as `fetch_files`."""
+    with tempfile.TemporaryDirectory() as folder:
+        [path] = fetch_files(settings, run_id, ["config.yaml"], Path(folder))
+        return yaml.safe_load(path.read_text())
 
 
 def expect_store(settings: Tracking) -> None:

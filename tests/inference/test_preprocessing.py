@@ -11,7 +11,7 @@ from src.inference.pictures import picture_from_array
 from src.inference.preprocessing import prepare
 from tests.inference.conftest import enlarged
 
-N = 150
+N = 60
 LEAST_SAME = 0.95
 """Share of the digits that must be answered as the image itself is; the rest are borderline."""
 

@@ -3,15 +3,16 @@
 import base64
 import binascii
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, final
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from src.errors import ConfigError, UserError
+from src.inference.page.limit import MOST_REQUEST_BYTES, LimitedRequests
 from src.inference.page.panel import CSS, answer_panel, waiting_panel
 from src.inference.pictures import PictureError, read_picture
 from src.inference.recogniser import Recogniser, load_recogniser
@@ -22,14 +23,11 @@ from src.tracking.finding import FinishedRun, finished_runs
 HERE = Path(__file__).parent
 MOST_BYTES = 10_000_000
 """Of a picture file."""
-MOST_REQUEST_BYTES = 15_000_000
-"""Of a request: such a file in base64, and some words."""
 MOST_RUNS = 50
 NOBODY = ""
 TELL_THE_PAD = """(...models) => {
   document.dispatchEvent(new CustomEvent("models", { detail: models }));
 }"""
-FIRST_PORT, LAST_PORT = 7860, 7959
 
 
 @final
@@ -46,34 +44,30 @@ class Page:
         self._second = _another(first.run, runs)
 
     def launch(self, *, port: int | None, open_browser: bool) -> tuple[gr.Blocks, str]:
-        """Serve the page; return it, to be closed, with its address.
+        """Serve the page on a port, by default the first free one; return it with its address.
 
-        Raises ConfigError where the port is taken.
+        Raises ConfigError where there is no such port.
         """
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         page = self._blocks()
-        ports = [port] if port is not None else range(FIRST_PORT, LAST_PORT + 1)
-        for tried in ports:
-            try:
-                _, address, _ = page.launch(
-                    server_name="127.0.0.1",
-                    server_port=tried,
-                    inbrowser=open_browser,
-                    prevent_thread_lock=True,
-                    quiet=True,
-                    share=False,
-                    ssr_mode=False,
-                    run_history=False,
-                    footer_links=[],
-                    max_file_size=MOST_BYTES,
-                    css=CSS,
-                    app_kwargs={"middleware": [_limit()]},
-                )
-            except OSError:
-                continue
-            return page, address
-        wanted = f"`app.port`={port}: is" if port else f"ports {FIRST_PORT} to {LAST_PORT}: are"
-        raise ConfigError(f"{wanted} taken by another program; choose another with app.port=")
+        try:
+            _, address, _ = page.launch(
+                server_name="127.0.0.1",
+                server_port=port,
+                inbrowser=open_browser,
+                prevent_thread_lock=True,
+                quiet=True,
+                share=False,
+                ssr_mode=False,
+                run_history=False,
+                footer_links=[],
+                max_file_size=MOST_BYTES,
+                css=CSS,
+                app_kwargs={"middleware": [Middleware(LimitedRequests)]},
+            )
+        except OSError as error:
+            raise ConfigError(f"`app.port`: {error}") from error
+        return page, address
 
     def _blocks(self) -> gr.Blocks:
         def answer(question: dict[str, Any]) -> str:
@@ -114,9 +108,12 @@ class Page:
             seen = read_picture(BytesIO(_decoded(picture)), name="this file")
         except UserError as error:
             return waiting_panel(self._first, problem=str(error))
-        panels = []
+        panels, prepared = [], {}
         for recogniser in chosen:
-            answer = recogniser.recognise(seen)
+            shape = recogniser.image_shape
+            if shape not in prepared:
+                prepared[shape] = recogniser.prepare(seen)
+            [answer] = recogniser.answer([prepared[shape]])
             units = [] if answer.prepared.problem else strongest_units(recogniser, answer.prepared)
             panels.append(answer_panel(recogniser, answer, units, note=seen.note))
         return "".join(panels)
@@ -147,34 +144,3 @@ def _decoded(data_url: str) -> bytes:
         return base64.b64decode(encoded, validate=True)
     except binascii.Error as error:
         raise PictureError("this file: was damaged on the way; try again") from error
-
-
-def _limit() -> Any:
-    from starlette.middleware import Middleware
-
-    return Middleware(_LimitedRequests)
-
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
-
-@final
-class _LimitedRequests:
-    """Answers 413 to a request whose body is too large, before it is read into memory."""
-
-    def __init__(self, app: Callable[[Message, Receive, Send], Awaitable[None]]) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
-        chunked = b"transfer-encoding" in dict(scope["headers"])
-        if chunked or not announced.isdigit() or int(announced) > MOST_REQUEST_BYTES:
-            await send({"type": "http.response.start", "status": 413, "headers": []})
-            await send({"type": "http.response.body", "body": b"the request is too large\n"})
-            return
-        await self._app(scope, receive, send)

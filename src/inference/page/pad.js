@@ -20,6 +20,7 @@ let stale = false; // something changed since the last question
 // While the program answers, changes wait; then the newest state is sent, and no other.
 async function changed() {
   stale = true;
+  document.querySelector("#answers .panels").dataset.settled = "false";
   if (asking) return;
   asking = true;
   while (stale) {
