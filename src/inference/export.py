@@ -50,9 +50,7 @@ class Parity:
 def expect_free(path: Path) -> None:
     """Raise ConfigError where the export could not be written or would overwrite something."""
     if path.exists():
-        raise ConfigError(
-            f"`export`={path}: is there already; move it away, or choose another name"
-        )
+        raise ConfigError(f"`export`={path}: is there already; choose another name")
     if path.suffix != ".onnx":
         raise ConfigError(f"`export`={path}: must end in .onnx")
     if not path.parent.is_dir():
