@@ -30,7 +30,7 @@ def app_command(config: DictConfig) -> None:
     request = make_request(resolved(config))
     if request.app.port is not None:
         expect_free(request.app.port)
-    print("loading the model and the page ...", flush=True)
+    print("preparing the page ...", flush=True)
     with stop_on_signals() as stop:
         try:
             # loaded only now, so that a mistake on the command line is answered at once

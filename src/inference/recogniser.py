@@ -8,20 +8,13 @@ from typing import Literal, final
 
 import numpy as np
 
-from src.errors import ConfigError, TrackingError
+from src.errors import ConfigError
+from src.inference.choice import choose_run
 from src.inference.pictures import Picture
 from src.inference.preprocessing import Prepared, Problem, prepare
 from src.models.predictor import Predictor, load_predictor
 from src.settings import Tracking
-from src.tracking.finding import (
-    CHECKPOINT,
-    FinishedRun,
-    expect_store,
-    fetch_files,
-    find_finished,
-    finished_runs,
-)
-from src.tracking.registry import find_champion
+from src.tracking.finding import CHECKPOINT, FinishedRun, fetch_files
 
 RIGHT_WHEN_SURE = 0.99
 """Share of right answers among the validation images that are answered."""
@@ -129,7 +122,7 @@ def load_recogniser(
     Raises ConfigError where there is no such run or its images have several channels, and
     TrackingError where nothing was tracked yet.
     """
-    run, why = _choose(settings, model)
+    run, why = choose_run(settings, model)
     with tempfile.TemporaryDirectory() as folder:
         names = (CHECKPOINT, "predictions/validation.npz")
         checkpoint, predictions = fetch_files(settings, run.run_id, names, Path(folder))
@@ -152,23 +145,6 @@ def load_recogniser(
         origin=f"{why}: {run.name}, run {run.run_id[:8]}, {run.val_accuracy:.1%} of the "
         "validation images right",
     )
-
-
-def _choose(settings: Tracking, model: str | None) -> tuple[FinishedRun, str]:
-    if model is not None:
-        return find_finished(settings, model), "as asked"
-    expect_store(settings)
-    champion = find_champion(settings)
-    if champion is not None:
-        run = find_finished(settings, champion.run_id)
-        return run, f"the champion, version {champion.version}"
-    newest = finished_runs(settings, most=1)
-    if not newest:
-        raise TrackingError(
-            f"`tracking.experiment`={settings.experiment}: has neither a champion nor a finished "
-            "run; train a model first: python -m src.train"
-        )
-    return newest[0], "the newest finished run, as there is no champion"
 
 
 def choose_threshold(probabilities: np.ndarray, labels: np.ndarray) -> Threshold:

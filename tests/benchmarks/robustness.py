@@ -1,7 +1,7 @@
-"""How well a tracked model reads pictures nobody trained on.
+"""How well a tracked model reads pictures nobody trained on: the table of docs/results.md.
 
-`python -m tests.benchmarks.robustness` prints the table of docs/results.md. `model=RUN_ID` as for `src.predict`; the look at MNIST's test
-images is counted on the run.
+`python -m tests.benchmarks.robustness [model=RUN_ID]`, the model as for `src.predict`. The look at
+MNIST's test images is counted on the run.
 """
 
 import subprocess

@@ -76,7 +76,7 @@ def page(browser, address):
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.on("request", lambda request: asked.append(request.url))
     opened.goto(address)
-    opened.wait_for_selector("#pad canvas")
+    opened.wait_for_selector("#answers [data-status=waiting]")
     yield opened
     opened.close()
     assert errors == []
@@ -213,7 +213,7 @@ def test_a_request_that_is_too_large_is_refused(address):
 def test_it_fits_a_phone(browser, address, trained):
     phone = browser.new_page(viewport={"width": 375, "height": 720}, has_touch=True)
     phone.goto(address)
-    phone.wait_for_selector("#pad canvas")
+    phone.wait_for_selector("#answers [data-status=waiting]")
     draw(phone, "4")
     assert panels(phone)[trained.dense] == ("recognised", "4")
     assert phone.evaluate("document.documentElement.scrollWidth") <= 375

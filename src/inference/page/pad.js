@@ -20,12 +20,12 @@ let stale = false; // something changed since the last question
 // While the program answers, changes wait; then the newest state is sent, and no other.
 async function changed() {
   stale = true;
-  document.querySelector("#answers .panels").dataset.settled = "false";
+  if (panels()) panels().dataset.settled = "false";
   if (asking) return;
   asking = true;
   while (stale) {
     stale = false;
-    await new Promise(requestAnimationFrame);
+    do await new Promise(requestAnimationFrame); while (!panels()); // the page may be incomplete
     try {
       show(await server.answer({ picture: snapshot(), models }));
     } catch (error) {
@@ -35,15 +35,18 @@ async function changed() {
   asking = false;
 }
 
+function panels() {
+  return document.querySelector("#answers .panels");
+}
+
 function snapshot() {
   if (original !== null && !strokes.length) return original;
   return strokes.length || picture ? canvas.toDataURL("image/png") : "";
 }
 
 function show(html) {
-  const panels = document.querySelector("#answers .panels");
-  panels.innerHTML = html;
-  panels.dataset.settled = String(!stale); // whether this is the answer to all that is drawn
+  panels().innerHTML = html;
+  panels().dataset.settled = String(!stale); // whether this is the answer to all that is drawn
 }
 
 function redraw() {
@@ -186,3 +189,4 @@ document.addEventListener("models", (event) => {
   changed();
 });
 redraw();
+changed(); // the models wait

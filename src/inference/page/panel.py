@@ -10,39 +10,6 @@ from PIL import Image
 from src.inference.recogniser import Answer, Recogniser
 from src.inference.units import Unit
 
-CSS = """
-.gradio-container { max-width: 1100px !important; margin: 0 auto; }
-#layout { display: grid; gap: 16px; grid-template-columns: minmax(300px, 2fr) 3fr;
-  grid-template-areas: "pad answers" "choices answers"; grid-template-rows: auto 1fr; }
-#pad { grid-area: pad; } #answers { grid-area: answers; } #choices { grid-area: choices; }
-@media (max-width: 800px) { #layout { grid-template-columns: 1fr;
-  grid-template-areas: "pad" "answers" "choices"; } }
-h1 { font-size: 1.5rem; margin: 0; }
-.panels { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); }
-.answer { border: 1px solid var(--border-color-primary); border-radius: 8px; padding: 14px; }
-.answer h2 { font-size: 0.95rem; margin: 0 0 8px; overflow-wrap: anywhere; }
-.answer .top { display: flex; gap: 14px; align-items: center; min-height: 118px; }
-.answer .label { font-size: 4rem; line-height: 1; font-weight: 700; min-width: 1.1em;
-  text-align: center; overflow-wrap: anywhere; }
-.answer .seen { width: 112px; height: 112px; image-rendering: pixelated; margin: 0;
-  border: 1px solid var(--border-color-primary); }
-.answer p { margin: 4px 0; }
-.answer .said { min-height: 1.8em; }
-.answer .small { font-size: 0.85rem; color: var(--body-text-color); opacity: 0.85; }
-.bars { list-style: none; margin: 10px 0; padding: 0; }
-.bars li { display: grid; grid-template-columns: minmax(1.4em, auto) 1fr 4em; gap: 8px;
-  align-items: center; margin: 3px 0; font-variant-numeric: tabular-nums; }
-.bars .track { position: relative; height: 14px; border-radius: 3px;
-  background: var(--background-fill-secondary); border: 1px solid var(--border-color-primary); }
-.bars .bar { position: absolute; inset: 0 auto 0 0; border-radius: 2px; background: #0072b2; }
-.bars .line { position: absolute; top: -3px; bottom: -3px; width: 2px; background: #d55e00; }
-.bars li span:last-child { white-space: nowrap; }
-.bars .best { font-weight: 700; }
-.units { display: flex; flex-wrap: wrap; gap: 8px; margin-top: 6px; }
-.units figure { margin: 0; text-align: center; font-size: 0.78rem; }
-.units img { width: 64px; height: 64px; image-rendering: pixelated; margin: 0;
-  border: 1px solid var(--border-color-primary); }
-"""
 MOST_BARS = 12
 
 
@@ -66,18 +33,22 @@ def answer_panel(
     )
 
 
-def waiting_panel(recogniser: Recogniser, *, problem: str = "") -> str:
-    """Return HTML for a pad without a drawing, or with a picture that cannot be read."""
-    words = [problem or "Draw one digit, large, in one or several strokes."]
+def waiting_panel(recogniser: Recogniser) -> str:
+    """Return HTML for a pad without a drawing."""
     return _panel(
         recogniser,
         label="",
-        status="problem" if problem else "waiting",
-        words=words,
+        status="waiting",
+        words=["Draw one digit, large, in one or several strokes."],
         seen="",
         bars=_bars(recogniser, None),
         units="",
     )
+
+
+def problem_panel(problem: str) -> str:
+    """Return HTML that says why there is no answer."""
+    return f'<section class="answer" data-status="problem"><p>{escape(problem)}</p></section>'
 
 
 def _panel(
