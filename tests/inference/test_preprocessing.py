@@ -131,6 +131,10 @@ def test_broken_strokes_and_dots_are_one_digit():
     pen.line((60, 100, 100, 100), fill=250, width=5)  # a gap
     pen.ellipse((20, 20, 27, 27), fill=0)
     assert problem(image) is None
+    ring, pen = page()
+    pen.ellipse((60, 40, 170, 200), outline=0, width=14)
+    pen.line((115, 0, 115, 240), fill=250, width=5)  # a 0 in two halves, beside each other
+    assert problem(ring) is None
     five, pen = page()
     pen.text((120, 120), "5", font=font(150), fill=0, anchor="mm")
     pen.line((0, 100, 240, 100), fill=250, width=6)
