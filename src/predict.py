@@ -58,7 +58,8 @@ def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
     if settings.export is not None:
         from src.inference.export import export_onnx
 
-        print(export_onnx(recogniser, tracking, settings.export).describe(), file=sys.stderr)
+        said = export_onnx(recogniser, tracking, settings.export).describe()
+        print(said, file=sys.stdout if settings.format == "table" else sys.stderr)
     if problems:
         raise UserError(*problems)
 

@@ -50,7 +50,7 @@ def find_ink(colours: np.ndarray) -> Ink | None:
     """
     if min(colours.shape[:2]) < 3:
         return None
-    difference = _difference(_projected(colours))
+    difference = _difference(*_projected(colours))
     smooth = ndimage.gaussian_filter(difference, max(difference.shape) / 400)
     if smooth.max() - smooth.min() < LEAST_CONTRAST:
         return None
@@ -67,20 +67,22 @@ def find_ink(colours: np.ndarray) -> Ink | None:
     return _measured((difference - level) / contrast, kept, digits=digits)
 
 
-def _projected(colours: np.ndarray) -> np.ndarray:
+def _projected(colours: np.ndarray) -> tuple[np.ndarray, bool]:
     """Return the values `[H, W]` along the direction in which the colours differ the most.
 
     So red on green of the same lightness is seen too; for grey pictures it is the grey value.
+    Also whether they are light, which a shadow multiplies, rather than a difference of channels.
     """
     flat = colours.reshape(-1, 3)
     centred = flat - flat.mean(axis=0)
     _, directions = np.linalg.eigh(centred.T @ centred)
-    direction = directions[:, -1]
-    values = flat @ (direction / max(np.abs(direction).sum(), 1e-12))
-    return values.reshape(colours.shape[:2])
+    direction = directions[:, -1] / np.abs(directions[:, -1]).sum()
+    if direction.sum() < 0:
+        direction = -direction
+    return (flat @ direction).reshape(colours.shape[:2]), bool(direction.min() >= 0)
 
 
-def _difference(values: np.ndarray) -> np.ndarray:
+def _difference(values: np.ndarray, is_light: bool) -> np.ndarray:
     """Return how far each pixel is from the background on the ink's side of it, at least 0.
 
     Of dark ink it is the share of the light that it takes away, so that a shadow does not count.
@@ -99,7 +101,7 @@ def _difference(values: np.ndarray) -> np.ndarray:
     background = background.astype(np.float32)
     wide = Image.fromarray(background).resize((width, height), Image.Resampling.BILINEAR)
     difference = np.maximum(sign * values - np.asarray(wide), 0)
-    return difference / np.maximum(-np.asarray(wide), 0.1) if sign < 0 else difference
+    return difference / np.maximum(-np.asarray(wide), 0.1) if is_light and sign < 0 else difference
 
 
 def _surface(values: np.ndarray) -> np.ndarray:
@@ -158,16 +160,17 @@ def _parts(above: np.ndarray) -> tuple[np.ndarray, int]:
     areas = np.bincount(labels.ravel(), minlength=number + 1)[1:]
     boxes = ndimage.find_objects(labels, max_label=number)
     large = [i for i in range(number) if areas[i] >= SPECK * areas.max()]
-    inner = [i for i in large if not _is_frame(boxes[i], labels == i + 1)]
-    chosen = inner or large
+    frame = _frame(labels, number)
+    chosen = [i for i in large if not frame[i]] or large
     kept = np.isin(labels, [i + 1 for i in chosen])
     return kept, _count_digits([boxes[i] for i in chosen])
 
 
-def _is_frame(box: tuple[slice, slice], part: np.ndarray) -> bool:
-    """Tell whether a part runs along a side of the picture, as the edge of a table or a shadow."""
-    sides = (part[0], part[-1], part[:, 0], part[:, -1])
-    return any(side.mean() > 0.5 for side in sides)
+def _frame(labels: np.ndarray, number: int) -> np.ndarray:
+    """Tell which parts run along a side of the picture, as the edge of a table: bool `[number]`."""
+    sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+    shares = [np.bincount(side, minlength=number + 1)[1:] / len(side) for side in sides]
+    return np.max(shares, axis=0) > 0.5
 
 
 def _count_digits(boxes: list[tuple[slice, slice]]) -> int:

@@ -14,12 +14,16 @@ from src.figures.explained import Explained, explained_sheet
 from src.inference.pictures import Picture, PictureError, read_picture
 from src.inference.recogniser import Answer, Recogniser
 from src.settings import Predict
+from src.tracking.store import make_folder
 
-BATCH = 64
+BATCH = 32
 """Pictures that are read before they are answered together."""
 ROWS_PER_SHEET = 20
 LONGEST_NAME = 48
-COLUMNS = ("file", "status", "label", "best", "probability", "runner_up", "runner_up_probability")
+COLUMNS = (
+    *("file", "status", "label", "best", "probability"),
+    *("runner_up", "runner_up_probability", "note"),
+)
 
 Answered = tuple[Path, Picture, Answer]
 
@@ -34,13 +38,20 @@ def answer_files(
     writer = _writer(settings, files, recogniser)
     problems: list[str] = []
     shown: list[Explained] = []
+    sheets: list[Path] = []
+    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
     writer.begin()
     for file, picture, answer in _answers(files, recogniser, problems):
         writer.answer(_shown(file), picture.note, answer)
         if settings.explain:
             shown.append(_explained(file, picture, answer, recogniser))
+        if len(shown) == ROWS_PER_SHEET:
+            sheets.append(_draw(shown, folder / f"{stamp}_{len(sheets) + 1}.png"))
+            shown.clear()
+    if shown:
+        sheets.append(_draw(shown, folder / f"{stamp}_{len(sheets) + 1}.png"))
     writer.end()
-    for path in _draw(shown, folder):
+    for path in sheets:
         writer.say(f"what the network saw: {path}")
     return problems
 
@@ -144,7 +155,7 @@ class _Csv(_Writer):
         self._rows.writeheader()
 
     def answer(self, file: str, note: str, answer: Answer) -> None:
-        self._rows.writerow({"file": file, **record(answer)})
+        self._rows.writerow({"file": file, **record(answer), "note": note})
 
 
 @final
@@ -212,11 +223,7 @@ def _explained(file: Path, picture: Picture, answer: Answer, recogniser: Recogni
     )
 
 
-def _draw(shown: list[Explained], folder: Path) -> Iterator[Path]:
-    """Draw sheets of 20 rows each under a name that is not there yet."""
-    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
-    for number, start in enumerate(range(0, len(shown), ROWS_PER_SHEET), start=1):
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{stamp}_{number}.png"
-        save_picture(explained_sheet(shown[start : start + ROWS_PER_SHEET]), path)
-        yield path
+def _draw(rows: list[Explained], path: Path) -> Path:
+    make_folder(path.parent)
+    save_picture(explained_sheet(rows), path)
+    return path
