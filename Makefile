@@ -2,12 +2,14 @@
 PYTHON ?= python3
 MLRUNS ?= mlruns
 PORT ?= 5000
+SERVE_PORT ?= 5001
+EXPERIMENT ?= digits
 ARGS ?=
 RUN := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep explore test check format bench ui clean
+.PHONY: help setup train sweep compare explore app serve browser test faults check format bench ui clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,18 +28,37 @@ train: $(READY) ## train the default model on MNIST, tracked
 sweep: $(READY) ## search until validation accuracy 0.95 is reached, on all cores
 	$(RUN) -m src.sweep sweep=dnn executor=processes $(ARGS)
 
+compare: $(READY) ## say which model is better, and how sure that is
+	$(RUN) -m src.compare $(ARGS)
+
 explore: $(READY) ## look at the data before any model
 	$(RUN) -m src.explore $(ARGS)
 
 ui: $(READY) ## open the tracked runs in the MLflow UI
+	@$(RUN) -m src.ui "tracking.folder='$(MLRUNS)'" port=$(PORT)
+
+app: $(READY) ## open a page to draw a digit on
+	$(RUN) -m src.app $(ARGS)
+
+serve: $(READY) ## answer over HTTP with the champion, MLflow's own scoring server
 	@test -f $(MLRUNS)/mlflow.db || { echo "nothing tracked in $(MLRUNS) yet: make train first"; exit 2; }
-	@echo "the runs are at http://127.0.0.1:$(PORT)/#/experiments/1/runs (end with Ctrl-C)"
-	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
-	.venv/bin/mlflow ui --backend-store-uri sqlite:///$(abspath $(MLRUNS))/mlflow.db \
-	--host 127.0.0.1 --port $(PORT) --workers 1
+	@echo "the champion of $(EXPERIMENT) answers at http://127.0.0.1:$(SERVE_PORT)/invocations (end with Ctrl-C)"
+	@PATH="$(abspath .venv/bin):$$PATH" MLFLOW_DISABLE_TELEMETRY=true MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false \
+	MLFLOW_TRACKING_URI=sqlite:///$(abspath $(MLRUNS))/mlflow.db \
+	.venv/bin/mlflow models serve -m models:/$(EXPERIMENT)@champion --env-manager local \
+	--host 127.0.0.1 --port $(SERVE_PORT) --workers 1 \
+	|| { echo "if there is no champion yet, promote a run first"; exit 2; }
+
+browser: ## install Debian's Chromium for the tests of the page, where it is missing and may be
+	@command -v chromium >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] \
+	&& apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
+	|| echo "no Chromium here: the tests of the page will be left out (apt-get install chromium)"
 
 test: $(READY) ## run the tests (fast ones)
 	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
+
+faults: $(READY) ## kill, fill, lock and move things, hundreds of times (an hour)
+	FUZZ=long $(RUN) -m pytest tests/faults $(ARGS)
 
 check: $(READY) ## lint, format and types
 	.venv/bin/ruff check .

@@ -1,25 +1,21 @@
-"""From the command line to a checked plan: Hydra's entry, its mistakes explained, exit codes."""
+"""From the command line to a configuration, and what is wrong with either, in one line each."""
 
-import os
-import signal
-import sys
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from pathlib import Path
-from typing import Any, NoReturn, final
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from src.errors import ConfigError, TrainingFailed, UserError, nearest
-from src.interrupt import Interrupted
+from src.errors import ConfigError, nearest
 from src.plan import Plan, make_plan
+from src.settings import without_password
 
 GROUPS = ("data", "model", "regularization", "optimizer", "scheduler")
 """Groups whose chosen option is worth a name of its own in a run."""
@@ -27,77 +23,28 @@ GROUPS = ("data", "model", "regularization", "optimizer", "scheduler")
 CONF = Path(__file__).resolve().parent.parent / "conf"
 SWEEPS = CONF.parent / "sweeps"
 
-
-def run_verb(
-    task: Callable[[DictConfig], None],
-    *,
-    config_name: str,
-    check: Callable[[dict[str, Any]], object],
-) -> None:
-    """Let Hydra compose the configuration for `task`, and leave with the exit code it earned.
-
-    check: is given a resolved configuration, and raises ConfigError with all that is wrong in it.
-
-    0: done; 1: a run failed; 2: the user's mistake; 128 + signal number: interrupted. Of several
-    runs (`-m`) a failed one does not keep the others from running; a mistake or a signal does.
-    """
-    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through to us
-    failures: list[Exception] = []
-
-    def job(config: DictConfig) -> None:
-        try:
-            task(config)
-        except TrainingFailed as error:
-            failures.append(error)
-            _report(error, with_traceback=wants_traceback)
-        except Exception as error:
-            raise _Raised(error) from error
-
-    main = hydra.main(config_path=str(CONF), config_name=config_name, version_base="1.3")(job)
-    try:
-        _check_grid(sys.argv[1:], config_name=config_name, check=check)
-        main()
-    except Interrupted as stop:
-        _leave(stop)
-    except KeyboardInterrupt:  # before a training listens, or between two of them
-        _leave(Interrupted(signal.SIGINT))
-    except _Raised as raised:
-        mistaken = isinstance(raised.error, UserError)
-        _report(raised.error, with_traceback=wants_traceback or not mistaken)
-        sys.exit(2 if mistaken else 1)
-    except ConfigError as error:
-        sys.exit(report_mistake(error))
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
-        shown = explain(error, config_name=config_name, arguments=sys.argv[1:], check=check)
-        _report(shown, with_traceback=wants_traceback)
-        sys.exit(2)
-    sys.exit(1 if failures else 0)
+REFUSALS = (HydraException, OmegaConfBaseException, ValueError, AssertionError)
+"""What Hydra raises where it cannot make a configuration of a command line."""
 
 
-def _leave(stop: Interrupted) -> NoReturn:
-    print(stop, file=sys.stderr)
-    sys.exit(128 + stop.signum)
+def is_grid(arguments: list[str]) -> bool:
+    return bool({"-m", "--multirun"} & set(arguments))
 
 
-@final
-class _Raised(BaseException):
-    """Carries what a verb raised past Hydra, which would print it in its own way."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
-
-
-def _check_grid(
+def check_grid(
     arguments: list[str], *, config_name: str, check: Callable[[dict[str, Any]], object]
 ) -> None:
     """Check every run of a grid (`-m`) before the first one starts."""
-    if not {"-m", "--multirun"} & set(arguments):
+    if not is_grid(arguments):
         return
     overrides, problems = _read(arguments)
     choices_of_each = [
         [f"{o.get_key_element()}={value}" for value in _values(o)] for o in overrides
+    ]
+    problems += [
+        f"`{override.input_line}`: there is nothing of that kind to run"
+        for override, choices in zip(overrides, choices_of_each, strict=True)
+        if not choices
     ]
     for run in product(*choices_of_each):
         try:
@@ -106,19 +53,6 @@ def _check_grid(
             problems.extend(error.problems)
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
-
-
-def report_mistake(error: UserError) -> int:
-    """Print the mistake and return the exit code it earns."""
-    _report(error, with_traceback=False)
-    return 2
-
-
-def _report(error: Exception, *, with_traceback: bool) -> None:
-    if with_traceback:
-        traceback.print_exception(error)
-    for line in str(error).splitlines():
-        print(f"error: {line}", file=sys.stderr)
 
 
 def plan_from(config: DictConfig) -> Plan:
@@ -159,6 +93,20 @@ def task_overrides() -> list[str]:
     return list(HydraConfig.get().overrides.task)
 
 
+def quote_model(arguments: list[str]) -> list[str]:
+    """Make `model=RUN_ID` what Hydra understands where conf/model/ has options of that name.
+
+    The id stays as it was typed, even where it could be read as a number.
+    """
+    quoted = []
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if key in {"model", "model.run"} and value and "'" not in value:
+            argument = f"model.run={value}" if value == "null" else f"model.run='{value}'"
+        quoted.append(argument)
+    return quoted
+
+
 def explain(
     error: Exception,
     *,
@@ -174,7 +122,7 @@ def explain(
     groups = {"sweep", *(str(p.relative_to(CONF)) for p in CONF.rglob("*") if p.is_dir())}
     good: list[str] = []
     for override in overrides:
-        if override.is_sweep_override() and not {"-m", "--multirun"} & set(arguments):
+        if override.is_sweep_override() and not is_grid(arguments):
             problems.append(f"`{override.input_line}`: several values are run one by one with -m")
         if override.key_or_group in groups:
             wrong = list(_wrong_options(override))
@@ -208,7 +156,8 @@ def _read(arguments: list[str]) -> tuple[list[Override], list[str]]:
         if override is not None and override.key_or_group:
             overrides.append(override)
         else:
-            problems.append(f"cannot read `{text}`; write key=value, and quote it for the shell")
+            said = without_password(text)
+            problems.append(f"cannot read `{said}`; write key=value, and quote it for the shell")
     return overrides, problems
 
 
@@ -231,8 +180,7 @@ def _one_line(error: Exception) -> str:
 
 def _wrong_options(override: Override) -> Iterable[str]:
     group = override.key_or_group
-    folder = SWEEPS if group == "sweep" else CONF / group
-    options = sorted(p.stem for p in folder.glob("*.yaml"))
+    options = _options(group)
     if override.is_add():
         yield f"`{override.input_line}`: the group is there already; leave out the +"
     for value in _values(override):
@@ -241,9 +189,17 @@ def _wrong_options(override: Override) -> Iterable[str]:
             yield f"`{group}`={value}: there is no such option{hint}"
 
 
+def _options(group: str) -> list[str]:
+    folder = SWEEPS if group == "sweep" else CONF / group
+    return sorted(p.stem for p in folder.glob("*.yaml"))
+
+
 def _values(override: Override) -> Iterable[str]:
     if not override.is_sweep_override():
         return [str(override.get_value_element_as_str())]
+    value = override.value()
+    if isinstance(value, Glob):
+        return value.filter(_options(override.key_or_group))
     return override.sweep_string_iterator() if override.is_discrete_sweep() else []
 
 
@@ -251,13 +207,20 @@ def _composed(config_name: str, overrides: list[str]) -> dict[str, Any]:
     """Return what Hydra makes of the overrides; of none of them where it refuses one."""
     try:
         return resolved(_compose(config_name, overrides))
-    except (HydraException, OmegaConfBaseException, ConfigError):
+    except (*REFUSALS, ConfigError):
         return resolved(_compose(config_name, []))
 
 
 def _compose(config_name: str, overrides: Iterable[str]) -> DictConfig:
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         return hydra.compose(config_name, overrides=list(overrides))
+
+
+def _own_values(config_name: str) -> set[str]:
+    """Return the keys of a primary configuration that it does not fill from a group."""
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = hydra.compose(config_name, return_hydra_config=True)
+    return {str(key) for key in config} - set(config.hydra.runtime.choices)
 
 
 def _dotted(node: object, prefix: str = "") -> Iterable[str]:

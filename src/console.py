@@ -14,6 +14,8 @@ from src.plan import Plan
 from src.settings import Tracking, without_password
 
 if TYPE_CHECKING:
+    from src.reproduce import Reproduction
+    from src.tracking.reading import StoredRun
     from src.training import Result
 
 
@@ -140,17 +142,33 @@ def print_result(result: "Result", plan: Plan) -> None:
         print(f"\nlook at it with: {ui_command(plan.tracking)}")
 
 
+def print_reproduction(reproduction: "Reproduction", old: "StoredRun") -> None:
+    """Print whether a run came out the same, what differs, and why it may."""
+    print(f"\n{reproduction.verdict}: compared with run {old.id} ({old.name})")
+    for line in reproduction.differences:
+        print(f"  {line}")
+    if reproduction.causes:
+        print("what may be why:")
+    for line in reproduction.causes:
+        print(f"  {line}")
+
+
 def print_way_on(started: Sequence[str], plan: Plan) -> None:
     """Print how to go on with a training that was stopped, where it can be."""
     for run_id in started:
         if (plan.tracking.folder / "runs" / run_id / "last.ckpt").exists():
-            default = Tracking()
-            elsewhere = [
-                f" tracking.{key}={without_password(str(value))}"
-                for key, value in plan.tracking.model_dump().items()
-                if value != getattr(default, key)
-            ]
-            print(f"\ngo on with: python -m src.train resume={run_id}{''.join(elsewhere)}")
+            elsewhere = tracking_overrides(plan.tracking)
+            print(f"\ngo on with: python -m src.train resume={run_id}{elsewhere}")
+
+
+def tracking_overrides(tracking: Tracking) -> str:
+    """Return what a command needs to find this store, empty for the default one."""
+    default = Tracking()
+    return "".join(
+        f" tracking.{key}={without_password(str(value))}"
+        for key, value in tracking.model_dump().items()
+        if value != getattr(default, key)
+    )
 
 
 def ui_command(tracking: Tracking) -> str:

@@ -1,11 +1,14 @@
 """A training in the words of its run: parameters, data, tags."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from src.data.source import Dataset
 from src.plan import Plan
 from src.tracking.runs import DataDescription
+
+if TYPE_CHECKING:
+    from src.evaluation import Score
 
 
 def describe_params(plan: Plan) -> dict[str, object]:
@@ -23,7 +26,8 @@ def lasting_part(config: Mapping[str, Any]) -> dict[str, Any]:
 
     The address of a store may hold a password.
     """
-    return {key: value for key, value in config.items() if key not in {"tracking", "resume"}}
+    passing = {"tracking", "resume", "reproduce"}
+    return {key: value for key, value in config.items() if key not in passing}
 
 
 def describe_data(plan: Plan, dataset: Dataset) -> DataDescription:
@@ -57,4 +61,22 @@ def describe_images(plan: Plan, dataset: Dataset) -> str:
         f"**{plan.choices['data']}**: {len(dataset.train):,} images to train, "
         f"{len(dataset.validation):,} to validate, {shape} pixels, "
         f"{len(dataset.class_names)} classes."
+    )
+
+
+def describe_result(validation: "Score", test: "Score | None", *, best_epoch: int) -> str:
+    """Return what a training reached as a table in Markdown, and where its pictures are."""
+    rows = [
+        f"| {name} | {s.accuracy:.4f} | {s.low:.4f} to {s.high:.4f} | {s.log_loss:.4f} |"
+        for name, s in (("validation", validation), ("test", test))
+        if s is not None
+    ]
+    return "\n".join(
+        [
+            f"| epoch {best_epoch}, the best | accuracy | 95 % interval | log loss |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            "Pictures: Artifacts, `figures/`. The same names on every run.",
+        ]
     )

@@ -1,7 +1,19 @@
 """The mistakes of a user, as one tree of exceptions."""
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+DISK_TROUBLE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+}
+"""Ways in which a disk takes no more: full, quota, size limit, read-only, forbidden, broken."""
 
 
 class UserError(Exception):
@@ -13,8 +25,8 @@ class UserError(Exception):
     def __init__(self, *problems: str) -> None:
         if not problems:
             raise ValueError("a UserError needs at least one problem")
-        super().__init__("\n".join(problems))
-        self.problems = problems
+        self.problems = tuple(" ".join(problem.splitlines()) for problem in problems)
+        super().__init__("\n".join(self.problems))
 
 
 class ConfigError(UserError):
@@ -29,8 +41,45 @@ class TrackingError(UserError):
     """The tracking store cannot be used as configured."""
 
 
-class TrainingFailed(Exception):
-    """A training that started and could not go on; exit code 1."""
+class StoreAway(TrackingError):
+    """The server of the tracking store does not answer; it may be back later."""
+
+
+class Unsuccessful(Exception):
+    """What was asked for was tried, and did not come about; exit code 1."""
+
+
+class TrainingFailed(Unsuccessful):
+    """A training that started and could not go on."""
+
+
+class NotPromoted(Unsuccessful):
+    """A run that does not beat the champion."""
+
+
+class NotReproduced(Unsuccessful):
+    """A run that came out different when it was trained again."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, its kind where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def disk_trouble(error: BaseException) -> str | None:
+    """Return in one line that a file could not be written, None where that is not what happened."""
+    at: BaseException | None = error
+    while at is not None and not (isinstance(at, OSError) and at.errno in DISK_TROUBLE):
+        at = at.__cause__ or at.__context__
+    if at is None:
+        return None
+    assert isinstance(at, OSError)
+    file = at.filename2 or at.filename
+    place = f"{file}: " if file else ""
+    return (
+        f"{place}{at.strerror}; make room, or choose a folder you may write to "
+        "(tracking.folder=FOLDER); what was finished before is kept"
+    )
 
 
 def nearest(name: str, candidates: Iterable[str], *, within: str | None = None) -> str:

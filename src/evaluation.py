@@ -11,10 +11,10 @@ import torch
 
 from src import statistics
 from src.artifacts import WeightPictures, log_series, write_files, write_predictions
-from src.data.module import scale
 from src.data.source import Dataset, LabelledImages, digest
 from src.fit import Fit
 from src.models.predictor import Predictor
+from src.models.probabilities import scale
 from src.tracking.run import Run
 
 EXAMPLE_ROWS = 2
@@ -97,14 +97,14 @@ def log_model(predictor: Predictor, images: LabelledImages, run: Run) -> None:
 def evaluate_test(predictor: Predictor, test: LabelledImages, run: Run) -> Score:
     """Score a trained model on the test images; the look is counted on the run."""
     run.count_test_look()
+    run.set_tags({"digest.test": digest(test)})
     probabilities = predictor.predict(test.pixels)
     score = _score(probabilities, test)
-    run.set_tags({"digest.test": digest(test)})
-    run.log_metrics(score.metrics("test"))
     if run.tracked:
         with tempfile.TemporaryDirectory() as draft:
             write_predictions(Path(draft), "test", probabilities, test, predictor.class_names)
             run.log_files(Path(draft))
+    run.log_metrics(score.metrics("test"))  # last: who has them, has the predictions
     return score
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from omegaconf import DictConfig
 
-from src.config import choices, resolved, run_verb
+from src.config import choices, resolved
 from src.data.source import Dataset, DataSource, LabelledImages
+from src.entry import run_verb
 from src.errors import ConfigError
 from src.plan import Check, Component
 from src.settings import Explore

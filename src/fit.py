@@ -20,6 +20,7 @@ from src.data.module import InMemoryData, derived_seed
 from src.data.source import Dataset
 from src.errors import ConfigError, TrainingFailed
 from src.machine import available_cores
+from src.models.checkpoints import WholeCheckpoints, read_checkpoint
 from src.models.classifier import Classifier
 from src.models.predictor import Predictor
 from src.plan import Plan
@@ -154,6 +155,7 @@ def fit(
         devices=1,
         max_epochs=_last_epoch(plan, last),
         callbacks=callbacks,
+        plugins=[WholeCheckpoints()],
         default_root_dir=folder,
         deterministic="warn" if torch.cuda.is_available() else None,
         logger=False,
@@ -177,7 +179,7 @@ def fit(
             check_stop()
             raise
     checkpoint = Path(best.best_model_path)
-    stored = torch.load(checkpoint, weights_only=True)
+    stored = read_checkpoint(checkpoint)
     classifier.load_state_dict(stored["state_dict"])
     best_epoch = len(stored["progress"]["history"])
     weights = _kept(folder / "weights")
@@ -187,7 +189,10 @@ def fit(
     return Fit(
         classifier=classifier,
         predictor=Predictor(
-            classifier.model, loss=classifier.loss, class_names=dataset.class_names
+            classifier.model,
+            loss=classifier.loss,
+            class_names=dataset.class_names,
+            image_shape=dataset.train.pixels.shape[1:],
         ),
         parameters=sum(p.numel() for p in classifier.model.parameters()),
         best_epoch=best_epoch,
@@ -203,7 +208,7 @@ def _last_epoch(plan: Plan, checkpoint: Path) -> int:
     patience = plan.regularization.patience
     if patience is None or not checkpoint.exists():
         return plan.trainer.max_epochs
-    history = torch.load(checkpoint, weights_only=True, map_location="cpu")["progress"]["history"]
+    history = read_checkpoint(checkpoint)["progress"]["history"]
     accuracies = [epoch["val_accuracy"] for epoch in history]
     waited = len(accuracies) - 1 - accuracies.index(max(accuracies))
     return len(accuracies) if waited >= patience else plan.trainer.max_epochs

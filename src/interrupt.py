@@ -1,11 +1,15 @@
-"""A person's or a scheduler's wish to stop, heard between two minibatches."""
+"""A person's, a scheduler's or a closed terminal's wish to stop, heard between two minibatches."""
 
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from types import FrameType
 from typing import final
+
+SAME_WITHIN_S = 0.02
+"""A signal that comes again so soon is the same wish: `timeout` signals a process and its group."""
 
 
 class Halted(BaseException):
@@ -17,7 +21,7 @@ class Halted(BaseException):
 
 @final
 class Interrupted(Halted):
-    """SIGINT or SIGTERM asked the program to end; `signum` says which."""
+    """SIGINT, SIGTERM or SIGHUP asked the program to end; `signum` says which."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name}")
@@ -30,6 +34,8 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._signum: int | None = None
+        self._heard = 0.0
+        self._screens = [output for output in (1, 2) if os.isatty(output)]
 
     @property
     def interrupted(self) -> Interrupted | None:
@@ -43,15 +49,26 @@ class StopRequest:
 
     def _receive(self, signum: int, frame: FrameType | None) -> None:
         if self._signum is not None:
-            os._exit(128 + signum)  # asked twice: leave at once
-        self._signum = signum
+            if signum != signal.SIGHUP and monotonic() - self._heard > SAME_WITHIN_S:
+                os._exit(128 + signum)  # asked twice: leave at once
+            return
+        self._signum, self._heard = signum, monotonic()
+        if signum == signal.SIGHUP:  # no more screen; a word to it would be an error
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for screen in self._screens:
+                os.dup2(nowhere, screen)
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """While inside, the first SIGINT or SIGTERM sets the request, the second ends the process."""
+    """While inside, the first SIGINT, SIGTERM or SIGHUP sets the request, the second ends at once.
+
+    Where SIGHUP is ignored, as under nohup, it stays so.
+    """
     request = StopRequest()
-    signums = (signal.SIGINT, signal.SIGTERM)
+    signums = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signums.append(signal.SIGHUP)  # the terminal was closed, or a connection broke
     before = {signum: signal.signal(signum, request._receive) for signum in signums}
     try:
         yield request

@@ -48,9 +48,14 @@ class Component:
     arguments: dict[str, Any]
 
     def build(self, **provided: Any) -> Any:
-        """Call the constructor; raises ConfigError where it refuses its arguments."""
+        """Call the constructor.
+
+        Raises ConfigError where it refuses its arguments or is none that may be named, as in a
+        checkpoint from elsewhere.
+        """
+        constructor = _allowed(f"{self.kind}._target_", self.target)
         try:
-            return resolve_name(self.target)(**provided, **self.arguments)
+            return constructor(**provided, **self.arguments)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"`{self.kind}` ({self.target}): {error}") from error
 
@@ -129,6 +134,7 @@ class _TopLevel(BaseModel):
     seed: Seed = 1
     name: str | None = None
     resume: str | None = None
+    reproduce: str | None = None
 
 
 class _Loss(BaseModel):
@@ -184,19 +190,31 @@ def _cross_checks(regularization: Regularization, trainer: Trainer) -> Iterable[
 
 
 def _constructor(kind: str, target: Any, problems: list[str]) -> Callable | None:
-    key = f"{kind}._target_"
-    if not isinstance(target, str) or not target.startswith(ALLOWED_TARGETS):
-        allowed = ", ".join(f"{prefix}*" for prefix in ALLOWED_TARGETS)
-        problems.append(f"`{key}`={target!r}: may only name one of {allowed}")
+    try:
+        return _allowed(f"{kind}._target_", target)
+    except ConfigError as error:
+        problems.extend(error.problems)
         return None
+
+
+def _allowed(key: str, target: Any) -> Callable:
+    """Return what the target names.
+
+    Raises ConfigError where its own home is not on the list either: `src.entry.os.system` is
+    found by way of a module that imports it, and belongs to another.
+    """
+    allowed = ", ".join(f"{prefix}*" for prefix in ALLOWED_TARGETS)
+    refusal = f"`{key}`={target!r}: may only name one of {allowed}"
+    if not isinstance(target, str) or not target.startswith(ALLOWED_TARGETS):
+        raise ConfigError(refusal)
     try:
         found = resolve_name(target)
-    except (ImportError, AttributeError, ValueError):
-        problems.append(f"`{key}`={target!r}: there is no such function or class")
-        return None
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"`{key}`={target!r}: there is no such function or class") from error
     if not callable(found):
-        problems.append(f"`{key}`={target!r}: is not a function or class")
-        return None
+        raise ConfigError(f"`{key}`={target!r}: is not a function or class")
+    if not str(getattr(found, "__module__", "")).startswith(ALLOWED_TARGETS):
+        raise ConfigError(refusal)
     return found
 
 

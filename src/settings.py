@@ -1,8 +1,10 @@
 """Groups of values that belong to the program itself, with their ranges."""
 
+import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, final
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -73,9 +75,56 @@ class Explore(_Settings):
     folder: Path = Path("mlruns/explore")
 
 
+def take_credentials(uri: str) -> str:
+    """Return the address of a server without user and password, which go where MLflow looks.
+
+    That is its environment variables; nothing that is printed, logged or kept can then hold them.
+    Text around the address, and anything that is none, is left as it is.
+    """
+    found = re.fullmatch(r"(.*https?://)(.*)@(.*)", uri, flags=re.DOTALL)
+    if found is None:
+        return uri
+    user, _, password = found[2].partition(":")
+    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(user)
+    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(password)
+    return found[1] + found[3]
+
+
+@final
+class Asked(_Settings):
+    """Which tracked model: the run with this id; None: the champion, else the newest."""
+
+    run: str | None = None
+
+
+@final
+class Predict(_Settings):
+    """What to do with the pictures, and how to say it.
+
+    threshold: the least probability of an answer; None: chosen on the validation images. export:
+    the ONNX file to write.
+    """
+
+    format: Literal["table", "json", "csv"] = "table"
+    explain: Flag = False
+    threshold: Probability | None = None
+    export: Path | None = None
+
+
+@final
+class App(_Settings):
+    """Where the page is served; port None: the first free one from 7860."""
+
+    port: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = None
+    open_browser: Flag = False
+
+
 def without_password(uri: str) -> str:
-    """Return the address without user name and password."""
-    parts = urlsplit(uri)
-    if "@" not in parts.netloc:
-        return uri  # urlsplit would take slashes from sqlite:////path
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    """Return the address without user name, password, and what follows a question mark.
+
+    A password may hold any sign, a slash or another @ too: all up to the last @ is left out.
+    """
+    scheme, separator, rest = uri.partition("://")
+    if scheme == "sqlite" or not separator:
+        return uri
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"

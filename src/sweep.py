@@ -10,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from src.config import SWEEPS, report_mistake, resolved, run_verb, task_overrides
+from src.config import SWEEPS, resolved, task_overrides
+from src.entry import report_mistake, run_verb
 from src.errors import ConfigError, TrainingFailed
 from src.interrupt import stop_on_signals
 from src.plan import make_plan
@@ -20,10 +21,13 @@ from src.search.grammar import split_ranges
 def sweep_command(config: DictConfig, *, ranges: dict[str, Any]) -> None:
     """Check the search, run it, print the verdict and where to look."""
     # loaded only now, so that a mistake on the command line is answered at once
-    from src.search.request import make_request
+    from src.search.request import check_sweep, make_request
     from src.search.screen import SweepScreen, print_outcome
     from src.search.session import run_session
 
+    if check_sweep(resolved(config))[0].doctor:
+        consult_doctor(config)
+        return
     request = make_request(
         resolved(config),
         sweep=HydraConfig.get().runtime.choices.get("sweep"),
@@ -39,6 +43,21 @@ def sweep_command(config: DictConfig, *, ranges: dict[str, Any]) -> None:
     stop.check()
     if outcome.best is None:
         raise TrainingFailed(f"sweep {outcome.name}: no trial was finished; {outcome.stop_reason}")
+
+
+def consult_doctor(config: DictConfig) -> None:
+    """Mend what crashes have left in journal and store; TrainingFailed where that is not enough."""
+    from src.search.composer import PLAN_KEYS
+    from src.search.doctor import reconcile
+
+    plan = {key: value for key, value in resolved(config).items() if key in PLAN_KEYS}
+    mended, wrong = reconcile(make_plan(plan, choices={}).tracking)
+    for line in [*mended, *wrong]:
+        print(line)
+    if wrong:
+        raise TrainingFailed(f"{len(wrong)} things are wrong and cannot be mended")
+    print(f"{len(mended)} things were mended" if mended else "all is well")
+    print("Optuna's journal and MLflow's store agree")
 
 
 def check(config: dict[str, Any]) -> None:

@@ -1,18 +1,32 @@
 """`python -m src.train`: train one model, tracked."""
 
+from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from src.config import plan_from, run_verb, task_overrides
+from src.config import plan_from, task_overrides
+from src.entry import run_verb
 from src.errors import ConfigError
 from src.interrupt import Halted, stop_on_signals
 from src.plan import Plan, make_plan
 
+if TYPE_CHECKING:
+    from src.training import Result
+
 
 def train_command(config: DictConfig) -> None:
     """Check the configuration, train, print the result and where to look."""
+    if config.reproduce is not None:
+        reproduce_command(config)
+        return
     plan = resumed_plan(config) if config.resume else plan_from(config)
+    run_plan(plan, look_at_test=True)
+
+
+def run_plan(plan: Plan, *, look_at_test: bool, tags: Mapping[str, str] | None = None) -> "Result":
+    """Train the plan until its end or a signal, and print the result or the way on."""
     dataset = plan.data.build().load()
     # loaded only now, so that a mistake in the configuration or the data is answered at once
     from src.console import epoch_reporter, print_result, print_way_on
@@ -25,14 +39,16 @@ def train_command(config: DictConfig) -> None:
                 plan,
                 reporter=epoch_reporter(plan),
                 check_stop=stop.check,
-                look_at_test=True,
+                look_at_test=look_at_test,
                 dataset=dataset,
                 on_start=started.append,
+                tags=tags or {},
             )
     except Halted:
         print_way_on(started, plan)
         raise
     print_result(result, plan)
+    return result
 
 
 def resumed_plan(config: DictConfig) -> Plan:
@@ -42,23 +58,46 @@ def resumed_plan(config: DictConfig) -> Plan:
     """
     from src.tracking.runs import find_interrupted
 
-    others = [o for o in task_overrides() if not o.startswith(("resume=", "tracking"))]
-    if others:
-        raise ConfigError(
-            f"`{others[0]}`: cannot be changed, resume={config.resume} goes on with the "
-            "configuration of that run; leave it out, or start a new run"
-        )
-    now = plan_from(config)
-    tracking = now.tracking
-    if not tracking.enabled:
-        raise ConfigError(
-            f"`tracking`=off: cannot be, resume={config.resume} goes on with a tracked run"
-        )
-    asked = next(o.removeprefix("resume=") for o in task_overrides() if o.startswith("resume="))
-    run_id, stored = find_interrupted(tracking.folder, asked)  # as typed: 12e4 is no number here
+    asked, now = as_asked("resume", "goes on with", config)
+    run_id, stored = find_interrupted(now.tracking, asked)  # as typed: 12e4 is no number here
     choices = stored.pop("choices")
     stored |= {"resume": run_id, "tracking": now.config["tracking"]}
     return make_plan(stored, choices=choices)
+
+
+def reproduce_command(config: DictConfig) -> None:
+    """Train a finished run again as it was, and say whether it came out the same."""
+    asked, now = as_asked("reproduce", "repeats", config)
+    from src.console import print_reproduction
+    from src.reproduce import compare_runs, plan_again
+    from src.tracking.reading import StoredRuns
+    from src.tracking.runs import finished_run
+
+    stored = StoredRuns(now.tracking)
+    plan, old = plan_again(stored, asked, now.tracking)
+    result = run_plan(plan, look_at_test=old.tested, tags={"reproduces": old.id})
+    reproduction = compare_runs(stored, old, stored.again(result.run_id))
+    finished_run(now.tracking, result.run_id).set_tags(reproduction.tags)
+    print_reproduction(reproduction, old)
+    reproduction.expect_same()
+
+
+def as_asked(key: str, does: str, config: DictConfig) -> tuple[str, Plan]:
+    """Return the run that `key` names, as typed: 12e4 is no number here; and what else is asked.
+
+    Raises ConfigError where the command line says more than where the store is.
+    """
+    others = [o for o in task_overrides() if not o.startswith((f"{key}=", "tracking"))]
+    if others:
+        raise ConfigError(
+            f"`{others[0]}`: cannot be changed, {key}={config[key]} {does} the "
+            "configuration of that run; leave it out, or start a new run"
+        )
+    now = plan_from(config)
+    if not now.tracking.enabled:
+        raise ConfigError(f"`tracking`=off: cannot be, {key}={config[key]} {does} a tracked run")
+    typed = next(o.removeprefix(f"{key}=") for o in task_overrides() if o.startswith(f"{key}="))
+    return typed.strip("'\""), now
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter, sleep
 from types import MappingProxyType
 from typing import final
 
@@ -18,9 +18,10 @@ from src.description import (
     describe_data,
     describe_images,
     describe_params,
+    describe_result,
     lasting_part,
 )
-from src.errors import TrainingFailed
+from src.errors import StoreAway, TrainingFailed, disk_trouble, first_line
 from src.evaluation import Score, evaluate, evaluate_test, log_model
 from src.fit import build_classifier, check_accelerator, fit
 from src.interrupt import Halted
@@ -29,6 +30,9 @@ from src.plan import Plan
 from src.tracking.environment import describe_environment
 from src.tracking.run import Run
 from src.tracking.runs import finished_run, reopen_run, start_run
+
+TRIAL_WAITS_S = 120.0
+"""How long a trial waits for a server that is away, before it fails."""
 
 
 @final
@@ -80,7 +84,7 @@ def train(
         run.log_metrics(metrics, step=epoch)
         after_epoch(epoch, metrics)
 
-    with _tracked(plan, dataset, parent=parent, tags=tags) as run:
+    with _tracked(plan, dataset, parent=parent, tags=tags, check_stop=check_stop) as run:
         on_start(run.id)
         done = fit(
             classifier,
@@ -97,6 +101,8 @@ def train(
         test = evaluate_test(done.predictor, source.load_test(), run) if look_at_test else None
         wall_seconds = perf_counter() - began
         run.log_metrics({"seconds/training": done.seconds, "seconds/wall": wall_seconds})
+        said = describe_result(validation, test, best_epoch=done.best_epoch)
+        run.set_tags({"mlflow.note.content": f"{_heading(plan, dataset)}\n\n{said}"})
     return Result(
         run_id=run.id,
         tracked=run.tracked,
@@ -123,13 +129,21 @@ def examine(plan: Plan, run_id: str, *, dataset: Dataset) -> Score:
 
 @contextmanager
 def _tracked(
-    plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[str, str]
+    plan: Plan,
+    dataset: Dataset,
+    *,
+    parent: str | None,
+    tags: Mapping[str, str],
+    check_stop: Callable[[], None],
 ) -> Iterator[Run]:
     """Hold a run open, and end it with the status that the work inside earned."""
-    if plan.resume:
-        run = reopen_run(plan.tracking, plan.resume, split_digest=dataset.split_digest)
-    else:
-        run = _start(plan, dataset, parent=parent, tags=tags)
+
+    def start() -> Run:
+        if plan.resume:
+            return reopen_run(plan.tracking, plan.resume, split_digest=dataset.split_digest)
+        return _start(plan, dataset, parent=parent, tags=tags)
+
+    run = start() if parent is None else _patiently(start, check_stop)
     try:
         yield run
     except BaseException as error:
@@ -138,19 +152,38 @@ def _tracked(
     run.finish("FINISHED")
 
 
+def _patiently(start: Callable[[], Run], check_stop: Callable[[], None]) -> Run:
+    """Wait for a server that is away when a trial begins, where nobody sits who would rather know.
+
+    Raises StoreAway when it has not come back in time.
+    """
+    end = monotonic() + TRIAL_WAITS_S
+    while True:
+        try:
+            return start()
+        except StoreAway:
+            if monotonic() > end:
+                raise
+        check_stop()
+        sleep(1.0)
+
+
 def _end_early(run: Run, error: BaseException, *, resumable: bool) -> None:
     """End a run that did not finish; what keeps it from ending must not hide why it did not."""
     halted = isinstance(error, Halted | KeyboardInterrupt)
+    trouble = None if halted else disk_trouble(error)
     try:
-        if not halted:
+        if not halted and not trouble:
             run.log_text("".join(traceback.format_exception(error)), "traceback.txt")
         run.finish(
             "KILLED" if halted else "FAILED",
-            reason=str(error) or repr(error),
+            reason=trouble or str(error) or repr(error),
             resumable=resumable and not isinstance(error, TrainingFailed),
         )
     except Exception as second:  # noqa: BLE001
-        print(f"run {run.id} could not be ended in the store: {second}", file=sys.stderr)
+        why = first_line(second)
+        print(f"run {run.id}: still RUNNING in the store ({why})", file=sys.stderr)
+        print("the next start of any command ends it there", file=sys.stderr)
 
 
 def _start(plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[str, str]) -> Run:
@@ -162,7 +195,7 @@ def _start(plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[st
         tags={
             "model": choices["model"],
             "mlflow.source.name": "src.train",
-            "mlflow.note.content": f"**{choices['model']}** on {describe_images(plan, dataset)}",
+            "mlflow.note.content": _heading(plan, dataset),
             **({"mlflow.parentRunId": parent} if parent else {}),
             **data_tags(plan, dataset),
             **describe_environment(),
@@ -171,3 +204,7 @@ def _start(plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[st
         data=describe_data(plan, dataset),
         config={"choices": choices, **lasting_part(plan.config)},
     )
+
+
+def _heading(plan: Plan, dataset: Dataset) -> str:
+    return f"**{plan.choices['model']}** on {describe_images(plan, dataset)}"

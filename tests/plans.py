@@ -4,9 +4,8 @@ from functools import partial
 
 import hydra
 from omegaconf import open_dict
-from omegaconf.errors import OmegaConfBaseException
 
-from src.config import CONF, GROUPS, explain, resolved
+from src.config import CONF, GROUPS, REFUSALS, explain, resolved
 from src.data.source import Dataset
 from src.errors import ConfigError
 from src.plan import Plan, make_plan
@@ -31,7 +30,7 @@ def problems_of(*overrides: str) -> tuple[str, ...]:
         plan_of(*overrides)
     except ConfigError as error:
         return error.problems
-    except (hydra.errors.HydraException, OmegaConfBaseException, ValueError) as error:
+    except REFUSALS as error:
         check = partial(make_plan, choices={})
         explained = explain(error, config_name="train", arguments=list(overrides), check=check)
         return explained.problems

@@ -112,7 +112,9 @@ class Sweep:
         """The run of the whole sweep; others may only be cut off before they were known."""
         run_id = self.study.user_attrs["parent"]
         for run in self.store.runs():
-            if run.data.tags.get("sweep") == self.name and run.info.run_id != run_id:
+            tags = run.data.tags
+            a_parent = tags.get("sweep") == self.name and "mlflow.parentRunId" not in tags
+            if a_parent and run.info.run_id != run_id:
                 assert run.info.status == "KILLED"
         return self.store.client.get_run(run_id)
 
@@ -156,8 +158,8 @@ class Sweep:
             assert run.info.run_name == f"{self.name} {number:03}"
             if number not in stopped or "run_id" in trial.user_attrs:
                 assert trial.user_attrs["run_id"] == run.info.run_id
-            for key, value in trial.user_attrs["assignment"].items():
-                assert run.data.params[key] == str(value), (number, key)
+                for key, value in trial.user_attrs["assignment"].items():
+                    assert run.data.params[key] == str(value), (number, key)
             self._compare_numbers(trial, run)
 
     def _compare_numbers(self, trial: FrozenTrial, run) -> None:

@@ -160,7 +160,7 @@ def test_a_mistake_shows_a_traceback_only_when_asked(tmp_path, monkeypatch):
 VERB = """
 import os, sys
 from functools import partial
-from src.config import run_verb
+from src.entry import run_verb
 from src.errors import TrainingFailed
 from src.plan import make_plan
 
@@ -218,7 +218,7 @@ def test_what_shows_only_later_is_still_told_before_training_and_leaves_nothing(
     script = f"""
 import os, sys
 from functools import partial
-from src.config import run_verb
+from src.entry import run_verb
 from src.plan import make_plan
 from src.train import train_command
 

@@ -136,7 +136,7 @@ def test_the_kept_configuration_gives_the_same_plan_again(finished):
     kept = yaml.safe_load((finished.artifacts / "config.yaml").read_text())
     plan = plan_of(*TRAINING)
     assert kept.pop("choices") == plan.choices
-    of_the_call = {"resume", "tracking"}  # the store's address may hold a password
+    of_the_call = {"resume", "reproduce", "tracking"}  # the store's address may hold a password
     assert kept == {k: v for k, v in plan.config.items() if k not in of_the_call}
 
 

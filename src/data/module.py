@@ -97,11 +97,6 @@ def to_tensors(images: LabelledImages) -> tuple[Tensor, ...]:
     return torch.from_numpy(images.pixels), torch.from_numpy(images.labels)
 
 
-def scale(pixels: Tensor) -> Tensor:
-    """Map grey values uint8 0..255 to float32 in [0, 1]."""
-    return pixels.to(torch.float32).mul_(1 / 255)
-
-
 def derived_seed(purpose: str, *parts: int) -> int:
     """Return a seed of 32 bits, all that torch's generator uses, for one purpose of its own."""
     text = ":".join([purpose, *map(str, parts)])

@@ -10,29 +10,17 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from src.figures.canvas import (
-    blank,
-    colour_bar,
-    colour_bar_width,
-    save_picture,
-    text_width,
-    trimmed,
-    write,
-    write_upwards,
-)
+from src.figures.canvas import blank, save_picture, text_width, write
+from src.figures.matrix import MARGIN, MOST_NUMBERED_CLASSES, cell_size, matrix_panel
 from src.figures.style import MUTED, colour_table
 
-MOST_NUMBERED_CLASSES = 15
-LABEL_SIZE = 11
-LONGEST_LABEL = 130
 RIGHT = np.array((228, 228, 228), dtype=np.uint8)
 NO_IMAGES = np.array((250, 246, 228), dtype=np.uint8)
 # The error scale ends at the first of these shares of a row that no error exceeds: few different
 # scales, so that the pictures of several runs compare.
 SHARE_SCALES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-MARGIN = 12
 
 
 def draw_confusion_matrix(
@@ -44,21 +32,23 @@ def draw_confusion_matrix(
     classes the cells carry numbers.
     """
     shares = row_shares(counts)
-    cell = _cell_size(len(counts), smallest=12)
+    cell = cell_size(len(counts), smallest=12)
     top_count = max(1, int(_errors_only(counts).max()))
     top_share = _share_scale(shares)
-    left = _panel(
+    left = matrix_panel(
         _cells(counts, counts, full_at=top_count),
         class_names,
+        colours=_error_colours(),
         cell=cell,
         numbers=_count_texts(counts),
         dark=_errors_only(counts) > 0.6 * top_count,
         caption="number of images",
         scale=("errors: 1", f"{top_count:,} images"),
     )
-    right = _panel(
+    right = matrix_panel(
         _cells(shares, counts, full_at=top_share),
         class_names,
+        colours=_error_colours(),
         cell=cell,
         numbers=_share_texts(shares),
         dark=_errors_only(shares) > 0.6 * top_share,
@@ -75,21 +65,30 @@ def draw_confusion_matrix(
 
 
 def confusion_image(
-    counts: np.ndarray, *, class_names: Sequence[str], title: str = "", full_at: float = 0.05
+    counts: np.ndarray,
+    *,
+    class_names: Sequence[str],
+    title: str = "",
+    full_at: float = 0.05,
+    numbered: bool = False,
 ) -> np.ndarray:
     """Return a small row-normalised matrix as uint8 RGB `[H, W, 3]`, for a series over epochs.
 
     counts: int64 `[K, K]`, rows true, columns predicted. full_at: the share of a row, 0..1, from
-    which on an error has the deepest colour; the same in all pictures of a series.
+    which on an error has the deepest colour; the same in all pictures of a series. numbered: write
+    percentages into the cells, up to 15 classes.
     """
     shares = row_shares(counts)
     num_classes = len(counts)
-    panel = _panel(
+    panel = matrix_panel(
         _cells(shares, counts, full_at=full_at),
         class_names,
-        cell=max(12 if num_classes <= 62 else 1, 280 // num_classes),
-        numbers=None,
-        dark=np.zeros(counts.shape, dtype=bool),
+        colours=_error_colours(),
+        cell=cell_size(num_classes, smallest=12)
+        if numbered
+        else max(12 if num_classes <= 62 else 1, 280 // num_classes),
+        numbers=_share_texts(shares) if numbered else None,
+        dark=_errors_only(shares) > 0.6 * full_at,
         caption=title or "percent of the true class (row)",
         scale=("errors: above 0 %", f"{100 * full_at:g} % or more"),
     )
@@ -130,13 +129,6 @@ def _cells(values: np.ndarray, counts: np.ndarray, *, full_at: float) -> np.ndar
     return cells
 
 
-def _cell_size(num_classes: int, *, smallest: int) -> int:
-    if num_classes > 62:
-        return max(1, 62 * smallest // num_classes)
-    numbered = 38 if num_classes <= MOST_NUMBERED_CLASSES else smallest
-    return min(100, max(numbered, 440 // num_classes))
-
-
 def _count_texts(counts: np.ndarray) -> list[list[str]] | None:
     if len(counts) > MOST_NUMBERED_CLASSES:
         return None
@@ -147,80 +139,6 @@ def _share_texts(shares: np.ndarray) -> list[list[str]] | None:
     if len(shares) > MOST_NUMBERED_CLASSES:
         return None
     return [[f"{100 * share:.1f}" if share else "0" for share in row] for row in shares]
-
-
-def _panel(
-    cells: np.ndarray,
-    class_names: Sequence[str],
-    *,
-    cell: int,
-    numbers: list[list[str]] | None,
-    dark: np.ndarray,
-    caption: str,
-    scale: tuple[str, str],
-) -> Image.Image:
-    """Draw one matrix with its class names, caption and colour scale."""
-    names = [trimmed(name, size=LABEL_SIZE, width=LONGEST_LABEL) for name in class_names]
-    longest = max(text_width(name, size=LABEL_SIZE) for name in names)
-    upwards = longest > cell
-    side = cell * len(cells)
-    left, top = 24 + longest + 8, 26
-    below = longest + 8 if upwards else LABEL_SIZE + 8
-    bar_width = colour_bar_width(low=scale[0], high=scale[1])
-    width = max(left + side, text_width(caption, size=13), bar_width) + MARGIN
-    image, pen = blank(width=width, height=top + side + below + 18 + 28)
-    write(pen, (left, 4), caption, size=13)
-    image.paste(_grid(cells, cell=cell), (left, top))
-    _write_names(image, names, left=left, top=top, cell=cell, upwards=upwards)
-    write(pen, (left + side / 2, top + side + below), "predicted", colour=MUTED, anchor="ma")
-    write_upwards(image, (10, top + side // 2), "true", size=12, anchor="middle")
-    if numbers is not None:
-        _write_numbers(pen, numbers, dark, left=left, top=top, cell=cell)
-    bar_left = max(0, min(left, width - MARGIN - bar_width))
-    bar_at = (bar_left, top + side + below + 18 + 16)
-    colour_bar(image, bar_at, _error_colours(), low=scale[0], high=scale[1])
-    return image
-
-
-def _grid(cells: np.ndarray, *, cell: int) -> Image.Image:
-    """Return the cells as squares, with thin lines between them where there is room."""
-    pixels = cells.repeat(cell, axis=0).repeat(cell, axis=1)
-    if cell >= 6:
-        pixels[::cell] = pixels[:, ::cell] = 212
-    pixels[-1] = pixels[0] = pixels[:, -1] = pixels[:, 0] = 170
-    return Image.fromarray(pixels)
-
-
-def _write_names(
-    image: Image.Image, names: list[str], *, left: int, top: int, cell: int, upwards: bool
-) -> None:
-    pen = ImageDraw.Draw(image)
-    bottom = top + cell * len(names)
-    every = -(-LABEL_SIZE // cell)  # cells lower than a line: not every name has room
-    for index in range(0, len(names), every):
-        middle = index * cell + cell // 2
-        write(pen, (left - 6, top + middle), names[index], size=LABEL_SIZE, anchor="rm")
-        if upwards:
-            write_upwards(image, (left + middle, bottom + 4), names[index], size=LABEL_SIZE)
-        else:
-            at = (left + middle, bottom + 4)
-            write(pen, at, names[index], size=LABEL_SIZE, anchor="ma")
-
-
-def _write_numbers(
-    pen: ImageDraw.ImageDraw,
-    numbers: list[list[str]],
-    dark: np.ndarray,
-    *,
-    left: int,
-    top: int,
-    cell: int,
-) -> None:
-    for row, texts in enumerate(numbers):
-        for column, text in enumerate(texts):
-            colour = "#ffffff" if dark[row, column] else "#bbbbbb" if text == "0" else "#222222"
-            at = (left + column * cell + cell / 2, top + row * cell + cell / 2)
-            write(pen, at, text, size=LABEL_SIZE, colour=colour, anchor="mm")
 
 
 def _side_by_side(left: Image.Image, right: Image.Image, *, heading: str, note: str) -> Image.Image:

@@ -1,4 +1,4 @@
-"""The images a model is most sure about and wrong."""
+"""The images a model is most sure about and wrong, and those that only one of two gets right."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +11,7 @@ from src.figures.style import INK, MUTED, VERMILLION
 
 MOST_SHOWN = 50
 COLUMNS = 10
+NARROW_COLUMNS = 5  # of two sheets beside each other
 TILE = 84
 LINE = 15
 TEXT_SIZE = 11
@@ -45,6 +46,42 @@ def draw_misclassified(
     save_picture(_sheet(tiles, captions, heading=heading, note=note), path)
 
 
+def draw_only_one_right(
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    right: np.ndarray,
+    wrong: np.ndarray,
+    confidences: np.ndarray,
+    *,
+    names: tuple[str, str],
+    class_names: Sequence[str],
+    path: Path,
+) -> None:
+    """Draw up to 50 images that one model alone gets right, as a PNG at `path`.
+
+    right, wrong: int64 `[N]`, the predictions of the model that is right and of the other, by
+    `names`; confidences: float `[N]`, the other's, whose surest mistakes come first. Under each
+    image: true → the other's prediction. pixels, labels: as in `draw_misclassified`.
+    """
+    alone = np.flatnonzero((right == labels) & (wrong != labels))
+    shown = alone[np.argsort(-confidences[alone], kind="stable")][:MOST_SHOWN]
+    short = [trimmed(name, size=TEXT_SIZE, width=LONGEST_NAME) for name in class_names]
+    captions = _captions([(short[labels[i]], short[wrong[i]]) for i in shown])
+    share = f"{100 * len(alone) / len(labels):.2f} %"
+    who, other = (trimmed(name, size=15, width=200) for name in names)
+    what = f"{other}'s surest mistakes first" if len(shown) < len(alone) else "all of them"
+    save_picture(
+        _sheet(
+            [_tile(pixels[index]) for index in shown],
+            captions,
+            heading=f"Only {who} is right: {len(alone):,} images ({share})",
+            note=f"Shown: {what}; true → what {other} says." if len(alone) else "None to show.",
+            columns=NARROW_COLUMNS,
+        ),
+        path,
+    )
+
+
 def _captions(pairs: list[tuple[str, str]]) -> list[list[str]]:
     """Return "true → predicted" for each pair, on one line if that fits under all tiles."""
     in_one = [f"{true} → {predicted}" for true, predicted in pairs]
@@ -77,26 +114,32 @@ def _tile(pixels: np.ndarray) -> Image.Image:
 
 
 def _sheet(
-    tiles: list[Image.Image], captions: list[list[str]], *, heading: str, note: str
+    tiles: list[Image.Image],
+    captions: list[list[str]],
+    *,
+    heading: str,
+    note: str,
+    columns: int = COLUMNS,
 ) -> Image.Image:
     words = [text_width(line, size=TEXT_SIZE) for caption in captions for line in caption]
     step_x = max([0, *words, *(tile.width for tile in tiles)]) + GAP
     num_lines = max((len(caption) for caption in captions), default=0)
     step_y = max((tile.height for tile in tiles), default=0) + num_lines * LINE + GAP
-    columns = min(COLUMNS, len(tiles))
+    rows = -(-len(tiles) // columns)
+    columns = max(1, min(columns, len(tiles)))
     header = max(text_width(heading, size=15, bold=True), text_width(note, size=12))
     image, pen = blank(
         width=2 * MARGIN + max(columns * step_x - GAP, header),
-        height=HEADER + -(-len(tiles) // COLUMNS) * step_y + MARGIN,
+        height=HEADER + rows * step_y + MARGIN,
     )
     write(pen, (MARGIN, 8), heading, size=15, bold=True)
     write(pen, (MARGIN, 32), note, colour=MUTED)
     for place, (tile, caption) in enumerate(zip(tiles, captions, strict=True)):
-        x = MARGIN + place % COLUMNS * step_x
-        y = HEADER + place // COLUMNS * step_y
+        x = MARGIN + place % columns * step_x
+        y = HEADER + place // columns * step_y
         image.paste(tile, (x, y))
         colours = (INK, VERMILLION, MUTED) if len(caption) == 3 else (INK, MUTED)
-        for row, (line, colour) in enumerate(zip(caption, colours, strict=True)):
+        for row, (line, colour) in enumerate(zip(caption, colours, strict=False)):
             at = (x, y + tile.height + 4 + row * LINE)
             write(pen, at, line, size=TEXT_SIZE, colour=colour)
     return image

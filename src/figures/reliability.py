@@ -24,23 +24,25 @@ SHARES = {share: f"{share:.1f}" for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)}
 FEWEST = 0.7  # where the logarithmic axis of counts begins: one image is still a bar
 
 
-def draw_reliability(probabilities: np.ndarray, labels: np.ndarray, *, path: Path) -> None:
+def draw_reliability(
+    probabilities: np.ndarray, labels: np.ndarray, *, path: Path, title: str = ""
+) -> None:
     """Draw a reliability diagram with 15 equal-width bins (Guo et al. 2017) as a PNG at `path`.
 
     probabilities: float `[N, K]`, rows that sum to 1. labels: int64 `[N]`. A bar is the accuracy
     of a bin with its 95 % Wilson interval, a dot stands at its mean confidence; empty bins are
-    not drawn. Underneath: how many images a bin holds, on a logarithmic axis.
+    not drawn. Underneath: how many images a bin holds, on a logarithmic axis. title: whose it is.
     """
     table = calibration_table(probabilities, labels, num_bins=NUM_BINS)
     figure = new_figure(width_px=560, height_px=560)
     diagram = figure.add_axes((0.115, 0.345, 0.855, 0.595))
     histogram = figure.add_axes((0.115, 0.085, 0.855, 0.165))
-    _draw_diagram(diagram, table)
+    _draw_diagram(diagram, table, title=title)
     _draw_histogram(histogram, table)
     save_figure(figure, path)
 
 
-def _draw_diagram(axes: Axes, table: CalibrationTable) -> None:
+def _draw_diagram(axes: Axes, table: CalibrationTable, *, title: str) -> None:
     filled = np.flatnonzero(table.counts)
     means, accuracy = table.confidence[filled], table.accuracy[filled]
     low, high = _accuracy_intervals(table, filled)
@@ -61,7 +63,8 @@ def _draw_diagram(axes: Axes, table: CalibrationTable) -> None:
     error, total = table.expected_error, table.counts.sum()
     finish_axes(
         axes,
-        title=f"Expected calibration error {error:.4f} (images: {total:,})",
+        title=f"{title}{': ' if title else ''}Expected calibration error {error:.4f} "
+        f"(images: {total:,})",
         x_label="",
         y_label="accuracy",
         x_ticks=SHARES,

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from src.data.augmentation import augment
-from src.data.module import derived_seed, scale
+from src.data.module import derived_seed
+from src.models.probabilities import log_probabilities, scale
 from src.plan import Loss
 from src.settings import Regularization
 
@@ -196,14 +197,6 @@ class Classifier(pl.LightningModule):
         weights = self.first_layer()
         if weights is not None:
             self.on_snapshot(self.steps, weights)
-
-
-def log_probabilities(logits: Tensor, loss: Loss) -> Tensor:
-    """Return log probabilities `[N, K]` of logits `[N, K]`, as the loss they were trained with."""
-    if loss == "softmax":
-        return F.log_softmax(logits, dim=1)
-    yes = F.logsigmoid(logits)
-    return yes - yes.logsumexp(dim=1, keepdim=True)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float) -> Tensor:

@@ -1,14 +1,14 @@
 """A trained model as it is used and exported: images in, class probabilities out."""
 
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from src.data.module import scale
-from src.models.classifier import log_probabilities
+from src.models.checkpoints import read_checkpoint
+from src.models.probabilities import log_probabilities, scale
 from src.plan import Component, Loss
 
 
@@ -19,9 +19,17 @@ class Predictor(nn.Module):
     BLOCK = 4096
     """Images per forward pass."""
 
-    def __init__(self, model: nn.Module, *, loss: Loss, class_names: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        loss: Loss,
+        class_names: tuple[str, ...],
+        image_shape: tuple[int, int, int],
+    ) -> None:
         super().__init__()
         self.model = model
+        self.image_shape = image_shape
         self.class_names = class_names
         self._loss: Loss = loss
         self.eval()
@@ -39,12 +47,18 @@ class Predictor(nn.Module):
 
 
 def load_predictor(checkpoint: Path) -> Predictor:
-    """Build a model again from its checkpoint; no code is unpickled."""
-    stored: dict[str, Any] = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    """Build a model again from its checkpoint; no code is unpickled.
+
+    Raises DataError where it is damaged or holds more than tensors and plain values, and
+    ConfigError where it names another class than the models of this program.
+    """
+    stored = read_checkpoint(checkpoint)
     made = stored["description"]
     component = Component("model", made["model"]["target"], made["model"]["arguments"])
     class_names = tuple(made["class_names"])
-    model = component.build(image_shape=tuple(made["image_shape"]), num_classes=len(class_names))
+    channels, height, width = made["image_shape"]
+    image_shape = (channels, height, width)
+    model = component.build(image_shape=image_shape, num_classes=len(class_names))
     weights = {key.removeprefix("model."): value for key, value in stored["state_dict"].items()}
     model.load_state_dict(weights)
-    return Predictor(model, loss=made["loss"], class_names=class_names)
+    return Predictor(model, loss=made["loss"], class_names=class_names, image_shape=image_shape)

@@ -51,7 +51,8 @@ def confirm(
                 number = waiting.pop(0)
                 seed = trial_seed(settings.seed, FIRST_FRESH_SEED + number)
                 again = replace(plan, seed=seed, name=f"{plan.name} again {number + 1}")
-                executor.submit(worker, Job(number, again, None, parent, kind="confirmation"))
+                fresh = Job(number, again, None, parent, study.study_name, kind="confirmation")
+                executor.submit(worker, fresh)
         for worker, message in executor.wait(NEWS_WITHIN_S):
             job = worker.job
             if isinstance(message, Died):

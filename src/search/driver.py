@@ -156,7 +156,7 @@ class Driver:
             self._close(running, Failed(str(error)))
         else:
             metric = self._settings.epoch_metric
-            running.job = Job(trial.number, plan, metric, self._parent)
+            running.job = Job(trial.number, plan, metric, self._parent, self._study.study_name)
         return running
 
     def _plan(self, assignment: Assignment, number: int) -> Plan:

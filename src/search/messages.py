@@ -12,13 +12,14 @@ class Job:
     """To a worker: train this plan.
 
     number: of the trial, or of the confirmation, as kind says. metric: the epoch's number to
-    report, None to report none. parent: run id of the sweep.
+    report, None to report none. parent: run id of the sweep; sweep: its name.
     """
 
     number: int
     plan: Plan
     metric: str | None
     parent: str
+    sweep: str
     kind: Literal["trial", "confirmation"] = "trial"
 
 

@@ -1,7 +1,9 @@
 """The run that stands for a whole sweep in the tracking store; its trials are its children."""
 
 import shutil
+import sys
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +14,10 @@ import optuna
 
 from src.data.source import Dataset
 from src.description import data_tags, describe_data, describe_images
+from src.errors import TrackingError
 from src.interrupt import StopRequest
 from src.plan import Plan
+from src.search.doctor import mend
 from src.search.report import best_trial
 from src.search.settings import SweepSettings
 from src.settings import Tracking
@@ -49,17 +53,29 @@ def open_parent(
     else:
         run = reopen_run(plan.tracking, run_id, split_digest=dataset.split_digest)
         end_left_running(plan.tracking, "mlflow.parentRunId", run_id, reason="its driver died")
+        for line in mend(study, plan.tracking):  # as where a full disk took no last word
+            print(line)
     try:
         yield run
     except BaseException as error:
         run.finish("FAILED", reason=str(error) or repr(error))
         raise
+    _end_children(study, plan.tracking, run.id)
     if stop.interrupted:
         run.finish("KILLED", reason=str(stop.interrupted))
     elif best_trial(study) is None:
         run.finish("FAILED", reason="no trial was finished")
     else:
         run.finish("FINISHED")
+
+
+def _end_children(study: optuna.Study, tracking: Tracking, parent: str) -> None:
+    """End what a worker had begun and died before it could tell; no worker is left by now."""
+    try:
+        end_left_running(tracking, "mlflow.parentRunId", parent, reason="its worker died")
+        deque(mend(study, tracking), maxlen=0)
+    except TrackingError as error:  # the next session does it
+        print(error, file=sys.stderr)
 
 
 def finish_parent(
@@ -93,8 +109,10 @@ def finish_parent(
     with tempfile.TemporaryDirectory() as draft:
         shutil.copytree(folder, Path(draft) / "sweep")
         if summary["best_run"] is not None:
-            best = finished_run(tracking, summary["best_run"])
-            best.fetch("figures", Path(draft))
+            try:
+                finished_run(tracking, summary["best_run"]).fetch("figures", Path(draft))
+            except TrackingError as error:  # the store is away; the report is on the disk
+                print(f"the sweep's run has no pictures: {error}", file=sys.stderr)
         run.log_files(Path(draft))
 
 

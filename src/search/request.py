@@ -77,10 +77,10 @@ def _without(values: Mapping[str, Any], keys: set[str]) -> dict[str, Any]:
 
 def _checked(name: str) -> str:
     """Return the name, which becomes that of a folder; NAME.2 is that of a fresh start."""
-    if not re.fullmatch(r"[\w-][\w. -]*", name) or re.search(r"\.\d+$", name):
+    if not re.fullmatch(r"[\w-][\w. -]{0,99}", name) or re.search(r"\.\d+$", name):
         raise ConfigError(
-            f"`name`={name}: may have letters, digits, and - _ . or blanks within, and no number "
-            "after a dot at its end"
+            f"`name`={name}: may have letters, digits, and - _ . or blanks within, 100 in all, and "
+            "no number after a dot at its end"
         )
     return name
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 from rich.console import Console
 from rich.status import Status
 
-from src.console import ui_command
+from src.console import tracking_overrides, ui_command
 
 if TYPE_CHECKING:
     from src.search.session import Outcome, Request
@@ -110,6 +110,10 @@ def print_outcome(outcome: "Outcome", request: "Request") -> None:
         print(
             f"\ntrain it again with: python -m src.train --config-dir {outcome.folder} "
             f"experiment=best\nlook at it with: {ui_command(request.plan.tracking)}"
+        )
+        print(
+            f"make it champion with: python -m src.compare promote={outcome.best_run}"
+            f"{tracking_overrides(request.plan.tracking)}"
         )
 
 

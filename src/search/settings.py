@@ -49,6 +49,7 @@ class SweepSettings(BaseModel):
     enqueue: list[dict[str, Any]] = []
     space: dict[str, Any] = {}
     fresh: Flag = False
+    doctor: Flag = False
     seed: Seed = 1
 
     @field_validator("objective", mode="before")

@@ -20,6 +20,7 @@ from src.errors import ConfigError
 from src.plan import Component
 from src.search.settings import SweepSettings
 from src.search.space import Space
+from src.tracking.lines import drop_half_line
 from src.tracking.run import Status
 
 EndRun = Callable[[str, Status, str], None]
@@ -36,6 +37,8 @@ def open_storage(folder: Path) -> JournalStorage:
     folder.mkdir(parents=True, exist_ok=True)
     journal = folder / "optuna.journal"
     lock: Any = FileLock(f"{journal}.lock")  # has the two methods that Optuna asks of a lock
+    with lock:
+        drop_half_line(journal)  # else the next entry would be added to it, and lost with it
     return JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
 
 

@@ -44,8 +44,8 @@ def work_in_process(connection: Connection, gpu: str | None) -> None:
 
     gpu: name of the GPU this worker may use, None for no choice.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_IGN)
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     work(connection)
@@ -86,7 +86,7 @@ def _train(job: Job, connection: Connection, datasets: dict[str, Dataset]) -> Fr
             on_start=lambda run_id: _tell(connection, Started(run_id)),
             look_at_test=False,
             parent=job.parent,
-            tags={f"{job.kind}.number": str(job.number)},
+            tags={"sweep": job.sweep, f"{job.kind}.number": str(job.number)},
         )
     except Halted as halt:
         return Ended(pruned=isinstance(halt, _Pruned))

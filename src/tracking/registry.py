@@ -1,14 +1,20 @@
 """The champion: the registered model that prediction uses, and how it changes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
+from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from src.errors import ConfigError
 from src.settings import Tracking
+from src.tracking.connection import Store
 from src.tracking.store import open_store
 
 ALIAS = "champion"
+BEFORE = "champion.before"
+"""Tag of a version: the version that was champion before it."""
 
 
 @final
@@ -18,6 +24,15 @@ class Champion:
 
     version: str
     run_id: str
+
+
+@final
+@dataclass(frozen=True)
+class Rollback:
+    """Who was champion before a way back, and who is now."""
+
+    before: Champion
+    now: Champion
 
 
 def find_champion(settings: Tracking) -> Champion | None:
@@ -33,3 +48,67 @@ def find_champion(settings: Tracking) -> Champion | None:
             return None
         raise
     return Champion(str(version.version), str(version.run_id))
+
+
+def crown(
+    settings: Tracking, run_id: str, *, model_id: str, tags: Mapping[str, str], description: str
+) -> Champion:
+    """Register the exported model of a run as a new version, and move the alias to it.
+
+    tags: of the new version. A run that was champion before gets a version of its own for each
+    time, so that the way back is one line.
+    """
+    store = open_store(settings)
+    client = store.client
+    before = find_champion(settings)
+    _expect_registered(client, settings.experiment)
+    version = client.create_model_version(
+        settings.experiment,
+        _source(store, model_id),
+        run_id,
+        tags={**tags, BEFORE: before.version if before else ""},
+        description=description,
+        model_id=model_id,
+    )
+    client.set_registered_model_alias(settings.experiment, ALIAS, version.version)
+    return Champion(str(version.version), run_id)
+
+
+def roll_back(settings: Tracking, *, reason: str | None) -> Rollback:
+    """Move the alias to the champion before the present one; raises ConfigError without one."""
+    client = open_store(settings).client
+    present = find_champion(settings)
+    if present is None:
+        raise ConfigError("`rollback`=true: there is no champion yet; promote=RUN makes one")
+    name = settings.experiment
+    earlier = client.get_model_version(name, present.version).tags.get(BEFORE)
+    if not earlier:
+        raise ConfigError(
+            f"`rollback`=true: version {present.version} is the first champion; there is none "
+            "before it"
+        )
+    version = client.get_model_version(name, earlier)
+    client.set_registered_model_alias(name, ALIAS, earlier)
+    client.set_model_version_tag(
+        name, present.version, "champion.rolled_back", reason or "no reason given"
+    )
+    return Rollback(present, Champion(earlier, str(version.run_id)))
+
+
+def _source(store: Store, model_id: str) -> str:
+    """Return where the exported model is.
+
+    A server finds its models by id. In a database MLflow would look the id up in the store that
+    its global state names, which is not this one.
+    """
+    if store.is_server:
+        return f"models:/{model_id}"
+    return str(store.client.get_logged_model(model_id).artifact_location)
+
+
+def _expect_registered(client: MlflowClient, name: str) -> None:
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise

@@ -2,28 +2,31 @@
 
 import math
 import shutil
+import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, final
+from uuid import UUID, uuid5
 
 import numpy as np
-from filelock import BaseFileLock, FileLock, Timeout
+from filelock import BaseFileLock, FileLock
 from mlflow import MlflowClient
-from mlflow.entities import (
-    LoggedModelOutput,
-    Metric,
-    RunTag,
-)
-from PIL import Image
+from mlflow.exceptions import MlflowException
+from requests.exceptions import RequestException
 
-from src.errors import ConfigError
-from src.tracking.store import Store
+from src.errors import TrackingError, first_line
+from src.tracking.connection import Store
+from src.tracking.outbox import Outbox
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+HELD_FOR_S = 3.0
+"""How long to wait for a run that another process may be putting in order."""
 
 
 class Run(ABC):
@@ -105,98 +108,167 @@ class UntrackedRun(Run):
 
 @final
 class MlflowRun(Run):
-    """A run in an MLflow store."""
+    """A run in an MLflow store; what the store misses while it is away, it gets later.
+
+    Once the run was cut off, `earlier` is what it had logged: metric values by key and step. What
+    is computed a second time is then not logged a second time.
+    looks: how often it has looked at the test images, None where only the store knows.
+    """
 
     tracked = True
 
-    def __init__(self, store: Store, run_id: str, folder: Path) -> None:
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        folder: Path,
+        *,
+        earlier: Mapping[tuple[str, int], float] = MappingProxyType({}),
+        looks: int | None = None,
+        began: int = 0,
+    ) -> None:
         super().__init__(run_id, folder)
         self._client: MlflowClient = store.client
-        self._experiment_id = store.experiment_id
+        self._outbox = Outbox(store, run_id, folder)
+        self._store = store
+        self._earlier = earlier
+        self._looks = looks
+        self._began = began
         self._lock: BaseFileLock | None = None
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
         """Log all metrics of one step in one batch; values that are not finite are left out."""
         now = int(time.time() * 1000)
-        entries = [Metric(k, v, now, step) for k, v in metrics.items() if math.isfinite(v)]
-        self._client.log_batch(self.id, metrics=entries)
+        entries = [
+            [key, float(value), now, step]
+            for key, value in metrics.items()
+            if math.isfinite(value) and not self._has(key, step, value)
+        ]
+        self._outbox.put({"metrics": entries})
+
+    def _has(self, key: str, step: int, value: float) -> bool:
+        """Tell whether it was logged before: an epoch is the same again, an end may be new."""
+        return (key, step) in self._earlier and (step > 0 or self._earlier[key, step] == value)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags in one batch."""
-        self._client.log_batch(self.id, tags=[RunTag(k, v) for k, v in tags.items()])
+        self._outbox.put({"tags": dict(tags)})
+
+    def describe(self, *, params: Mapping[str, str], data: Mapping[str, str]) -> None:
+        """Log parameters, and the dataset in MLflow's words."""
+        self._outbox.put({"params": dict(params), "data": dict(data)})
 
     def count_test_look(self) -> None:
         """Count one more look at the test images, in the tag `test.looks`."""
-        looks = int(self._client.get_run(self.id).data.tags.get("test.looks", 0))
-        self.set_tags({"test.looks": str(looks + 1)})
+        if self._looks is None:
+            self._looks = int(self._client.get_run(self.id).data.tags.get("test.looks", 0))
+        self._looks += 1
+        self.set_tags({"test.looks": str(self._looks)})
 
     def log_files(self, folder: Path) -> None:
         """Copy every file below the folder, with its sub-folders, to the run's artifacts."""
-        self._client.log_artifacts(self.id, str(folder))
+        self._outbox.put({"files": str(folder)})
 
     def log_text(self, text: str, name: str) -> None:
         """Write a text as an artifact."""
-        self._client.log_text(self.id, text, name)
+        with tempfile.TemporaryDirectory() as draft:
+            (Path(draft) / name).write_text(text)
+            self.log_files(Path(draft))
 
     def log_picture(self, picture: np.ndarray, *, key: str, step: int) -> None:
-        """Log uint8 RGB `[H, W, 3]` as one step of a series for the step slider."""
-        image = Image.fromarray(picture)
-        image.encoderinfo = {"compress_level": 1}  # time counts more than bytes
-        self._client.log_image(self.id, image, key=key, step=step, synchronous=True)
+        """Log uint8 RGB `[H, W, 3]` as one step of a series for the step slider.
 
-    def hold(self) -> None:
+        As `MlflowClient.log_image` does, but under a name that is the same when it is made again.
+        """
+        from mlflow.tracking.multimedia import compress_image_size, convert_to_pil_image
+
+        image = convert_to_pil_image(picture)
+        name = f"{key}+step+{step}+timestamp+{self._began}+{uuid5(UUID(self.id), f'{key} {step}')}"
+        with tempfile.TemporaryDirectory() as draft:
+            images = Path(draft) / "images"
+            images.mkdir()
+            # time counts more than bytes
+            image.save(images / f"{name}.png", compress_level=1)
+            compress_image_size(image).save(images / f"{name}+compressed.webp")
+            self._outbox.put({"files": draft, "tags": {"mlflow.loggedImages": "True"}})
+
+    def hold(self, *, wait_s: float = HELD_FOR_S) -> None:
         """Keep other processes from working on this run, as long as this one lives.
 
-        Raises ConfigError where another one does.
+        Raises filelock's Timeout where another one does.
         """
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.folder / "lock")
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise ConfigError(
-                f"`resume`={self.id}: another process is training this run; wait for its end, or "
-                "stop it"
-            ) from error
+        self._lock.acquire(timeout=wait_s)
+
+    def let_go(self) -> None:
+        """Let other processes work on this run."""
+        if self._lock is not None:
+            self._lock.release()
+
+    def send_kept(self) -> bool:
+        """Send what was kept for this store, if anything was; tell whether all of it is sent."""
+        if not self._outbox.is_for(self._store) or not self._outbox.send_kept():
+            return False
+        self._clear()
+        return True
 
     def fetch(self, artifact: str, folder: Path) -> Path:
-        """Copy an artifact, a file or a folder, into a local folder and return its path there."""
-        return Path(self._client.download_artifacts(self.id, artifact, str(folder)))
+        """Copy an artifact, a file or a folder, into a local folder and return its path there.
+
+        Raises TrackingError where the store does not give it.
+        """
+        try:
+            return Path(self._client.download_artifacts(self.id, artifact, str(folder)))
+        except (MlflowException, RequestException) as error:
+            said = first_line(error)
+            raise TrackingError(f"run {self.id}: {artifact} cannot be fetched ({said})") from error
 
     def log_model(self, model: Any, *, example: np.ndarray, probabilities: np.ndarray) -> None:
         """Export the model as PyTorch's pt2 archive and tie it to this run."""
         import mlflow.pytorch
         from mlflow.models import Model, infer_signature
 
-        logged = self._client.create_logged_model(
-            self._experiment_id, name="model", source_run_id=self.id
-        )
         with tempfile.TemporaryDirectory() as draft:
             target = Path(draft) / "model"
             mlflow.pytorch.save_model(
                 model,
                 str(target),
-                mlflow_model=Model(run_id=self.id, model_id=logged.model_id),
+                mlflow_model=Model(run_id=self.id),
                 signature=infer_signature(example, probabilities),
                 input_example=example,
                 pip_requirements=[f"{name}=={_version(name)}" for name in ("torch", "numpy")],
                 serialization_format="pt2",
             )
-            self._client.log_model_artifacts(logged.model_id, str(target))
-        self._client.finalize_logged_model(logged.model_id, "READY")
-        self._client.log_outputs(self.id, [LoggedModelOutput(logged.model_id, step=0)])
+            self._outbox.put({"model": str(target)})
 
     def finish(self, status: Status, *, reason: str | None = None, resumable: bool = False) -> None:
         """End the run; its working folder stays only where it is to be resumed."""
+        try:
+            self._end(status, reason=reason, resumable=resumable)
+        finally:
+            self.let_go()
+
+    def _end(self, status: Status, *, reason: str | None, resumable: bool) -> None:
         if reason is not None:
             self.set_tags({"end_reason": reason})
         if resumable and (self.folder / "best.ckpt").exists():
-            self._client.log_artifact(self.id, str(self.folder / "best.ckpt"), "checkpoint")
-        self._client.set_terminated(self.id, status=status)
-        if self._lock is not None:
-            self._lock.release()
-        kept = resumable and (self.folder / "last.ckpt").exists()
-        if not kept and self.folder.exists():
+            with tempfile.TemporaryDirectory() as draft:
+                (Path(draft) / "checkpoint").mkdir()
+                shutil.copyfile(self.folder / "best.ckpt", Path(draft) / "checkpoint/best.ckpt")
+                self.log_files(Path(draft))
+        self._outbox.put({"status": status, "time": int(time.time() * 1000)})
+        if not resumable:
+            (self.folder / "last.ckpt").unlink(missing_ok=True)
+        if self._outbox.send_kept():
+            self._clear()
+        else:
+            said = f"run {self.id}: what the store has not got is kept in {self.folder}; the next"
+            print(f"{said} start of any command sends it", file=sys.stderr)
+
+    def _clear(self) -> None:
+        """Remove the working folder, unless the run can be gone on with from it."""
+        if self.folder.exists() and not (self.folder / "last.ckpt").exists():
             shutil.rmtree(self.folder)
 
 

@@ -1,6 +1,7 @@
 """Starts runs, and finds those to go on with, to add to, or to end."""
 
 import json
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +9,20 @@ from pathlib import Path
 from typing import Any, final
 from uuid import uuid4
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Param
+import yaml
+from filelock import Timeout
+from mlflow import MlflowClient
+from mlflow.entities import Run as StoredRun
+from mlflow.exceptions import MlflowException
 
 from src.errors import ConfigError, DataError
 from src.settings import Tracking
+from src.tracking.connection import Store, unusable
+from src.tracking.database import make_folder
+from src.tracking.leftovers import send_kept
+from src.tracking.owner import owner_tags
 from src.tracking.run import MlflowRun, Run, UntrackedRun
-from src.tracking.store import make_folder, open_store
+from src.tracking.store import open_store
 
 MAX_DIGEST_LENGTH = 36
 """Longest dataset digest MLflow takes, in characters; the whole one is a tag."""
@@ -49,18 +58,31 @@ def start_run(
     if not settings.enabled:
         run: Run = UntrackedRun(uuid4().hex, Path(tempfile.mkdtemp(prefix="untracked-")))
     else:
-        store = open_store(settings)
-        runs = make_folder(settings.folder.resolve() / "runs")
-        created = store.client.create_run(store.experiment_id, run_name=name, tags=dict(tags))
-        run_id = created.info.run_id
-        run = MlflowRun(store, run_id, runs / run_id)
-        run.hold()
+        run = _create(settings, name=name, tags=tags)
         texts = {key: str(value)[:MAX_PARAM_LENGTH] for key, value in params.items()}
-        store.client.log_batch(run_id, params=[Param(k, v) for k, v in texts.items()])
-        store.client.log_inputs(run_id, [_dataset_input(data)])
-        store.client.log_dict(run_id, dict(config), "config.yaml")
+        run.describe(params=texts, data=_dataset(data))
+        run.log_text(yaml.safe_dump(dict(config), sort_keys=False), "config.yaml")
     run.folder.mkdir(exist_ok=True)
-    (run.folder / "config.json").write_text(json.dumps(config))
+    draft = run.folder / "config.draft"
+    draft.write_text(json.dumps(config))
+    draft.replace(run.folder / "config.json")
+    return run
+
+
+def _create(settings: Tracking, *, name: str, tags: Mapping[str, str]) -> MlflowRun:
+    store = open_store(settings)
+    for line in send_kept(store):
+        print(line, file=sys.stderr)
+    runs = make_folder(store.folder / "runs")
+    try:
+        created = store.client.create_run(
+            store.experiment_id, run_name=name, tags={**tags, **owner_tags(store.folder)}
+        )
+    except (MlflowException, OSError) as error:
+        raise unusable(settings, error) from error
+    run_id = created.info.run_id
+    run = MlflowRun(store, run_id, runs / run_id, looks=0, began=created.info.start_time)
+    run.hold()
     return run
 
 
@@ -71,58 +93,131 @@ def reopen_run(settings: Tracking, run_id: str, *, split_digest: str) -> Run:
     other images or another split of them.
     """
     store = open_store(settings)
-    began_on = store.client.get_run(run_id).data.tags["digest.split"]
+    stored = store.client.get_run(run_id)
+    began_on = stored.data.tags["digest.split"]
     if began_on != split_digest:
         raise DataError(
             f"data: not what run {run_id} began on (split {split_digest[:12]}, was "
             f"{began_on[:12]}); bring the data back as it was, or start a new run"
         )
-    run = MlflowRun(store, run_id, settings.folder.resolve() / "runs" / run_id)
-    run.hold()
+    run = MlflowRun(
+        store,
+        run_id,
+        store.folder / "runs" / run_id,
+        earlier=_logged_so_far(store, stored),
+        looks=int(stored.data.tags.get("test.looks", 0)),
+        began=stored.info.start_time,
+    )
+    try:
+        run.hold()
+    except Timeout as error:
+        raise ConfigError(
+            f"`resume`={run_id}: another process is training this run; wait for its end, or stop it"
+        ) from error
+    run.set_tags(owner_tags(store.folder))
     store.client.update_run(run_id, status="RUNNING")
-    if "end_reason" in store.client.get_run(run_id).data.tags:
+    if "end_reason" in stored.data.tags:
         store.client.delete_tag(run_id, "end_reason")
     return run
 
 
+def _logged_so_far(store: Store, run: StoredRun) -> dict[tuple[str, int], float]:
+    """Return the last value of every metric and step that a run has logged."""
+    histories = (store.client.get_metric_history(run.info.run_id, key) for key in run.data.metrics)
+    values = sorted((m for history in histories for m in history), key=lambda m: m.timestamp)
+    return {(metric.key, metric.step): metric.value for metric in values}
+
+
 def finished_run(settings: Tracking, run_id: str) -> "MlflowRun":
     """Return a run that has ended, to read from it or to add to it."""
-    return MlflowRun(open_store(settings), run_id, settings.folder.resolve() / "runs" / run_id)
+    store = open_store(settings)
+    return MlflowRun(store, run_id, store.folder / "runs" / run_id)
+
+
+def set_aside(settings: Tracking, run_id: str, *, reason: str) -> None:
+    """End a run that is no trial's as KILLED, and let it no longer carry the number of one."""
+    client = open_store(settings).client
+    number = client.get_run(run_id).data.tags["trial.number"]
+    run = finished_run(settings, run_id)
+    run.set_tags({"trial.attempt": number})
+    client.delete_tag(run_id, "trial.number")
+    run.finish("KILLED", reason=reason)
 
 
 def end_left_running(settings: Tracking, tag: str, value: str, *, reason: str) -> None:
-    """End the runs with this tag that are RUNNING though nobody works on them any more."""
+    """End the runs with this tag that are RUNNING though nobody works on them any more.
+
+    Raises TrackingError where the store cannot be asked.
+    """
     store = open_store(settings)
-    running = store.client.search_runs(
-        [store.experiment_id],
-        f"attributes.status = 'RUNNING' and tags.`{tag}` = '{value}'",
-        max_results=1000,
-    )
+    try:
+        running = store.client.search_runs(
+            [store.experiment_id],
+            f"attributes.status = 'RUNNING' and tags.`{tag}` = '{value}'",
+            max_results=1000,
+        )
+    except MlflowException as error:
+        raise unusable(settings, error) from error
     for child in running:
         finished_run(settings, child.info.run_id).finish("KILLED", reason=reason)
 
 
-def find_interrupted(folder: Path, run_id: str) -> tuple[str, dict[str, Any]]:
+def runs_below(settings: Tracking, parent: str) -> list[StoredRun]:
+    """Return the runs of a sweep's trials and confirmations, parent: the sweep's run id.
+
+    Raises TrackingError where the store cannot be asked.
+    """
+    try:
+        return _runs_below(open_store(settings).client, parent)
+    except MlflowException as error:
+        raise unusable(settings, error) from error
+
+
+def _runs_below(client: MlflowClient, parent: str) -> list[StoredRun]:
+    experiment = client.get_run(parent).info.experiment_id
+    found: list[StoredRun] = []
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment],
+            f"tags.`mlflow.parentRunId` = '{parent}'",
+            max_results=1000,
+            page_token=token,
+        )
+        found.extend(page)
+        token = page.token
+        if not token:
+            return found
+
+
+def find_interrupted(settings: Tracking, run_id: str) -> tuple[str, dict[str, Any]]:
     """Return the whole id and the configuration of a run that can be resumed.
 
     run_id: the id or the beginning of it. Raises ConfigError where no such run has a checkpoint.
     """
-    runs = folder.resolve() / "runs"
+    runs = settings.folder.resolve() / "runs"
+    if runs.exists():
+        open_store(settings)  # which puts in order what is there
     found = sorted(p.parent.name for p in runs.glob("*/last.ckpt"))
     matches = [name for name in found if name.startswith(run_id)]
     if len(matches) != 1:
         cure = f"choose one of {', '.join(found)}" if found else "there is none, so start anew"
         raise ConfigError(f"`resume`={run_id}: must name one interrupted run in {runs}; {cure}")
-    config = json.loads((runs / matches[0] / "config.json").read_text())
-    return matches[0], config
+    place = runs / matches[0] / "config.json"
+    try:
+        return matches[0], json.loads(place.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"`resume`={run_id}: {place} cannot be read ({error}); start a new run"
+        ) from error
 
 
-def _dataset_input(data: DataDescription) -> DatasetInput:
-    dataset = Dataset(
-        name=data.name,
-        digest=data.digest[:MAX_DIGEST_LENGTH],
-        source_type="local",
-        source=json.dumps({"uri": data.source}),
-        profile=json.dumps(data.profile),
-    )
-    return DatasetInput(dataset, [InputTag("mlflow.data.context", "training and validation")])
+def _dataset(data: DataDescription) -> dict[str, str]:
+    """Return the data as MLflow's dataset."""
+    return {
+        "name": data.name,
+        "digest": data.digest[:MAX_DIGEST_LENGTH],
+        "source_type": "local",
+        "source": json.dumps({"uri": data.source}),
+        "profile": json.dumps(data.profile),
+    }

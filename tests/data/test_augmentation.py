@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from src.data.augmentation import augment
-from src.data.module import scale, to_tensors
+from src.data.module import to_tensors
+from src.models.probabilities import scale
 from tests.plans import QUICK, dataset_of, fit_of, plan_of
 
 

@@ -5,8 +5,9 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from src.data.module import InMemoryData, derived_seed, scale
+from src.data.module import InMemoryData, derived_seed
 from src.data.source import Dataset, LabelledImages
+from src.models.probabilities import scale
 
 ROWS = 103
 

@@ -231,7 +231,7 @@ def trials_so_far(found: Sweep) -> dict[int, FrozenTrial]:
 
 
 STORIES = {
-    "killed_driver": partial(kill_driver, kills=3, workers="serial", seed=20),
+    "killed_driver": partial(kill_driver, kills=2, workers="serial", seed=20),
     "interrupted": interrupt_twice,
     "killed_workers": kill_workers,
 }

@@ -6,10 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from src.data.module import scale, to_tensors
+from src.data.module import to_tensors
 from src.errors import ConfigError
 from src.fit import build_classifier, minibatches
 from src.models.classifier import cross_entropy, log_probabilities, one_vs_rest
+from src.models.probabilities import scale
 from tests.plans import QUICK, dataset_of, fit_of, plan_of
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [-3.0, -2.0, -4.0], [30.0, -30.0, 0.0]])

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from src.config import CONF
-from src.data.module import scale, to_tensors
+from src.data.module import to_tensors
+from src.models.probabilities import scale
 from tests.plans import QUICK, dataset_of, plan_of
 
 MODELS = sorted(file.stem for file in (CONF / "model").glob("*.yaml"))

@@ -64,7 +64,7 @@ def job(folder):
 
     def make(*overrides, number=7, metric="val_accuracy", **changes) -> Job:
         plan = plan_of(*QUICK, "trainer.max_epochs=3", f"tracking.folder={folder}", *overrides)
-        return Job(number, replace(plan, **changes), metric, "the-parent")
+        return Job(number, replace(plan, **changes), metric, "the-parent", "the-sweep")
 
     return make
 

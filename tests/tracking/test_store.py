@@ -1,17 +1,13 @@
 """The store under many first starts, behind a real server, and where it is damaged."""
 
-import socket
 import sqlite3
-import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
-from urllib.request import urlopen
 
 import pytest
 from mlflow import MlflowClient
 
-from tests.conftest import environment, python
+from tests.conftest import python
+from tests.serving import Server
 
 FAST = ("data=digits", "trainer.threads=1", "trainer.max_epochs=2")
 
@@ -26,14 +22,12 @@ def statuses(uri: str) -> list[str]:
     return sorted(run.info.status for run in client.search_runs(experiments))
 
 
-@pytest.mark.parametrize("override", ["tracking.folder={}", "tracking.uri=sqlite:///{}/own.db"])
-def test_several_first_starts_at_once_share_one_sound_store(tmp_path, override):
-    place = override.format(tmp_path / "store")
+def test_several_first_starts_at_once_share_one_sound_store(tmp_path):
+    file = tmp_path / "store" / "own.db"  # tests/faults has six of them in an empty folder
+    place = f"tracking.uri=sqlite:///{file}"
     with ThreadPoolExecutor(3) as pool:
         done = list(pool.map(lambda s: train(f"seed={s}", place, cwd=tmp_path), range(3)))
     assert [d.returncode for d in done] == [0, 0, 0], [d.stderr for d in done]
-    name = "own.db" if "uri" in override else "mlflow.db"
-    file = tmp_path / "store" / name
     assert statuses(f"sqlite:///{file}") == ["FINISHED"] * 3
     with sqlite3.connect(file) as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -51,34 +45,9 @@ def test_a_damaged_database_is_told_in_one_line(tmp_path):
 
 @pytest.fixture
 def server(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--workers", "1"]
-    command += ["--artifacts-destination", str(tmp_path / "artifacts")]
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    process = subprocess.Popen(
-        command,
-        env=environment() | quiet,
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    uri = f"http://127.0.0.1:{port}"
-    for _ in range(120):
-        try:
-            urlopen(f"{uri}/health", timeout=1).close()
-            break
-        except OSError:
-            time.sleep(0.5)
-    yield uri
-    import os
-    import signal
-
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    server = Server(tmp_path).start()
+    yield server.uri
+    server.kill()
 
 
 def test_a_run_on_a_real_server_is_whole_and_no_password_is_kept(tmp_path, server):

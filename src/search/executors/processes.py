@@ -13,6 +13,7 @@ from src.ranges import PositiveInt
 from src.search.executors.local import Executor, Worker
 
 END_WITHIN_S = 10.0
+ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 @final
@@ -50,7 +51,7 @@ def _signals_held_back() -> Iterator[None]:
     They and the server they are forked from inherit it; what is to end, the driver tells them.
     """
     resource_tracker.ensure_running()  # it lets signals through again when it is started
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         yield
     finally:

@@ -1,0 +1,81 @@
+"""`python -m src.app`: a page to draw a digit on, served to this machine alone."""
+
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any, final
+
+from omegaconf import DictConfig
+
+from src.config import quote_model, resolved
+from src.entry import run_verb
+from src.errors import ConfigError
+from src.interrupt import stop_on_signals
+from src.plan import Check
+from src.settings import App, Asked, Tracking
+
+
+@final
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for."""
+
+    tracking: Tracking
+    asked: Asked
+    app: App
+
+
+def app_command(config: DictConfig) -> None:
+    """Serve the page until Ctrl-C."""
+    request = make_request(resolved(config))
+    if request.app.port is not None:
+        expect_free(request.app.port)
+    print("preparing the page ...", flush=True)
+    with stop_on_signals() as stop:
+        try:
+            # loaded only now, so that a mistake on the command line is answered at once
+            from src.inference.page import Page
+        except ModuleNotFoundError as error:
+            if error.name != "gradio":
+                raise
+            raise ConfigError(
+                "the page needs the extra `app`: python -m pip install -e '.[app]'"
+            ) from error
+        page, address = Page(request.tracking, request.asked).launch(
+            port=request.app.port, open_browser=request.app.open_browser
+        )
+        print(f"draw a digit at {address} (end with Ctrl-C)", flush=True)
+        while stop.interrupted is None:
+            time.sleep(0.1)
+        page.close(verbose=False)
+
+
+def expect_free(port: int) -> None:
+    """Raise ConfigError where another program listens on the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ConfigError(
+                f"`app.port`={port}: cannot be used ({error.strerror}); choose another one, or "
+                "leave it out"
+            ) from error
+
+
+def make_request(config: dict[str, Any]) -> Request:
+    """Check a resolved configuration; raises ConfigError with every problem in it."""
+    check = Check(config)
+    tracking = check.settings(Tracking, "tracking")
+    asked = check.settings(Asked, "model")
+    app = check.settings(App, "app")
+    if tracking is not None and not tracking.enabled:
+        check.problems.append("`tracking`=off: cannot be, the model comes from a tracked run")
+    check.finish()
+    return Request(tracking, asked, app)
+
+
+if __name__ == "__main__":
+    sys.argv[1:] = quote_model(sys.argv[1:])
+    run_verb(app_command, config_name="app", check=make_request)

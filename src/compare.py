@@ -1,0 +1,48 @@
+"""`python -m src.compare`: say which of the tracked runs is better, and how sure that is."""
+
+from omegaconf import DictConfig
+
+from src.comparison.settings import Request, make_request
+from src.config import resolved
+from src.entry import run_verb
+
+
+def compare_command(config: DictConfig) -> None:
+    """Check the configuration, compare or decide on a champion, print the answer."""
+    request = make_request(resolved(config))
+    # loaded only now, so that a mistake on the command line is answered at once
+    from src.tracking.reading import StoredRuns
+
+    if request.rollback:
+        go_back(request)
+        return
+    stored = StoredRuns(request.tracking)
+    if request.promote is not None:
+        from src.comparison.champion import promote
+        from src.comparison.screen import print_promotion, progress
+
+        with progress() as say:
+            promotion = promote(stored, request, named=request.promote, say=say)
+        print_promotion(promotion, request.tracking)
+        promotion.expect_promoted()
+        return
+    from src.comparison.contenders import select
+    from src.comparison.screen import print_outcome, progress
+    from src.comparison.session import compare
+
+    selection = select(stored, request.which)
+    with progress() as say:
+        outcome = compare(stored, selection, request.tracking, name=request.name, say=say)
+    print_outcome(outcome, request.tracking)
+
+
+def go_back(request: Request) -> None:
+    """Make the champion before this one champion again, and say so."""
+    from src.comparison.screen import print_rollback
+    from src.tracking.registry import roll_back
+
+    print_rollback(roll_back(request.tracking, reason=request.reason))
+
+
+if __name__ == "__main__":
+    run_verb(compare_command, config_name="compare", check=make_request)

@@ -1,0 +1,189 @@
+"""Whether a run becomes the champion: only if it beats the present one on the test images."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import final
+
+from src.comparison.contenders import Selection, only
+from src.comparison.judgement import Pair, p_text, points
+from src.comparison.origins import load_model, load_origin
+from src.comparison.session import Outcome, compare
+from src.comparison.settings import Request
+from src.data.source import digest
+from src.errors import ConfigError, NotPromoted
+from src.evaluation import evaluate_test, log_model
+from src.settings import Tracking
+from src.tracking.reading import StoredRun, StoredRuns
+from src.tracking.registry import Champion, crown, find_champion
+from src.tracking.runs import finished_run
+
+
+@final
+@dataclass(frozen=True)
+class Promotion:
+    """What was decided on a challenger; outcome: the comparison, None without a champion."""
+
+    promoted: bool
+    words: str
+    outcome: Outcome | None
+
+    def expect_promoted(self) -> None:
+        """Raise NotPromoted where the challenger is not the champion now."""
+        if not self.promoted:
+            raise NotPromoted("not promoted; promote it all the same with force=true reason='...'")
+
+
+def promote(
+    stored: StoredRuns, request: Request, *, named: str, say: Callable[[str], None]
+) -> Promotion:
+    """Make the run champion if there is none, if it wins the paired test, or if forced.
+
+    Both must have been scored on the same test images; a run that has not looked at them looks
+    now, and the look is counted. Raises ConfigError where the run cannot be promoted.
+    """
+    challenger = stored.find(named, key="promote")
+    champion = find_champion(request.tracking)
+    if champion is not None and champion.run_id == challenger.id:
+        raise ConfigError(
+            f"`promote`={named}: is the champion already (version {champion.version})"
+        )
+    if champion is None:
+        words = "there was no champion"
+        if request.reason:
+            words += f"; {request.reason}"
+        return _carry_out(stored, request, challenger, None, words=words, outcome=None, pair=None)
+    say("looking at the test images")
+    present = stored.again(champion.run_id)
+    present = _examined(stored, present, request, same_as=None)
+    challenger = _examined(stored, challenger, request, same_as=None if request.force else present)
+    outcome = compare(
+        stored,
+        _duel(challenger, present),
+        request.tracking,
+        name=request.name or f"promote-{challenger.id[:8]}",
+        say=say,
+        decide=lambda pair: _decision(pair, request)[1],
+    )
+    pair = outcome.comparison.pairs[0]
+    wins, words = _decision(pair, request)
+    return _carry_out(
+        stored,
+        request,
+        challenger,
+        champion,
+        words=words,
+        outcome=outcome,
+        pair=pair,
+        promoted=wins or request.force,
+    )
+
+
+def _duel(challenger: StoredRun, present: StoredRun) -> Selection:
+    selection = only([challenger, present])
+    words = ("challenger", "champion")
+    return replace(
+        selection,
+        contenders=tuple(
+            replace(contender, label=f"{contender.label} ({who})")
+            for contender, who in zip(selection.contenders, words, strict=True)
+        ),
+    )
+
+
+def _decision(pair: Pair, request: Request) -> tuple[bool, str]:
+    """Return whether the challenger wins, and the decision in words."""
+    wins = pair.decided and pair.difference > 0
+    numbers = (
+        f"{points(pair.difference)} points, 95 % interval {points(pair.low)} to "
+        f"{points(pair.high)}, {p_text(pair.p_holm)}"
+    )
+    if wins:
+        return True, f"the challenger beats the champion ({numbers})"
+    if request.force:
+        return False, f"forced, without beating the champion ({numbers}): {request.reason}"
+    return False, f"the challenger does not beat the champion ({numbers}), which stays"
+
+
+def _examined(
+    stored: StoredRuns, run: StoredRun, request: Request, *, same_as: StoredRun | None
+) -> StoredRun:
+    """Return the run with its test predictions; looks at the test images where it never did.
+
+    same_as: the run whose test images must be this one's; raises ConfigError, before any look,
+    where they are not.
+    """
+    if run.tested:
+        _expect_same(run, run.tags["digest.test"], same_as)
+        return run
+    with tempfile.TemporaryDirectory() as draft:
+        origin = load_origin(stored, run, Path(draft))
+        images = origin.source.load_test()
+        _expect_same(run, digest(images), same_as)
+        model = load_model(stored, run, Path(draft))
+        evaluate_test(model, images, finished_run(request.tracking, run.id))
+    return stored.again(run.id)
+
+
+def _expect_same(run: StoredRun, found: str, other: StoredRun | None) -> None:
+    if other is not None and found != other.tags["digest.test"]:
+        raise ConfigError(
+            f"`promote`={run.id}: its test images are not those of the champion {other.name!r} "
+            f"({found[:12]}, not {other.tags['digest.test'][:12]}), so the two cannot be compared; "
+            "promote it all the same with force=true reason='...'"
+        )
+
+
+def _exported(stored: StoredRuns, run: StoredRun, tracking: Tracking) -> str:
+    """Return the id of the run's exported model; exports it from its checkpoint where needed."""
+    if run.model_id is None:
+        with tempfile.TemporaryDirectory() as draft:
+            origin = load_origin(stored, run, Path(draft))
+            model = load_model(stored, run, Path(draft))
+            log_model(model, origin.dataset.validation, finished_run(tracking, run.id))
+        run = stored.again(run.id)
+    assert run.model_id is not None
+    return run.model_id
+
+
+def _carry_out(
+    stored: StoredRuns,
+    request: Request,
+    challenger: StoredRun,
+    champion: Champion | None,
+    *,
+    words: str,
+    outcome: Outcome | None,
+    pair: Pair | None,
+    promoted: bool = True,
+) -> Promotion:
+    """Move the alias if so decided, and leave the decision as tags."""
+    tags = {
+        "promotion.decision": "promoted" if promoted else "refused",
+        "promotion.because": words,
+        "promotion.forced": str(request.force).lower(),
+        "promotion.challenger": challenger.id,
+        "promotion.champion": champion.run_id if champion else "none",
+    }
+    if pair is not None:
+        tags |= {
+            "promotion.difference": f"{pair.difference:.6f}",
+            "promotion.interval": f"{pair.low:.6f} to {pair.high:.6f}",
+            "promotion.p_value": f"{pair.p_value:.6g}",
+        }
+    if outcome is not None:
+        tags["promotion.comparison"] = outcome.run_id
+    said = f"{challenger.name} ({challenger.id}): {words}"
+    if promoted:
+        now = crown(
+            request.tracking,
+            challenger.id,
+            model_id=_exported(stored, challenger, request.tracking),
+            tags=tags,
+            description=said,
+        )
+        said = f"champion is now version {now.version}, {said}"
+    for run_id in [challenger.id, *([outcome.run_id] if outcome else [])]:
+        finished_run(request.tracking, run_id).set_tags(tags)
+    return Promotion(promoted, said, outcome)

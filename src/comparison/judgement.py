@@ -1,0 +1,259 @@
+"""How good each contender is, which of two is better, and how sure that is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from statistics import mean
+from typing import Literal, final
+
+import numpy as np
+
+from src import differences, statistics
+from src.comparison.contenders import Contender, Selection
+from src.differences import Discordance, discordance
+from src.tracking.reading import StoredRuns
+
+ALPHA = 0.05
+SMALLEST_P = 1e-6
+Method = Literal["McNemar", "seeds and images", "Fisher"]
+
+
+@final
+@dataclass(frozen=True)
+class Predictions:
+    """A contender's stored predictions of the same images, one row a seed.
+
+    labels: int64 `[N]`. probabilities: float32 `[S, N, K]`. images: what identifies the images.
+    """
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+    class_names: tuple[str, ...]
+    images: str
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The predicted classes, int64 `[S, N]`."""
+        return np.asarray(self.probabilities.argmax(axis=2))
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether each prediction is right, bool `[S, N]`."""
+        return np.asarray(self.classes == self.labels)
+
+
+@final
+@dataclass(frozen=True)
+class Standing:
+    """Accuracy of a contender with its 95 % interval, log loss in nats, and calibration error.
+
+    Of one run: accuracy with Wilson's interval over images. Of several seeds: their mean with
+    Student's t interval over seeds, and means of the others. spread: the standard deviation
+    between seeds, None of a single run.
+    """
+
+    accuracy: float
+    low: float
+    high: float
+    spread: float | None
+    log_loss: float
+    ece: float
+    images: int
+
+
+@final
+@dataclass(frozen=True)
+class Pair:
+    """What the images say of two contenders, by their places: the first less the second.
+
+    p_value is as the test gave it, p_holm corrected for the number of pairs. counts: images that
+    only one gets right, None where they did not see the same, or of several seeds. needed: how
+    many images would show a difference of this size, None where that has no answer.
+    """
+
+    first: int
+    second: int
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    p_holm: float
+    method: Method
+    counts: Discordance | None
+    needed: int | None
+
+    @property
+    def decided(self) -> bool:
+        """Whether one of them is better, at the 5 % level."""
+        return self.p_holm < ALPHA
+
+
+def load_predictions(
+    stored: StoredRuns, selection: Selection, folder: Path
+) -> tuple[Predictions, ...]:
+    """Read every contender's predictions; folder: to put the files into."""
+    found = []
+    for contender in selection.contenders:
+        paths = [
+            stored.file(run.id, f"predictions/{selection.split}.npz", folder)
+            for run in contender.runs
+        ]
+        files = [np.load(path, allow_pickle=False) for path in paths]
+        found.append(
+            Predictions(
+                labels=files[0]["labels"],
+                probabilities=np.stack([file["probabilities"] for file in files]),
+                class_names=tuple(map(str, files[0]["class_names"])),
+                images=selection.images(contender),
+            )
+        )
+    return tuple(found)
+
+
+def standing(predictions: Predictions) -> Standing:
+    """Score one contender."""
+    right, labels = predictions.right, predictions.labels
+    accuracies = right.mean(axis=1)
+    several = len(right) > 1
+    if several:
+        low, high = statistics.t_interval(accuracies)
+    else:
+        low, high = statistics.wilson_interval(int(right.sum()), right.size)
+    each = list(predictions.probabilities)
+    return Standing(
+        accuracy=float(accuracies.mean()),
+        low=low,
+        high=high,
+        spread=float(accuracies.std(ddof=1)) if several else None,
+        log_loss=mean(statistics.log_loss(p, labels) for p in each),
+        ece=mean(statistics.expected_calibration_error(p, labels) for p in each),
+        images=len(labels),
+    )
+
+
+def judge(predictions: Sequence[Predictions]) -> tuple[Pair, ...]:
+    """Compare all pairs; more than one are corrected for being several (Holm 1979)."""
+    pairs = [
+        _pair(first, second, predictions[first], predictions[second])
+        for first, second in combinations(range(len(predictions)), 2)
+    ]
+    corrected = differences.holm([pair.p_value for pair in pairs])
+    return tuple(replace(pair, p_holm=p) for pair, p in zip(pairs, corrected, strict=True))
+
+
+def _pair(first: int, second: int, one: Predictions, other: Predictions) -> Pair:
+    paired = one.images == other.images
+    if len(one.right) > 1 or len(other.right) > 1:
+        found = differences.seeds_difference(one.right, other.right, paired=paired)
+        return Pair(
+            first,
+            second,
+            found.difference,
+            found.low,
+            found.high,
+            found.p_value,
+            found.p_value,
+            method="seeds and images",
+            counts=None,
+            needed=None,
+        )
+    if not paired:
+        return _independent(first, second, one.right[0], other.right[0])
+    counts = discordance(one.right[0], other.right[0])
+    low, high = differences.paired_bootstrap(counts)
+    p_value = differences.mcnemar_exact(counts)
+    return Pair(
+        first,
+        second,
+        counts.difference,
+        low,
+        high,
+        p_value,
+        p_value,
+        method="McNemar",
+        counts=counts,
+        needed=differences.images_needed(counts),
+    )
+
+
+def _independent(first: int, second: int, one: np.ndarray, other: np.ndarray) -> Pair:
+    shares = [(int(right.sum()), len(right)) for right in (one, other)]
+    low, high = differences.newcombe_interval(*shares)
+    p_value = differences.fisher_exact(*shares)
+    return Pair(
+        first,
+        second,
+        float(one.mean() - other.mean()),
+        low,
+        high,
+        p_value,
+        p_value,
+        method="Fisher",
+        counts=None,
+        needed=None,
+    )
+
+
+def sentence(pair: Pair, contenders: Sequence[Contender], *, images: Sequence[int]) -> str:
+    """Return what a pair says, in plain words. images: how many each of the two was judged by."""
+    first, second = (contenders[place] for place in (pair.first, pair.second))
+    forwards = pair.difference >= 0
+    better, worse = (first, second) if forwards else (second, first)
+    low, high = (pair.low, pair.high) if forwards else (-pair.high, -pair.low)
+    size = points(abs(pair.difference))
+    interval = f"95 % interval {points(low)} to {points(high)}"
+    if pair.decided:
+        return (
+            f"{named(better)} beats {named(worse)} by {size} points ({interval}), "
+            f"{p_text(pair.p_holm)}"
+        )
+    number = " and ".join(f"{n:,}" for n in dict.fromkeys(images))
+    said = (
+        f"{named(first)} and {named(second)} cannot be told apart on {number} images "
+        f"(difference {points(pair.difference)} points, 95 % interval {points(pair.low)} to "
+        f"{points(pair.high)}), {p_text(pair.p_holm)}"
+    )
+    return said + _what_would_tell(pair, images=images[0])
+
+
+def _what_would_tell(pair: Pair, *, images: int) -> str:
+    if pair.method == "seeds and images":
+        return "; more seeds, or more images, would narrow it"
+    if pair.needed is None:
+        return ""
+    more = pair.needed - images
+    if more <= 0:  # only after a correction for several pairs
+        return ""
+    return f"; if the difference is real, about {_round_up(more):,} more images would be needed"
+
+
+def named(contender: Contender) -> str:
+    """Return the label, with the number of seeds where there are several."""
+    seeds = len(contender.runs)
+    return f"{contender.label} ({seeds} seeds)" if seeds > 1 else contender.label
+
+
+def points(share: float) -> str:
+    """Return a difference of shares in percentage points: 5.9, or 0.12 below one point."""
+    digits = 1 if abs(share) >= 0.0095 else 2
+    value = round(100 * share, digits) + 0.0  # which turns -0.0 into 0.0
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def p_text(p_value: float) -> str:
+    """Return "p = 0.013", and "p < 1e-6" where it is smaller than that."""
+    return f"p {'' if p_value < SMALLEST_P else '= '}{p_number(p_value)}"
+
+
+def p_number(p_value: float) -> str:
+    """Return "0.013", "2.1e-05", or "< 1e-6"."""
+    if p_value < SMALLEST_P:
+        return "< 1e-6"
+    return f"{p_value:.1e}" if p_value < 1e-3 else f"{p_value:.3f}"
+
+
+def _round_up(number: int) -> int:
+    """Return the number with two digits that count: more would claim too much."""
+    step = 10 ** max(0, len(str(number)) - 2)
+    return -(-number // step) * step

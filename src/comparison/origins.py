@@ -1,0 +1,69 @@
+"""What a stored run was made from: its data, loaded again and checked, and its trained model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from src.data.source import Dataset, DataSource, LabelledImages, digest
+from src.errors import DataError
+from src.models.predictor import Predictor, load_predictor
+from src.plan import Check
+from src.tracking.reading import StoredRun, StoredRuns
+
+
+@final
+@dataclass(frozen=True)
+class Origin:
+    """A run's data source, and the images it trained with."""
+
+    source: DataSource
+    dataset: Dataset
+
+
+def load_origin(stored: StoredRuns, run: StoredRun, folder: Path) -> Origin:
+    """Load the data of a run again; raises DataError where it is no longer what it was."""
+    source = data_source(stored.config(run.id, folder))
+    dataset = source.load()
+    if dataset.split_digest != run.tags["digest.split"]:
+        raise DataError(
+            f"data: not what run {run.name!r} trained on (split {dataset.split_digest[:12]}, was "
+            f"{run.tags['digest.split'][:12]}); bring the data back as it was"
+        )
+    return Origin(source, dataset)
+
+
+def data_source(config: Mapping[str, Any]) -> DataSource:
+    """Return the data source of a run's configuration; raises ConfigError where it is unknown."""
+    check = Check(config)
+    component = check.component("data")
+    check.finish()
+    source: DataSource = component.build()
+    return source
+
+
+def load_test_images(origin: Origin, run: StoredRun) -> LabelledImages:
+    """Load the test images a run was scored on; raises DataError where they have changed."""
+    images = origin.source.load_test()
+    if digest(images) != run.tags["digest.test"]:
+        raise DataError(f"data: the test images are no longer those that {run.name!r} looked at")
+    return images
+
+
+def load_model(stored: StoredRuns, run: StoredRun, folder: Path) -> Predictor:
+    """Build a run's model again, as it was in its best epoch."""
+    return load_predictor(stored.file(run.id, "checkpoint/best.ckpt", folder))
+
+
+def first_layer(model: Predictor, image_shape: tuple[int, ...]) -> tuple[np.ndarray, bool] | None:
+    """Return the first layer's weights `[U, C, H, W]`, and whether it is the only layer.
+
+    None where the first layer does not give every pixel a weight.
+    """
+    layers = [p.detach().numpy() for p in model.model.parameters() if p.ndim > 1]
+    if not layers or layers[0].shape[1:] != (prod(image_shape),):
+        return None
+    return layers[0].reshape(-1, *image_shape), len(layers) == 1

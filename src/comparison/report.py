@@ -1,0 +1,138 @@
+"""The report of a comparison: one HTML file that needs nothing else, and Markdown."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from src.comparison.contenders import Contender, Selection
+from src.comparison.judgement import Pair, Standing, named, p_number, points
+from src.comparison.pictures import Gallery
+from src.comparison.speed import Speed
+from src.tracking.reading import Looks
+
+TEMPLATES = Path(__file__).parent / "templates"
+ABSENT = "–"
+
+
+@final
+@dataclass(frozen=True)
+class Comparison:
+    """A finished comparison, ready to be told.
+
+    sentences: one a pair, or what there is to say without one. speeds: None where they could not
+    be measured. looks: at the test images, None where no contender has looked. decision: on a
+    champion, empty where none was asked for. missing: what could not be made, and why.
+    """
+
+    title: str
+    made: datetime
+    selection: Selection
+    standings: tuple[Standing, ...]
+    pairs: tuple[Pair, ...]
+    sentences: tuple[str, ...]
+    galleries: Sequence[Gallery]
+    speeds: Sequence[Speed] | None
+    threads: int
+    looks: Looks | None
+    decision: str
+    missing: Sequence[str]
+
+    @property
+    def contenders(self) -> tuple[Contender, ...]:
+        """Who was compared."""
+        return self.selection.contenders
+
+    @property
+    def several(self) -> bool:
+        """Whether a contender was trained on several seeds."""
+        return any(len(contender.runs) > 1 for contender in self.contenders)
+
+    @property
+    def methods(self) -> set[str]:
+        """The tests that were made."""
+        return {pair.method for pair in self.pairs}
+
+
+def write_report(comparison: Comparison, folder: Path) -> None:
+    """Write report.html and report.md into a folder."""
+    surroundings = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    surroundings.filters |= {
+        "points": points,
+        "p_number": p_number,
+        "named": named,
+        "data_uri": _data_uri,
+        "cell": _cell,
+        "micros": _micros,
+    }
+    known = {
+        "c": comparison,
+        "differing": differing_params(comparison.contenders),
+        "seconds": [_seconds(contender) for contender in comparison.contenders],
+        "honesty": honesty(comparison),
+    }
+    for name in ("report.html", "report.md"):
+        text = surroundings.get_template(f"{name}.j2").render(known)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def differing_params(contenders: Sequence[Contender]) -> Mapping[str, list[str]]:
+    """Return of the parameters only those that differ, with the value of each contender."""
+    found = {}
+    for key in sorted({key for c in contenders for key in c.shown.params} - {"seed"}):
+        values = [contender.shown.params.get(key, ABSENT) for contender in contenders]
+        if len(set(values)) > 1:
+            found[key] = values
+    return found
+
+
+def honesty(comparison: Comparison) -> str:
+    """Return how often the test images have been looked at, as sentences."""
+    looks = comparison.looks
+    if looks is None:
+        return "The test images have not been looked at by any of these runs."
+    times = {1: "once", 2: "twice"}.get(looks.looks, f"{looks.looks} times")
+    runs = "one run" if looks.runs == 1 else f"{looks.runs} runs"
+    said = [
+        f"This test set has been looked at {times}, by {runs} ({looks.on_split} of the looks by "
+        "runs on this split)."
+    ]
+    if comparison.selection.split == "test":
+        used = "1 comparison has" if looks.uses == 0 else f"{looks.uses + 1} comparisons have"
+        said.append(f"Counting this one, {used} used the results.")
+    return " ".join([*said, "Whatever is chosen by test results looks a little too good on them."])
+
+
+def _seconds(contender: Contender) -> str:
+    """Return the training seconds, from least to most over the seeds."""
+    found = [r.metrics.get("seconds/training") for r in contender.runs]
+    known = sorted(value for value in found if value is not None)
+    if not known:
+        return ABSENT
+    low, high = f"{known[0]:.1f}", f"{known[-1]:.1f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _data_uri(path: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _cell(text: object) -> str:
+    """Return a text that fits into a cell of a Markdown table."""
+    return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+def _micros(speed: Speed) -> str:
+    digits = 1 if speed.median < 100 else 0
+    return f"{speed.median:.{digits}f} ({speed.least:.{digits}f} to {speed.most:.{digits}f})"

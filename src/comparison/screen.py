@@ -1,0 +1,75 @@
+"""What a person sees of a comparison: what is being done, the answer, where to look next."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from src.comparison.judgement import named
+from src.comparison.report import honesty
+from src.console import tracking_overrides, ui_command
+from src.settings import Tracking
+
+if TYPE_CHECKING:
+    from src.comparison.champion import Promotion
+    from src.comparison.session import Outcome
+    from src.tracking.registry import Champion, Rollback
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Give a function that shows what is being done, where a person looks on."""
+    if not (sys.stderr.isatty() and sys.stdout.isatty()):
+        yield lambda text: None
+        return
+    with Console(stderr=True).status("opening the store") as status:
+        yield status.update
+
+
+def print_outcome(outcome: "Outcome", tracking: Tracking) -> None:
+    """Print the answer, a table, and where the report is."""
+    comparison = outcome.comparison
+    for said in comparison.sentences:
+        print(said)
+    width = max(len(named(contender)) for contender in comparison.contenders) + 2
+    print(f"\n{'':<{width}}accuracy  95 % interval        log loss  parameters")
+    for contender, score in zip(comparison.contenders, comparison.standings, strict=True):
+        over = "over seeds" if score.spread is not None else ""
+        parameters = contender.shown.metrics["model/parameters"]
+        print(
+            f"{named(contender):<{width}}{score.accuracy:.4f}    "
+            f"{score.low:.4f} to {score.high:.4f}    {score.log_loss:.4f}    "
+            f"{parameters:>10,.0f}  {over}".rstrip()
+        )
+    data = comparison.contenders[0].shown.tags["data"]
+    images = " and ".join(f"{n:,}" for n in dict.fromkeys(s.images for s in comparison.standings))
+    print(f"\ncompared on {images} {comparison.selection.split} images of {data}")
+    print(honesty(comparison))
+    for line in (*comparison.selection.notes, *comparison.missing):
+        print(f"note: {line}")
+    print(f"\nreport    {outcome.folder / 'report.html'}")
+    print(f"for a PR  {outcome.folder / 'report.md'}")
+    print(f"run       {outcome.run_id}; look at it with: {ui_command(tracking)}")
+
+
+def print_promotion(promotion: "Promotion", tracking: Tracking) -> None:
+    """Print what was decided, why, and how to go back."""
+    if promotion.outcome is not None:
+        print_outcome(promotion.outcome, tracking)
+        print()
+    print(promotion.words)
+    if promotion.promoted:
+        elsewhere = tracking_overrides(tracking)
+        print(f"\nuse it with:  python -m src.predict digit.png{elsewhere}")
+        print(f"go back with: python -m src.compare rollback=true{elsewhere}")
+
+
+def print_rollback(rollback: "Rollback") -> None:
+    """Print who was champion, and who is now."""
+    print(f"champion is again {_version(rollback.now)}; it was {_version(rollback.before)}")
+
+
+def _version(champion: "Champion") -> str:
+    return f"version {champion.version}, run {champion.run_id}"

@@ -1,0 +1,269 @@
+"""One comparison, start to end: read, judge, draw, write, and log it as a run of its own."""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import final
+from uuid import uuid4
+
+import numpy as np
+import torch
+
+from src.comparison.contenders import Contender, Selection
+from src.comparison.judgement import (
+    Pair,
+    Predictions,
+    judge,
+    load_predictions,
+    named,
+    sentence,
+    standing,
+)
+from src.comparison.origins import (
+    Origin,
+    first_layer,
+    load_model,
+    load_origin,
+    load_test_images,
+)
+from src.comparison.pictures import Material, draw_galleries
+from src.comparison.report import Comparison, write_report
+from src.comparison.speed import Speed, measure
+from src.errors import UserError
+from src.machine import available_cores
+from src.models.predictor import Predictor
+from src.settings import Tracking
+from src.tracking.database import make_folder
+from src.tracking.environment import describe_environment
+from src.tracking.reading import Looks, StoredRuns
+from src.tracking.runs import DataDescription, start_run
+
+CURVES = ("val_accuracy", "val_loss")
+MOST_SAID = 3
+"""Contenders up to whom every pair is a sentence."""
+
+
+@final
+@dataclass(frozen=True)
+class Outcome:
+    """A comparison, where its report is, and the run it was logged as."""
+
+    comparison: Comparison
+    folder: Path
+    run_id: str
+
+
+def compare(
+    stored: StoredRuns,
+    selection: Selection,
+    tracking: Tracking,
+    *,
+    name: str | None,
+    say: Callable[[str], None],
+    decide: Callable[[Pair], str] | None = None,
+) -> Outcome:
+    """Compare the selection, write the report, and log it.
+
+    name: of the report's folder, None for one made of the contenders. say: hears what is done.
+    decide: hears the judgement on the first pair, and returns what it decided.
+    Raises TrackingError where predictions cannot be had; whatever else is missing is left out of
+    the report, which says so.
+    """
+    with tempfile.TemporaryDirectory() as draft:
+        folder = Path(draft)
+        report = folder / "report"
+        (report / "figures").mkdir(parents=True)
+        say("reading predictions")
+        predictions = load_predictions(stored, selection, folder / "files")
+        pairs = judge(predictions)
+        decision = decide(pairs[0]) if decide else ""
+        missing: list[str] = []
+        say("reading data and models")
+        materials, models = _materials(stored, selection, folder / "files", missing)
+        say("measuring speed")
+        speeds = _speeds(models, materials)
+        say("drawing")
+        comparison = Comparison(
+            title=_title(selection.contenders),
+            made=datetime.now(),
+            selection=selection,
+            standings=tuple(standing(found) for found in predictions),
+            pairs=pairs,
+            sentences=_sentences(pairs, selection, predictions),
+            galleries=draw_galleries(report / "figures", selection, predictions, materials),
+            speeds=speeds,
+            threads=torch.get_num_threads(),
+            looks=_looks(stored, selection),
+            decision=decision,
+            missing=missing,
+        )
+        write_report(comparison, report)
+        kept = _keep(report, tracking.folder / "comparisons", name or _name(selection))
+        run_id = _log(comparison, kept, report, tracking)
+    return Outcome(comparison, kept, run_id)
+
+
+def _title(contenders: Sequence[Contender]) -> str:
+    if len(contenders) == 1:
+        return named(contenders[0])
+    labels = [named(contender) for contender in contenders]
+    return f"{', '.join(labels[:-1])} and {labels[-1]} compared"
+
+
+def _sentences(
+    pairs: Sequence[Pair], selection: Selection, predictions: Sequence[Predictions]
+) -> tuple[str, ...]:
+    """Say each pair; of more than three contenders only what the best is against the others."""
+    contenders = selection.contenders
+    if pairs:
+        best = max(range(len(predictions)), key=lambda place: predictions[place].right.mean())
+        return tuple(
+            sentence(
+                pair,
+                contenders,
+                images=[len(predictions[place].labels) for place in (pair.first, pair.second)],
+            )
+            for pair in pairs
+            if len(contenders) <= MOST_SAID or best in (pair.first, pair.second)
+        )
+    found = standing(predictions[0])
+    return (
+        f"{named(contenders[0])} is one configuration: mean accuracy {found.accuracy:.4f} "
+        f"(95 % interval over seeds {found.low:.4f} to {found.high:.4f})",
+    )
+
+
+def _materials(
+    stored: StoredRuns, selection: Selection, folder: Path, missing: list[str]
+) -> tuple[list[Material], list[Predictor | None]]:
+    """Gather what can be had of each contender; what cannot is named with the reason."""
+    origins: dict[str, Origin] = {}
+    materials: list[Material] = []
+    models: list[Predictor | None] = []
+    for contender in selection.contenders:
+        run = contender.shown
+        material = Material(
+            curves=[stored.curves(r.id, CURVES) for r in contender.runs],
+            dataset=None,
+            images=None,
+            weights=None,
+            linear=False,
+        )
+        model = None
+        try:
+            digest = run.tags["digest.split"]
+            if digest not in origins:
+                origins[digest] = load_origin(stored, run, folder)
+            origin = origins[digest]
+            test = selection.split == "test"
+            images = load_test_images(origin, run) if test else origin.dataset.validation
+            material = replace(material, dataset=origin.dataset, images=images)
+            model = load_model(stored, run, folder)
+            found = first_layer(model, images.pixels.shape[1:])
+            if found is not None:
+                material = replace(material, weights=found[0], linear=found[1])
+        except UserError as error:
+            missing.append(f"pictures of {contender.label} ({error})")
+        materials.append(material)
+        models.append(model)
+    return materials, models
+
+
+def _speeds(
+    models: Sequence[Predictor | None], materials: Sequence[Material]
+) -> list[Speed] | None:
+    torch.set_num_threads(available_cores())
+    known = [model for model in models if model is not None]
+    pixels: list[np.ndarray] = [m.images.pixels for m in materials if m.images is not None]
+    return measure(known, pixels) if len(known) == len(pixels) == len(models) else None
+
+
+def _looks(stored: StoredRuns, selection: Selection) -> Looks | None:
+    for contender in selection.contenders:
+        tags = contender.shown.tags
+        if "digest.test" in tags:
+            return stored.looks(test_digest=tags["digest.test"], split_digest=tags["digest.split"])
+    return None
+
+
+def _name(selection: Selection) -> str:
+    """Return a name for a folder, made of the contenders."""
+    labels = "-".join(contender.label for contender in selection.contenders)
+    return re.sub(r"[^\w.=]+", "-", labels).strip("-.")[:80]
+
+
+def _keep(report: Path, root: Path, name: str) -> Path:
+    """Move the report to a folder of its own, NAME, NAME.2, ...: an older one stays as it is."""
+    draft = make_folder(root) / f".{uuid4().hex}"
+    shutil.copytree(report, draft, ignore=shutil.ignore_patterns("figures"))
+    for number in count(1):
+        target = root / (name if number == 1 else f"{name}.{number}")
+        try:
+            return draft.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+    raise AssertionError
+
+
+def _log(comparison: Comparison, kept: Path, report: Path, tracking: Tracking) -> str:
+    """Log the report and its pictures on a run of its own, and return its id."""
+    first = comparison.contenders[0].shown
+    shared = ["digest.split", "digest.data", "data"]
+    if comparison.selection.split == "test":
+        shared.append("digest.test")
+    ids = {c.label: [run.id for run in c.runs] for c in comparison.contenders}
+    run = start_run(
+        tracking,
+        name=f"compare {kept.name}",
+        params={f"contender.{n}": named(c) for n, c in enumerate(comparison.contenders, start=1)},
+        tags={
+            "comparison": kept.name,
+            "verdict": "; ".join(comparison.sentences),
+            "compared.runs": ", ".join(run_id for some in ids.values() for run_id in some),
+            "compared.split": comparison.selection.split,
+            "mlflow.source.name": "src.compare",
+            "mlflow.note.content": (report / "report.md").read_text(encoding="utf-8"),
+            **{key: first.tags[key] for key in shared},
+            **describe_environment(),
+        },
+        data=DataDescription(
+            name=first.tags["data"],
+            digest=first.tags["digest.data"],
+            source=first.tags["data"],
+            profile={"images": comparison.standings[0].images},
+        ),
+        config={"runs": ids, "split": comparison.selection.split},
+    )
+    try:
+        run.log_metrics(_metrics(comparison))
+        run.log_files(report)
+    except BaseException as error:
+        run.finish(
+            "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED", reason=str(error)
+        )
+        raise
+    run.finish("FINISHED")
+    return run.id
+
+
+def _metrics(comparison: Comparison) -> dict[str, float]:
+    """Return numbers under one heading, below those of trainings in the UI's charts."""
+    found = {
+        f"compared/accuracy_{number}": score.accuracy
+        for number, score in enumerate(comparison.standings, start=1)
+    }
+    for pair in comparison.pairs:
+        key = f"{pair.first + 1}_less_{pair.second + 1}"
+        found |= {
+            f"compared/difference_{key}": pair.difference,
+            f"compared/difference_low_{key}": pair.low,
+            f"compared/difference_high_{key}": pair.high,
+            f"compared/p_holm_{key}": pair.p_holm,
+        }
+    return found

@@ -1,0 +1,1 @@
+"""A tracked model put to use: pictures read, prepared as the training images were, recognised."""

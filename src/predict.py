@@ -1,0 +1,99 @@
+"""`python -m src.predict`: recognise the digits in pictures with a tracked model."""
+
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, final
+
+from omegaconf import DictConfig
+
+from src.config import quote_model, resolved
+from src.entry import run_verb
+from src.errors import ConfigError, UserError
+from src.plan import Check
+from src.settings import Asked, Predict, Tracking
+
+WITH_VALUE = frozenset(
+    {"-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name"}
+    | {"-cd", "--config-dir", "--experimental-rerun"}
+)
+"""Options of Hydra that take the word after them."""
+
+
+@final
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for."""
+
+    tracking: Tracking
+    asked: Asked
+    settings: Predict
+
+
+def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
+    """Answer for every picture; a picture that cannot be read does not stop the others."""
+    request = make_request(resolved(config))
+    if not paths and request.settings.export is None:
+        raise ConfigError(
+            "name at least one picture or folder: python -m src.predict digit.png; "
+            "or export=digits.onnx"
+        )
+    # loaded only now, so that a mistake on the command line is answered at once
+    from src.inference.pictures import picture_files
+
+    files = picture_files(paths)
+    from src.inference.recogniser import load_recogniser
+
+    tracking, settings = request.tracking, request.settings
+    if settings.export is not None:
+        from src.inference.export import expect_free
+
+        expect_free(settings.export)
+    recogniser = load_recogniser(tracking, model=request.asked.run, threshold=settings.threshold)
+    problems: list[str] = []
+    if files:
+        from src.inference.output import answer_files
+
+        problems = answer_files(files, recogniser, settings, folder=tracking.folder / "predict")
+    if settings.export is not None:
+        from src.inference.export import export_onnx
+
+        said = export_onnx(recogniser, tracking, settings.export).describe()
+        print(said, file=sys.stdout if settings.format == "table" else sys.stderr)
+    if problems:
+        raise UserError(*problems)
+
+
+def make_request(config: dict[str, Any]) -> Request:
+    """Check a resolved configuration; raises ConfigError with every problem in it."""
+    check = Check({**config, "": {key: config[key] for key in Predict.model_fields}})
+    tracking = check.settings(Tracking, "tracking")
+    asked = check.settings(Asked, "model")
+    settings = check.settings(Predict, "")
+    if tracking is not None and not tracking.enabled:
+        check.problems.append("`tracking`=off: cannot be, the model comes from a tracked run")
+    check.finish()
+    return Request(tracking, asked, settings)
+
+
+def split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
+    """Return the pictures and folders among the arguments, and the rest, which is for Hydra.
+
+    Whatever is there is a picture, even with a `=` in its name.
+    """
+    paths: list[Path] = []
+    others: list[str] = []
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        if argument.startswith("-") or before in WITH_VALUE:
+            others.append(argument)
+        elif "=" not in argument or Path(argument).exists():
+            paths.append(Path(argument))
+        else:
+            others.append(argument)
+    return paths, quote_model(others)
+
+
+if __name__ == "__main__":
+    pictures, sys.argv[1:] = split_arguments(sys.argv[1:])
+    run_verb(partial(predict_command, paths=pictures), config_name="predict", check=make_request)

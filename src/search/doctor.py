@@ -1,0 +1,107 @@
+"""Compares Optuna's journal with MLflow's store, trial by trial, and mends what can be mended."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.trial import FrozenTrial, TrialState
+
+from src.errors import ConfigError
+from src.search.study import RETRIED, open_storage, try_again
+from src.settings import Tracking
+from src.tracking.connection import connect, database_file
+from src.tracking.leftovers import end_orphans, send_kept
+from src.tracking.run import Status
+from src.tracking.runs import finished_run, runs_below, set_aside
+
+STATUS: dict[TrialState, Status] = {
+    TrialState.COMPLETE: "FINISHED",
+    TrialState.PRUNED: "KILLED",
+    TrialState.FAIL: "FAILED",
+}
+"""What the run of a trial is called in MLflow once the trial has ended so in Optuna."""
+
+
+def reconcile(tracking: Tracking) -> tuple[list[str], list[str]]:
+    """Return what was mended, and what is wrong and cannot be mended, a line each.
+
+    Optuna has the last word on how a trial ended, because budgets are counted there. A sweep that a
+    driver works on just now is left alone. Raises ConfigError where there is no store.
+    """
+    file = database_file(tracking)
+    if file is not None and not file.exists():
+        raise ConfigError(f"`tracking.folder`={tracking.folder}: nothing is tracked there yet")
+    store = connect(tracking)
+    mended, wrong = [*end_orphans(store), *send_kept(store)], []
+    storage = open_storage(store.folder)
+    for name in optuna.get_all_study_names(storage):
+        lock = FileLock(store.folder / "sweeps" / f".{re.sub(r'[.][0-9]+$', '', name)}.lock")
+        try:
+            with lock.acquire(timeout=0):
+                study = optuna.load_study(study_name=name, storage=storage)
+                mended += [f"sweep {name}: {line}" for line in mend(study, tracking)]
+                wrong += [f"sweep {name}: {line}" for line in _differences(study, tracking)]
+        except Timeout:
+            mended.append(f"sweep {name}: a driver works on it; left alone")
+    return mended, wrong
+
+
+def mend(study: optuna.Study, tracking: Tracking) -> Iterator[str]:
+    """Mend the states of trials and of their runs; yield a line for each.
+
+    The caller keeps drivers from working on the study meanwhile.
+    """
+    for trial in study.get_trials(states=[TrialState.RUNNING], deepcopy=False):
+        try_again(study, trial, reason="its driver died")
+        yield f"trial {trial.number} had no driver any more; its values are in line again"
+    runs, trials = _runs(study, tracking), study.get_trials(deepcopy=False)
+    told = {trial.user_attrs["run_id"] for trial in trials if "run_id" in trial.user_attrs}
+    untold = {
+        int(run.data.tags["trial.number"]): run_id
+        for run_id, run in runs.items()
+        if run_id not in told and "trial.number" in run.data.tags
+    }
+    stopped = _stopped(study)
+    for trial in trials:
+        run_id = trial.user_attrs.get("run_id") or untold.pop(trial.number, None)
+        status = _status(trial, stopped)
+        if run_id in runs and status is not None and runs[run_id].info.status != status:
+            finished_run(tracking, run_id).finish(status)
+            was = runs[run_id].info.status
+            yield f"trial {trial.number} is {trial.state.name}; its run was {was}, is {status} now"
+    for number, run_id in untold.items():
+        set_aside(tracking, run_id, reason="its worker died before it could tell of it")
+        yield f"run {run_id} is an attempt at trial {number} nobody heard of; set aside as KILLED"
+
+
+def _differences(study: optuna.Study, tracking: Tracking) -> Iterator[str]:
+    """Say where numbers differ, or one of the two is gone."""
+    runs = _runs(study, tracking)
+    for trial in study.get_trials(states=[TrialState.COMPLETE], deepcopy=False):
+        trial_run = trial.user_attrs["run_id"]
+        run = runs.get(trial_run)
+        if run is None:
+            yield (
+                f"trial {trial.number} is COMPLETE, but its run {trial_run} is not in the store; "
+                "restore it there if it was deleted"
+            )
+            continue
+        ours, theirs = trial.user_attrs["val_accuracy"], run.data.metrics.get("best/val_accuracy")
+        if ours != theirs:
+            yield f"trial {trial.number} has val_accuracy {ours}, its run {trial_run} has {theirs}"
+
+
+def _runs(study: optuna.Study, tracking: Tracking) -> dict[str, Any]:
+    parent = study.user_attrs.get("parent")
+    return {run.info.run_id: run for run in runs_below(tracking, parent)} if parent else {}
+
+
+def _stopped(study: optuna.Study) -> set[int]:
+    trials = study.get_trials(deepcopy=False)
+    return {trial.user_attrs[RETRIED] for trial in trials if RETRIED in trial.user_attrs}
+
+
+def _status(trial: FrozenTrial, stopped: set[int]) -> Status | None:
+    return "KILLED" if trial.number in stopped else STATUS.get(trial.state)

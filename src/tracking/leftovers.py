@@ -1,0 +1,67 @@
+"""What processes that died have left: runs nobody works on, and news nobody has sent."""
+
+import platform
+
+from filelock import Timeout
+
+from src.errors import TrainingFailed
+from src.tracking.connection import Store
+from src.tracking.outbox import KEPT
+from src.tracking.owner import FOLDER, HOST, owner_lives
+from src.tracking.run import MlflowRun
+
+MOST_AT_ONCE = 1_000
+
+
+def end_orphans(store: Store) -> list[str]:
+    """End every run that is RUNNING though the process of this host that owned it is dead.
+
+    It stays one that can be gone on with. On a server, only runs of this folder are judged: a host
+    of the same name may be another.
+    Returns a line for each.
+    """
+    ended = []
+    experiments = [found.experiment_id for found in store.client.search_experiments()]
+    here = platform.node().replace("'", "")
+    running = store.client.search_runs(
+        experiments,
+        f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{here}'",
+        max_results=MOST_AT_ONCE,
+    )
+    for found in running:
+        tags, folder = found.data.tags, store.folder / "runs" / found.info.run_id
+        ours = tags[FOLDER] == str(store.folder) or folder.exists() or not store.is_server
+        if owner_lives(tags) or not ours:
+            continue
+        run = MlflowRun(store, found.info.run_id, folder)
+        try:
+            run.hold(wait_s=0)
+        except Timeout:
+            continue  # somebody is going on with it just now
+        if store.client.get_run(run.id).info.status == "RUNNING":
+            run.finish("KILLED", reason="its process died", resumable=True)
+            ended.append(
+                f"run {run.id} ({found.info.run_name}): its process died; it is KILLED now"
+            )
+        else:
+            run.let_go()
+    return ended
+
+
+def send_kept(store: Store) -> list[str]:
+    """Send what runs of this folder have kept for this store; return a line for each."""
+    sent = []
+    for kept in sorted((store.folder / "runs").glob(f"*/{KEPT}")):
+        run = MlflowRun(store, kept.parent.name, kept.parent)
+        try:
+            run.hold(wait_s=0)
+        except Timeout:
+            continue  # its own process is at it
+        try:
+            if run.send_kept():
+                sent.append(f"run {run.id}: what was kept for the store has been sent")
+        except TrainingFailed as error:  # as of a run that somebody has deleted
+            aside = kept.rename(kept.with_suffix(".refused"))
+            sent.append(f"{error}; what it was to get lies in {aside}")
+        run.let_go()
+    return sent

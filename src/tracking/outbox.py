@@ -1,0 +1,170 @@
+"""Brings a run's news to its store, and keeps them in the run's folder while the store is away."""
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from time import monotonic
+from typing import Any, final
+
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LoggedModelOutput,
+    LoggedModelStatus,
+    Metric,
+    Param,
+    RunTag,
+)
+from mlflow.exceptions import MlflowException
+from requests.exceptions import RequestException
+
+from src.errors import TrackingError, TrainingFailed, first_line
+from src.tracking.connection import Store, expect_answer
+from src.tracking.lines import append_line, drop_half_line
+
+KEPT, FILES = "unsent.jsonl", "unsent"
+"""News that wait, one a line, and the files they speak of."""
+
+TRY_EVERY_S = 15.0
+"""How long a store that did not answer is left alone."""
+
+PROBE_S = 2.0
+"""How long a server may take to say that it is there, so that a hanging one costs no more."""
+
+News = Mapping[str, Any]
+"""What happened: metrics as lists of key, value, time in ms and step; params; tags; data, a
+dataset; files or model, a folder; status and time, the end of the run."""
+
+
+@final
+class Outbox:
+    """News of one run, in order, each kept until the store has it.
+
+    All of them may be sent again without harm, because a connection that breaks does not tell
+    whether the last one arrived: MLflow holds a metric of one time, step and value once; tags,
+    parameters and files of one name take their own place; a model is looked for first.
+    """
+
+    def __init__(self, store: Store, run_id: str, folder: Path) -> None:
+        self._store = store
+        self._client = store.client
+        self._run_id = run_id
+        self._folder = folder
+        self._kept = folder / KEPT
+        self._next_try = 0.0
+        self._away: str | None = None
+
+    def put(self, news: News) -> None:
+        """Send the news, or keep it where the store, or an earlier one, has to wait.
+
+        Raises TrainingFailed where the store refuses it.
+        """
+        known = self._away
+        if monotonic() < self._next_try or not self.send_kept() or not self._try(news):
+            self._keep(news)
+        if self._away and not known:
+            print(
+                f"the tracking store is away ({self._away}); what it misses is kept in "
+                f"{self._folder} and sent when it is back",
+                file=sys.stderr,
+            )
+
+    def send_kept(self) -> bool:
+        """Send what is kept; tell whether nothing is left to send."""
+        if not self._kept.exists():
+            return True
+        drop_half_line(self._kept)
+        for line in self._kept.read_text().splitlines()[1:]:
+            if not self._try(json.loads(line)):
+                return False
+        self._kept.unlink()
+        shutil.rmtree(self._folder / FILES, ignore_errors=True)
+        return True
+
+    def is_for(self, store: Store) -> bool:
+        """Tell whether what is kept, if anything is, is meant for this store."""
+        drop_half_line(self._kept)
+        if not self._kept.exists() or not (lines := self._kept.read_text().splitlines()):
+            return True
+        return bool(json.loads(lines[0])["store"] == store.uri)
+
+    def _keep(self, news: News) -> None:
+        drop_half_line(self._kept)
+        if not self._kept.exists() or not self._kept.stat().st_size:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            append_line(self._kept, json.dumps({"store": self._store.uri}))
+        for kind in {"files", "model"} & news.keys():
+            place = f"{FILES}/{self._kept.stat().st_size}"
+            shutil.copytree(news[kind], self._folder / place, dirs_exist_ok=True)
+            news = {**news, kind: place}
+        append_line(self._kept, json.dumps(news))
+
+    def _try(self, news: News) -> bool:
+        """Tell whether the store took it; False where it is away."""
+        try:
+            if self._store.is_server and self._store.uri is not None:
+                expect_answer(self._store.uri, within_s=PROBE_S)
+            self._send(news)
+        except (MlflowException, RequestException, TrackingError) as error:
+            said = first_line(error)
+            if not _is_away(error, self._store):
+                raise TrainingFailed(f"run {self._run_id}: the store refuses it: {said}") from error
+            self._away, self._next_try = said, monotonic() + TRY_EVERY_S
+            return False
+        self._away = None
+        return True
+
+    def _send(self, news: News) -> None:
+        metrics = [Metric(*entry) for entry in news.get("metrics", ())]
+        params = [Param(*item) for item in news.get("params", {}).items()]
+        tags = [RunTag(*item) for item in news.get("tags", {}).items()]
+        if metrics or params or tags:
+            self._client.log_batch(self._run_id, metrics=metrics, params=params, tags=tags)
+        if "data" in news:
+            use = InputTag("mlflow.data.context", "training and validation")
+            self._client.log_inputs(self._run_id, [DatasetInput(Dataset(**news["data"]), [use])])
+        if "files" in news:
+            self._client.log_artifacts(self._run_id, str(self._folder / news["files"]))
+        if "model" in news:
+            self._send_model(self._folder / news["model"])
+        if "status" in news:
+            self._client.set_terminated(self._run_id, news["status"], news["time"])
+
+    def _send_model(self, folder: Path) -> None:
+        """Tie a saved model to the run; one that an attempt cut off has begun is completed."""
+        from mlflow.models import Model
+
+        experiment = self._store.experiment_id
+        earlier = self._client.search_logged_models(
+            [experiment], filter_string=f"source_run_id = '{self._run_id}'"
+        )
+        begun = (
+            earlier[0]
+            if earlier
+            else self._client.create_logged_model(
+                experiment, name="model", source_run_id=self._run_id
+            )
+        )
+        if begun.status == LoggedModelStatus.READY:
+            return
+        saved = Model.load(str(folder))
+        saved.model_id = begun.model_id
+        saved.save(str(folder / "MLmodel"))
+        self._client.log_model_artifacts(begun.model_id, str(folder))
+        outputs = self._client.get_run(self._run_id).outputs
+        if begun.model_id not in {o.model_id for o in (outputs.model_outputs if outputs else ())}:
+            self._client.log_outputs(self._run_id, [LoggedModelOutput(begun.model_id, step=0)])
+        self._client.finalize_logged_model(begun.model_id, "READY")
+
+
+def _is_away(error: Exception, store: Store) -> bool:
+    """Tell a store that cannot be reached, or is locked, from one that says no."""
+    if isinstance(error, RequestException):
+        return error.response is None or error.response.status_code >= 500
+    if isinstance(error, MlflowException):
+        busy = {"TEMPORARILY_UNAVAILABLE", *({"INTERNAL_ERROR"} if store.is_server else ())}
+        return error.error_code in busy
+    return True

@@ -1,0 +1,181 @@
+"""A run becomes champion only by beating the present one; every decision leaves its traces."""
+
+import mlflow.pytorch
+import numpy as np
+import pytest
+import torch
+
+from src.comparison.champion import promote
+from src.comparison.settings import make_request
+from src.errors import ConfigError, NotPromoted
+from src.tracking.reading import StoredRuns
+from src.tracking.registry import find_champion, roll_back
+from tests.plans import plan_of
+
+
+def request(contest, run, **values):
+    asked = {
+        "compare": {},
+        "tracking": contest.tracking.model_dump(),
+        "promote": contest.ids[run],
+        **values,
+    }
+    return make_request(asked)
+
+
+def challenge(contest, run, **values):
+    asked = request(contest, run, **values)
+    return promote(
+        StoredRuns(contest.tracking), asked, named=contest.ids[run], say=lambda text: None
+    )
+
+
+def champion(contest):
+    found = find_champion(contest.tracking)
+    return None if found is None else found.run_id
+
+
+def tags(contest, run):
+    return contest.store.client.get_run(contest.ids[run]).data.tags
+
+
+def test_the_story_of_a_champion(own_contest):
+    client, ids = own_contest.store.client, own_contest.ids
+    assert champion(own_contest) is None
+    with pytest.raises(ConfigError, match="there is no champion yet"):
+        roll_back(own_contest.tracking, reason=None)
+
+    first = challenge(own_contest, "linear")
+    assert first.promoted
+    assert "there was no champion" in first.words
+    assert champion(own_contest) == ids["linear"]
+    with pytest.raises(ConfigError, match="is the champion already"):
+        challenge(own_contest, "linear")
+    with pytest.raises(ConfigError, match="is the first champion"):
+        roll_back(own_contest.tracking, reason=None)
+
+    won = challenge(own_contest, "dnn 1")
+    assert won.promoted
+    assert champion(own_contest) == ids["dnn 1"]
+    version = client.get_model_version_by_alias("digits", "champion")
+    pair = won.outcome.comparison.pairs[0]
+    for kept in (version.tags, tags(own_contest, "dnn 1")):
+        assert kept["promotion.decision"] == "promoted"
+        assert kept["promotion.challenger"] == ids["dnn 1"]
+        assert kept["promotion.champion"] == ids["linear"]
+        assert kept["promotion.interval"] == f"{pair.low:.6f} to {pair.high:.6f}"
+        assert float(kept["promotion.p_value"]) == pytest.approx(pair.p_value, rel=1e-4)
+
+    refused = challenge(own_contest, "dnn 2")
+    assert not refused.promoted
+    assert "does not beat the champion" in refused.words
+    with pytest.raises(NotPromoted):
+        refused.expect_promoted()
+    assert champion(own_contest) == ids["dnn 1"]
+    assert tags(own_contest, "dnn 2")["promotion.decision"] == "refused"
+    report = (refused.outcome.folder / "report.html").read_text()
+    assert "does not beat the champion" in report
+
+    forced = challenge(own_contest, "dnn 2", force=True, reason="half the size")
+    assert forced.promoted
+    assert champion(own_contest) == ids["dnn 2"]
+    assert "half the size" in tags(own_contest, "dnn 2")["promotion.because"]
+
+    better = challenge(own_contest, "dnn 1")  # but not surely so
+    assert better.outcome.comparison.pairs[0].difference > 0
+    assert not better.promoted
+
+    back = roll_back(own_contest.tracking, reason="it was no better")
+    assert back.now.run_id == champion(own_contest) == ids["dnn 1"]
+    left = client.get_model_version("digits", back.before.version)
+    assert left.tags["champion.rolled_back"] == "it was no better"
+    assert roll_back(own_contest.tracking, reason=None).now.run_id == ids["linear"]
+
+    challenge(own_contest, "dnn 1")  # again: the way back leads to linear, not in a circle
+    assert roll_back(own_contest.tracking, reason=None).now.run_id == ids["linear"]
+
+
+def test_the_registered_champion_is_the_runs_model(own_contest, monkeypatch):
+    challenge(own_contest, "linear")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", own_contest.store.client.tracking_uri)
+    model = mlflow.pytorch.load_model("models:/digits@champion")
+    images = plan_of("data=digits").data.build().load_test()
+    stored = own_contest.store.artifacts(own_contest.ids["linear"]) / "predictions" / "test.npz"
+    found = model(torch.from_numpy(images.pixels).float() / 255).detach().numpy()
+    np.testing.assert_allclose(found, np.load(stored)["probabilities"], atol=1e-5)
+
+
+def test_a_challenger_that_never_looked_looks_once_and_the_look_is_counted(own_contest):
+    challenge(own_contest, "linear")
+    before = _looks(own_contest)
+    assert "test.looks" not in tags(own_contest, "unseen")
+    challenge(own_contest, "unseen")
+    assert tags(own_contest, "unseen")["test.looks"] == "1"
+    assert _looks(own_contest).looks == before.looks + 1
+    assert _looks(own_contest).uses == before.uses + 1
+    challenge(own_contest, "unseen", force=True, reason="to see it exported")
+    assert tags(own_contest, "unseen")["test.looks"] == "1"
+
+
+def test_a_look_that_was_cut_off_is_counted_and_taken_again(own_contest, monkeypatch):
+    """The count comes first: a process killed while it looks has looked."""
+    challenge(own_contest, "linear")
+
+    def killed(*arguments, **more):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("src.evaluation.write_predictions", killed)
+        with pytest.raises(KeyboardInterrupt):
+            challenge(own_contest, "trial 1")
+    assert _looks(own_contest).looks == 6
+    assert not challenge(own_contest, "trial 1").promoted
+    assert _looks(own_contest).looks == 7
+
+
+def test_a_trial_has_no_exported_model_until_it_is_promoted(own_contest):
+    trial = own_contest.ids["trial 0"]
+    stored = StoredRuns(own_contest.tracking)
+    assert stored.again(trial).model_id is None
+    assert challenge(own_contest, "trial 0").promoted
+    assert stored.again(trial).model_id is not None
+
+
+def test_other_test_images_are_refused_before_any_look(own_contest):
+    challenge(own_contest, "linear")
+    with pytest.raises(ConfigError, match="are not those of the champion"):
+        challenge(own_contest, "other split")
+    assert "test.looks" not in tags(own_contest, "other split")
+    assert champion(own_contest) == own_contest.ids["linear"]
+
+
+def test_the_looks_of_a_deleted_run_still_count(own_contest):
+    before = _looks(own_contest)
+    own_contest.store.client.delete_run(own_contest.ids["dnn 2"])
+    assert _looks(own_contest) == before
+    assert before.looks == before.runs == before.on_split == 5
+    assert before.uses == 0
+
+
+def _looks(contest):
+    stored = StoredRuns(contest.tracking)
+    run = stored.again(contest.ids["linear"]).tags
+    return stored.looks(test_digest=run["digest.test"], split_digest=run["digest.split"])
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"force": True}, "needs a reason"),
+        ({"promote": None, "reason": "so"}, "belongs to promote"),
+        ({"rollback": True}, "`promote` and `rollback`: give one"),
+        ({"compare": {"sweep": "x"}}, "leave it out"),
+        ({"compare": {"runs": ["a", "b"], "sweep": "x"}, "promote": None}, "give one of them"),
+        ({"compare": {"runs": ["a"]}, "promote": None}, "compare.runs"),
+        ({"compare": {"split": "train"}, "promote": None}, "compare.split"),
+        ({"name": "../out"}, "`name`"),
+    ],
+)
+def test_contradictions_are_answered_before_any_work(contest, values, said):
+    with pytest.raises(ConfigError, match=said):
+        request(contest, "linear", **values)

@@ -1,0 +1,134 @@
+"""What predictions say of two models: against statsmodels, and in words."""
+
+import numpy as np
+import pytest
+from statsmodels.stats.contingency_tables import mcnemar
+
+from src.comparison.contenders import Contender, select
+from src.comparison.judgement import (
+    Predictions,
+    judge,
+    load_predictions,
+    p_text,
+    points,
+    sentence,
+    standing,
+)
+from src.comparison.settings import Which
+from src.statistics import wilson_interval
+from src.tracking.reading import StoredRun, StoredRuns
+
+
+def predictions(*rights: np.ndarray, images: str = "same") -> Predictions:
+    """Return predictions of two classes that are right where asked; all labels are 0."""
+    right = np.stack(rights)
+    probabilities = np.where(right[..., None], [0.9, 0.1], [0.2, 0.8]).astype(np.float32)
+    labels = np.zeros(right.shape[1], dtype=np.int64)
+    return Predictions(labels, probabilities, ("yes", "no"), images)
+
+
+def share(rate: float, images: int = 1000) -> np.ndarray:
+    return np.arange(images) < rate * images
+
+
+def contenders(*numbers: int) -> list[Contender]:
+    def run(seed: int) -> StoredRun:
+        return StoredRun("x", "x", "FINISHED", 0, {"seed": str(seed)}, {}, {}, None)
+
+    return [Contender("abc"[i], tuple(map(run, range(n)))) for i, n in enumerate(numbers)]
+
+
+def test_stored_predictions_give_the_runs_own_accuracy_and_statsmodels_p_value(contest, tmp_path):
+    stored = StoredRuns(contest.tracking)
+    selection = select(stored, Which(runs=[contest.ids["dnn 1"], contest.ids["linear"]]))
+    found = load_predictions(stored, selection, tmp_path)
+    for contender, some in zip(selection.contenders, found, strict=True):
+        score, metrics = standing(some), contender.shown.metrics
+        assert score.accuracy == metrics["test/accuracy"]
+        assert (score.low, score.high) == pytest.approx(
+            (metrics["test/accuracy_low"], metrics["test/accuracy_high"])
+        )
+        assert score.log_loss == pytest.approx(metrics["test/log_loss"])
+    [pair] = judge(found)
+    dnn, linear = (some.right[0] for some in found)
+    table = [[(dnn & linear).sum(), (dnn & ~linear).sum()], [(~dnn & linear).sum(), 0]]
+    assert pair.p_value == pytest.approx(mcnemar(table, exact=True).pvalue)
+    assert pair.difference == pytest.approx(dnn.mean() - linear.mean())
+    assert pair.low < pair.difference < pair.high
+    assert pair.method == "McNemar"
+
+
+def test_several_seeds_are_a_mean_with_a_t_interval_not_the_best_of_them(contest, tmp_path):
+    stored = StoredRuns(contest.tracking)
+    selection = select(stored, Which())
+    dnn, linear = load_predictions(stored, selection, tmp_path)
+    accuracies = [run.metrics["test/accuracy"] for run in selection.contenders[0].runs]
+    score = standing(dnn)
+    assert score.accuracy == pytest.approx(np.mean(accuracies))
+    assert score.spread == pytest.approx(np.std(accuracies, ddof=1))
+    assert judge([dnn, linear])[0].method == "seeds and images"
+    assert standing(linear).spread is None
+
+
+def test_a_winner_is_named_first_with_a_positive_difference():
+    worse, better = predictions(share(0.9)), predictions(share(0.96))
+    [pair] = judge([worse, better])
+    said = sentence(pair, contenders(1, 1), images=[1000, 1000])
+    assert said.startswith("b beats a by 6.0 points (95 % interval ")
+    assert said.endswith("p < 1e-6")
+    low, high = (float(x) for x in said.split("interval ")[1].split(")")[0].split(" to "))
+    assert 0 < low < 6.0 < high
+
+
+def test_equals_cannot_be_told_apart_and_the_number_of_images_that_would_tell_is_given():
+    flips = share(0.03) ^ (np.arange(1000) >= 980)
+    one = predictions(share(0.9))
+    other = predictions(share(0.9) ^ flips)
+    [pair] = judge([one, other])
+    assert not pair.decided
+    said = sentence(pair, contenders(1, 1), images=[1000, 1000])
+    assert "a and b cannot be told apart on 1,000 images" in said
+    assert "more images would be needed" in said
+
+
+def test_three_pairs_are_corrected_and_the_corrected_value_decides():
+    one = predictions(share(0.900))
+    other = predictions(share(0.907))  # p = 0.016 by itself
+    third = predictions(share(0.9075, 1000))
+    alone = judge([one, other])[0]
+    among_others = judge([one, other, third])[0]
+    assert alone.decided
+    assert among_others.p_value == alone.p_value
+    assert among_others.p_holm > alone.p_holm
+
+
+def test_runs_on_different_images_are_compared_as_independent():
+    first = predictions(share(0.95), images="these")
+    second = predictions(share(0.80, 500), images="those")
+    [pair] = judge([first, second])
+    assert pair.method == "Fisher"
+    assert pair.counts is None
+    assert pair.decided
+    assert "1,000 and 500 images" not in sentence(pair, contenders(1, 1), images=[1000, 500])
+    [equal] = judge([first, predictions(share(0.948, 500), images="those")])
+    assert "1,000 and 500 images" in sentence(equal, contenders(1, 1), images=[1000, 500])
+
+
+def test_one_run_has_wilsons_interval():
+    score = standing(predictions(share(0.9)))
+    assert (score.low, score.high) == wilson_interval(900, 1000)
+    assert score.ece == pytest.approx(0.9 * 0.1 + 0.1 * 0.8)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.0588, "5.9"), (-0.0588, "−5.9"), (0.0012, "0.12"), (-0.00001, "0.00")]
+)
+def test_points_have_the_digits_that_count(value, said):
+    assert points(value) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(1e-9, "p < 1e-6"), (2.14e-5, "p = 2.1e-05"), (0.0213, "p = 0.021")]
+)
+def test_p_values_are_not_spelled_out_to_nothing(value, said):
+    assert p_text(value) == said

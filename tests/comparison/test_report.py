@@ -1,0 +1,175 @@
+"""The report: complete, self-contained, readable on a phone, and never written over."""
+
+import re
+from pathlib import Path
+
+import pytest
+from markupsafe import escape
+
+from src.comparison.contenders import select
+from src.comparison.session import compare
+from src.comparison.settings import Which
+from src.data.digits import Digits
+from src.tracking.reading import StoredRuns
+from tests.comparison.conftest import copy_of, train_into
+from tests.conftest import Store, python
+
+CHROMIUM = Path("/usr/bin/chromium")
+QUIETLY = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+HOSTILE = "<script>alert(1)</script> | \"quoted\" & 'more'"
+
+
+def compared(contest, *names, name=None):
+    stored = StoredRuns(contest.tracking)
+    runs = [contest.ids[n] for n in names] or None
+    selection = select(stored, Which(runs=runs))
+    return compare(stored, selection, contest.tracking, name=name, say=lambda text: None)
+
+
+@pytest.fixture(scope="module")
+def harmed(contest, tmp_path_factory):
+    """Return a store in which a run has a name that means harm."""
+    own = copy_of(contest, tmp_path_factory.mktemp("harmed"))
+    own.store.client.update_run(own.ids["poor"], name=HOSTILE)
+    return own
+
+
+@pytest.fixture(scope="module")
+def outcome(harmed):
+    return compared(harmed, "dnn 1", "poor", "linear")
+
+
+@pytest.fixture(scope="module")
+def html(outcome):
+    return (outcome.folder / "report.html").read_text()
+
+
+def test_it_says_everything_once(outcome, html):
+    for said in outcome.comparison.sentences:
+        assert str(escape(said)) in html
+    assert "This test set has been looked at 5 times, by 5 runs" in html
+    for heading in (
+        "Learning curves",
+        "Mistakes class by class",
+        "Confusion matrices and their difference",
+        "First-layer weights",
+        "What only one of them gets right",
+        "Calibration",
+        "What differs in their configuration",
+    ):
+        assert html.count(f"<h2>{heading}</h2>") == 1
+    assert html.count("data:image/png;base64,") == 2 + 1 + 5 + 3 + 4 + 3
+    differing = re.search(r"What differs.*?</table>", html, re.DOTALL)
+    assert differing
+    assert "<code>model.hidden_sizes</code>" in differing[0]
+    assert "data.split_seed" not in differing[0]
+    assert re.search(r'data-name="µs per image">\d', html)
+
+
+def test_it_needs_nothing_else_and_runs_nothing(html):
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(1)" in html
+    assert not re.findall(r"(?:src|href)=\"(?!data:image/png)", html)
+    assert not re.findall(r"https?://|@import|url\(", html)
+
+
+def test_the_markdown_holds_whole_tables_whatever_a_run_is_called(outcome):
+    text = (outcome.folder / "report.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    plain = [re.sub(r"\\\|", "", row).count("|") for row in rows]
+    assert plain[:5] == [9] * 5
+    assert plain[5:10] == [9] * 5
+
+
+def test_all_of_it_is_on_a_run_of_its_own(harmed, outcome):
+    run = harmed.store.client.get_run(outcome.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["comparison"] == outcome.folder.name
+    assert run.data.tags["verdict"] == "; ".join(outcome.comparison.sentences)
+    pair = outcome.comparison.pairs[0]
+    assert run.data.metrics["compared/difference_1_less_2"] == pair.difference
+    files = {f.path for f in harmed.store.client.list_artifacts(outcome.run_id)}
+    assert {"report.html", "report.md", "figures", "config.yaml"} <= files
+
+
+def test_an_older_report_is_never_written_over(own_contest):
+    first = compared(own_contest, "dnn 1", "linear", name="mine")
+    before = (first.folder / "report.html").read_bytes()
+    second = compared(own_contest, "dnn 1", "linear", name="mine")
+    assert (first.folder.name, second.folder.name) == ("mine", "mine.2")
+    assert (first.folder / "report.html").read_bytes() == before
+    left = {p.name for p in (own_contest.tracking.folder / "comparisons").iterdir()}
+    assert left == {"mine", "mine.2"}
+
+
+def test_it_is_made_without_the_data_and_says_what_is_left_out(tmp_path, own_contest):
+    """The images of a table that is gone cannot be shown; all that is stored still can."""
+    pool, _ = Digits(validation_size=300, test_size=300, split_seed=0).read_pool()
+    table = tmp_path / "digits.csv"
+    rows = [
+        ",".join(map(str, [label, *image.ravel()]))
+        for label, image in zip(pool.labels[:600], pool.pixels[:600], strict=True)
+    ]
+    table.write_text("\n".join(rows))
+    ids = [
+        train_into(own_contest.tracking, "data=csv", f"data.path={table}", f"model={model}")
+        for model in ("linear", "dnn")
+    ]
+    table.unlink()
+    stored = StoredRuns(own_contest.tracking)
+    selection = select(stored, Which(runs=ids))
+    outcome = compare(stored, selection, own_contest.tracking, name=None, say=lambda text: None)
+    html = (outcome.folder / "report.html").read_text()
+    assert "Left out: pictures of linear" in html
+    assert "Confusion matrices and their difference" in html
+    assert "What only one of them gets right" not in html
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_browser_shows_it_whole_without_asking_anyone(outcome, width):
+    from playwright.sync_api import sync_playwright
+
+    asked, said = [], []
+    with sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=str(CHROMIUM), args=list(QUIETLY))
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.on("request", lambda r: asked.append(r.url))
+        page.on("console", lambda m: said.append(m.text))
+        page.on("dialog", lambda d: said.append(d.message))
+        page.goto((outcome.folder / "report.html").resolve().as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        pictures = page.evaluate(
+            "[...document.images].map(i => [i.naturalWidth, i.getBoundingClientRect().right])"
+        )
+        browser.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert said == []
+    assert all(natural > 0 and right <= width for natural, right in pictures)
+
+
+def test_the_command_prints_the_answer_and_where_to_look(own_contest):
+    done = python("-m", "src.compare", cwd=own_contest.folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert re.match(r"dnn \(2 seeds\) beats linear by \d\.\d points \(95 % interval ", lines[0])
+    [report] = [Path(line.split()[-1]) for line in lines if line.startswith("report")]
+    assert (own_contest.folder / report).exists()
+    assert {p.name for p in own_contest.folder.iterdir()} == {"mlruns"}
+    made = Store(own_contest.folder).client.search_runs(["1"], "tags.comparison = 'dnn-linear'")
+    assert [run.info.status for run in made] == ["FINISHED"]
+
+
+def test_a_mistake_is_answered_at_once(tmp_path):
+    done = python("-m", "src.compare", "compare.rnus=[a,b]", "force=true", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "did you mean `compare.runs`" in done.stderr
+    assert "`force`=true" in done.stderr
+    assert not (tmp_path / "mlruns").exists()

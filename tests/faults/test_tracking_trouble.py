@@ -1,0 +1,215 @@
+"""A store that hangs, dies, is locked or moves away: the training goes on, and all arrives once."""
+
+import random
+import shutil
+import sqlite3
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from src.console import SilentReporter
+from src.tracking.leftovers import send_kept
+from src.tracking.store import open_store
+from src.training import train
+from tests.conftest import Store
+from tests.plans import QUICK, plan_of
+from tests.serving import Server
+from tests.sweeping import FAST, Sweep, start_sweep
+
+EPOCHS = 8
+PICTURES = {"confusion_matrix", "first_layer_weights", "learning_curves", "misclassified"}
+
+
+def plan_for(server: Server, folder: Path, *overrides: str):
+    return plan_of(
+        *QUICK,
+        f"trainer.max_epochs={EPOCHS}",
+        f"tracking.uri={server.uri}",
+        f"tracking.folder={folder}/mlruns",
+        *overrides,
+    )
+
+
+def train_with(plan, *, after_epoch=lambda epoch, metrics: None):
+    return train(
+        plan,
+        reporter=SilentReporter(),
+        check_stop=lambda: None,
+        look_at_test=True,
+        after_epoch=after_epoch,
+    )
+
+
+def assert_whole(server: Server, run_id: str) -> None:
+    """Check that the run is finished and that the server has everything exactly once."""
+    run = server.client.get_run(run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["test.looks"] == "1"
+    for key in run.data.metrics:
+        steps = [metric.step for metric in server.client.get_metric_history(run_id, key)]
+        once = [0] if "/" in key else list(range(1, EPOCHS + 1))
+        assert sorted(steps) == once, key
+    folder = server.folder / "artifacts" / run.info.experiment_id / run_id / "artifacts"
+    assert {path.stem for path in (folder / "figures").iterdir()} >= PICTURES
+    series = Counter(path.name.split("+timestamp")[0] for path in (folder / "images").iterdir())
+    assert set(series.values()) == {2}  # each picture and its small copy
+    [model] = server.client.search_logged_models(
+        [run.info.experiment_id], f"source_run_id='{run_id}'"
+    )
+    assert model.status == "READY"
+    assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("server")).start()
+    yield server
+    server.kill()
+
+
+def test_a_server_that_hangs_for_a_while_gets_all_of_it_once(tmp_path, server, capsys):
+    times = {}
+
+    def hang(epoch, metrics):
+        times[epoch] = time.monotonic()
+        if epoch == 2:
+            server.signal("SIGSTOP")
+        if epoch == 6:
+            server.signal("SIGCONT")
+
+    result = train_with(plan_for(server, tmp_path), after_epoch=hang)
+    assert times[6] - times[2] < 10  # a hanging server holds nothing up for long
+    assert_whole(server, result.run_id)
+    assert list((tmp_path / "mlruns" / "runs").iterdir()) == []
+    [told] = capsys.readouterr().err.splitlines()
+    assert told.startswith("the tracking store is away (")
+
+
+def test_a_server_that_dies_for_good_gets_it_all_from_the_next_training(tmp_path, server, capsys):
+    plan = plan_for(server, tmp_path)
+    result = train_with(plan, after_epoch=lambda epoch, _: server.kill() if epoch == 3 else None)
+    assert result.epochs == EPOCHS
+    kept = tmp_path / "mlruns" / "runs" / result.run_id / "unsent.jsonl"
+    assert f"kept in {kept.parent}" in capsys.readouterr().err
+    assert server.client.get_run(result.run_id).info.status == "RUNNING"
+    before = kept.read_bytes()
+    send_kept(open_store(local(tmp_path).tracking))  # another store
+    assert kept.read_bytes() == before
+    with kept.open("ab") as file:
+        file.write(b'{"metrics": [["half a li')  # as a power cut leaves it
+    server.start()
+    later = train_with(plan)
+    assert_whole(server, result.run_id)
+    assert_whole(server, later.run_id)
+    assert list((tmp_path / "mlruns" / "runs").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_what_is_kept_for_a_run_that_was_deleted_is_put_aside(tmp_path, server, capsys):
+    plan = plan_for(server, tmp_path)
+    result = train_with(plan, after_epoch=lambda epoch, _: server.kill() if epoch == 3 else None)
+    server.start()
+    server.client.delete_run(result.run_id)
+    send_kept(open_store(plan.tracking))
+    assert "the store refuses it" in capsys.readouterr().err
+    [aside] = (tmp_path / "mlruns" / "runs").glob("*/unsent.*")
+    assert aside.name == "unsent.refused"
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_when_its_server_has_been_away(tmp_path, server):
+    line = (*FAST, "model=dnn", "optimizer.lr=tag(log, interval(1e-4, 1e-1))", "name=away")
+    line += ("n_trials=4", "confirm.seeds=1", "trainer.max_epochs=20", "pruner=none")
+    driver = start_sweep(*line, f"tracking.uri={server.uri}", cwd=tmp_path)
+    for told in driver.stdout:
+        if told.startswith("trial"):
+            server.kill()
+            time.sleep(10)
+            server.start()
+            break
+    output, errors = driver.communicate(timeout=300)
+    assert driver.returncode == 0, output + errors
+    study = Sweep(tmp_path, "away").study
+    parent = study.user_attrs["parent"]
+    experiment = server.client.get_run(parent).info.experiment_id
+    below = server.client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'")
+    assert server.client.get_run(parent).info.status == "FINISHED"
+    assert [run.info.status for run in below] == ["FINISHED"] * 5
+    for trial in study.get_trials():
+        curve = server.client.get_metric_history(trial.user_attrs["run_id"], "val_accuracy")
+        assert {m.step: m.value for m in curve} == trial.intermediate_values
+        assert len(curve) == 20
+    assert not list((tmp_path / "mlruns" / "runs").glob("*/unsent*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_a_server_that_hangs_at_random_moments_gets_all_of_it_once(tmp_path, server, seed):
+    moments = random.Random(seed)
+    over = threading.Event()
+
+    def hang_again_and_again():
+        while not over.wait(moments.uniform(0.05, 1.0)):
+            server.signal("SIGSTOP")
+            over.wait(moments.uniform(0.5, 14))  # at times longer than a request may take
+            server.signal("SIGCONT")
+
+    trouble = threading.Thread(target=hang_again_and_again)
+    trouble.start()
+    try:
+        result = train_with(plan_for(server, tmp_path, f"seed={seed}"))
+    finally:
+        over.set()
+        trouble.join()
+    send_kept(open_store(plan_for(server, tmp_path).tracking))
+    assert_whole(server, result.run_id)
+
+
+def local(folder: Path, *overrides: str):
+    return plan_of(
+        *QUICK, f"trainer.max_epochs={EPOCHS}", f"tracking.folder={folder}/mlruns", *overrides
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [6, 10])
+def test_a_locked_database_holds_the_training_up_and_no_more(tmp_path, seconds):
+    plan = local(tmp_path)
+    open_store(plan.tracking)
+    free = threading.Event()
+
+    def lock():
+        with sqlite3.connect(tmp_path / "mlruns" / "mlflow.db", isolation_level=None) as database:
+            database.execute("BEGIN IMMEDIATE")
+            free.wait(seconds)
+            database.execute("ROLLBACK")
+        database.close()
+
+    locked = threading.Thread(target=lock)
+    result = train_with(plan, after_epoch=lambda epoch, _: locked.start() if epoch == 2 else None)
+    locked.join()
+    store = Store(tmp_path)
+    assert store.only_run().info.status == "FINISHED"
+    assert [step for step, _ in store.curve(result.run_id, "val_loss")] == list(
+        range(1, EPOCHS + 1)
+    )
+
+
+def test_a_moved_project_finds_every_artifact_and_goes_on(tmp_path, finished):
+    moved = tmp_path / "elsewhere with a blank"
+    shutil.copytree(finished.store.folder, moved)
+    there = Store(moved)
+    settings = plan_of(f"tracking.folder='{moved}/mlruns'").tracking
+    assert not there.artifacts(finished.run_id).is_relative_to(moved)
+    open_store(settings)
+    store = Store(moved)
+    artifacts = Path(store.client.download_artifacts(finished.run_id, ""))
+    assert artifacts.is_relative_to(moved)
+    assert {path.name for path in artifacts.iterdir()} >= {"figures", "checkpoint", "images"}
+    [model] = store.client.search_logged_models(["1"])
+    assert moved.as_uri() in model.artifact_location
+    assert store.client.get_experiment("1").artifact_location.startswith(moved.as_uri())
+    assert not finished.artifacts.is_relative_to(moved)  # of a copy, the first is as it was

@@ -1,0 +1,110 @@
+"""Several models in one picture: whose is whose, and nothing hidden by a scale."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from src.figures.confusion_difference import draw_confusion_difference
+from src.figures.misclassified import GAP, HEADER, MARGIN, TILE, draw_only_one_right
+from src.figures.together import COLOURS, draw_curves_together, draw_errors_per_class
+
+CLASSES = list("abc")
+
+
+def opened(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def places(picture: np.ndarray, colour: str) -> np.ndarray:
+    """Return the rows and columns, int `[P, 2]`, of pixels in a colour given as #rrggbb."""
+    wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return np.argwhere(np.abs(picture - wanted).max(axis=2) < 12)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+def test_every_curve_is_drawn_in_its_own_colour_and_the_higher_one_is_higher(tmp_path, metric):
+    low, high = [0.5, 0.6, 0.6, 0.6], [0.7, 0.9, 0.9, 0.9]
+    path = tmp_path / "curves.png"
+    draw_curves_together({"low": [low], "high": [high, high]}, metric=metric, path=path)
+    picture = opened(path)
+    first, second = (places(picture, colour) for colour in COLOURS[:2])
+    assert len(first) > 100
+    assert len(second) > 100
+    assert np.median(second[:, 0]) < np.median(first[:, 0])
+
+
+def test_a_bar_is_as_long_as_its_share_and_begins_at_zero(tmp_path):
+    path = tmp_path / "bars.png"
+    errors = {"one": np.array([0.1, 0.0, np.nan]), "other": np.array([0.05, 0.2, 0.0])}
+    draw_errors_per_class(errors, class_names=CLASSES, path=path)
+    bars = opened(path)[70:]  # without the legend
+    first, second = (places(bars, colour) for colour in COLOURS[:2])
+
+    def length(found, near):
+        rows = found[np.abs(found[:, 0] - near) < 3]
+        return np.ptp(rows[:, 1]) + 1
+
+    one = length(first, np.median(first[:, 0]))
+    widest = max(np.ptp(second[second[:, 0] == row][:, 1]) + 1 for row in set(second[:, 0]))
+    assert widest / one == pytest.approx(2, rel=0.03)
+    assert first[:, 1].min() == pytest.approx(second[:, 1].min(), abs=1)
+
+
+def test_red_is_what_the_first_does_more_often_and_blue_what_the_second_does(tmp_path):
+    first = np.array([[90, 10, 0], [0, 100, 0], [0, 0, 100]])
+    second = np.array([[100, 0, 0], [0, 100, 0], [10, 0, 90]])
+    path = tmp_path / "difference.png"
+    draw_confusion_difference(first, second, names=("one", "other"), class_names=CLASSES, path=path)
+    picture = opened(path)[:-40]  # without the scale
+    red = np.argwhere(picture[..., 0] - picture[..., 2] > 60)
+    blue = np.argwhere(picture[..., 2] - picture[..., 0] > 60)
+    assert len(red) > 500
+    assert len(blue) > 500
+    assert red[:, 0].mean() < blue[:, 0].mean()  # row a above row c
+    assert red[:, 1].mean() > blue[:, 1].mean()  # column b right of column a
+    assert abs(len(red) - len(blue)) < 0.05 * len(red)
+
+
+def test_equal_models_have_no_colour(tmp_path):
+    same = np.array([[90, 10], [5, 95]])
+    path = tmp_path / "difference.png"
+    draw_confusion_difference(same, same, names=("x", "y"), class_names=CLASSES[:2], path=path)
+    picture = opened(path)[:-40]
+    assert np.ptp(picture, axis=2).max() < 8
+
+
+def test_only_images_that_one_alone_gets_right_the_surest_mistakes_first(tmp_path):
+    greys = np.array([10, 60, 110, 160, 210], np.uint8)
+    path = tmp_path / "alone.png"
+    draw_only_one_right(
+        greys[:, None, None, None] * np.ones((1, 28, 28), np.uint8),
+        np.array([0, 0, 0, 0, 0]),
+        np.array([0, 0, 1, 0, 0]),
+        np.array([1, 0, 1, 2, 1]),
+        np.array([0.5, 0.9, 0.9, 0.8, 0.99]),
+        names=("one", "other"),
+        class_names=CLASSES,
+        path=path,
+    )
+    picture = opened(path)
+    y = HEADER + TILE // 2
+    found = [picture[y, MARGIN + TILE // 2 + place * (TILE + GAP)].tolist() for place in range(3)]
+    assert found == [[210] * 3, [160] * 3, [10] * 3]
+
+
+def test_nothing_alone_right_is_a_picture_that_says_so(tmp_path):
+    zeros = np.zeros(3, np.int64)
+    path = tmp_path / "none.png"
+    draw_only_one_right(
+        np.zeros((3, 1, 8, 8), np.uint8),
+        zeros,
+        zeros,
+        zeros,
+        np.ones(3),
+        names=("one", "other"),
+        class_names=CLASSES,
+        path=path,
+    )
+    assert opened(path).min() < 100

@@ -1,0 +1,1 @@
+"""A tracked model put to use, on pictures that are made of real digits."""

@@ -1,0 +1,117 @@
+"""The model as ONNX, used as docs/onnx.md shows it, and behind MLflow's own scoring server."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import numpy as np
+import pytest
+
+from src.errors import ConfigError
+from src.inference.export import expect_free, export_onnx
+from src.inference.pictures import picture_from_array
+from tests.conftest import REPOSITORY, environment
+
+N = 200
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    path = tmp_path_factory.mktemp("exported") / "digits.onnx"
+    return export_onnx(trained.champion, trained.tracking, path)
+
+
+def test_all_test_images_get_the_same_answers(exported):
+    assert exported.images == exported.same_answers == 10_000
+    assert 0 < exported.largest_difference < 1e-5
+    assert [p.name for p in exported.path.parent.iterdir()] == ["digits.onnx"]
+
+
+def test_the_example_works_without_torch(exported, trained, digits, tmp_path):
+    [example] = re.findall(
+        r"```python\n(.*?)```", (REPOSITORY / "docs" / "onnx.md").read_text(), re.DOTALL
+    )
+    (tmp_path / "example.py").write_text(
+        f"import sys\nsys.modules['torch'] = sys.modules['mlflow'] = None\n{example}"
+    )
+    for number in (1, N):  # any number of images
+        np.save(tmp_path / "images.npy", digits.pixels[:number])
+        command = [sys.executable, "example.py", str(exported.path), "images.npy"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        pictures = [picture_from_array(pixels[0]) for pixels in digits.pixels[:number]]
+        answers = trained.champion.answer([trained.champion.prepare(p) for p in pictures])
+        assert [line.split()[0] for line in done.stdout.splitlines()] == [
+            answer.label or "?" for answer in answers
+        ]
+
+
+def test_nothing_is_overwritten(exported, trained):
+    before = exported.path.read_bytes()
+    with pytest.raises(ConfigError, match="is there already"):
+        expect_free(exported.path)
+    with pytest.raises(ConfigError, match="is there already"):
+        export_onnx(trained.champion, trained.tracking, exported.path)
+    assert exported.path.read_bytes() == before
+    assert [p.name for p in exported.path.parent.iterdir()] == ["digits.onnx"]
+
+
+def test_a_name_that_cannot_be_is_told_before_any_work(tmp_path):
+    with pytest.raises(ConfigError, match=r"must end in \.onnx"):
+        expect_free(tmp_path / "digits.pt")
+    with pytest.raises(ConfigError, match="there is no folder"):
+        expect_free(tmp_path / "missing" / "digits.onnx")
+
+
+@pytest.fixture
+def server(trained):
+    """Serve the champion as `make serve` does, on a port that is free."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    places = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{trained.folder}/mlruns/mlflow.db",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    command = "mlflow models serve -m models:/digits@champion --env-manager local --host 127.0.0.1"
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command.split(), "--port", port, "--workers", "1"],
+        env={**environment(), **places},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # its workers end with it
+    )
+    address = f"http://127.0.0.1:{port}"
+    for _ in range(300):
+        try:
+            urlopen(f"{address}/ping", timeout=5)
+            break
+        except (URLError, OSError):
+            assert process.poll() is None
+            time.sleep(0.2)
+    yield address
+    os.killpg(process.pid, signal.SIGTERM)
+    process.wait(30)
+
+
+def test_the_server_gives_the_answers_of_predict(server, trained, digits):
+    images = digits.pixels[:N].astype(np.float32) / 255
+    request = Request(
+        f"{server}/invocations",
+        data=json.dumps({"inputs": images.tolist()}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urlopen(request, timeout=60) as response:
+        served = np.array(json.load(response)["predictions"])
+    pictures = [picture_from_array(pixels[0]) for pixels in digits.pixels[:N]]
+    answers = trained.champion.answer([trained.champion.prepare(p) for p in pictures])
+    expected = np.stack([answer.probabilities for answer in answers])
+    np.testing.assert_allclose(served, expected, atol=1e-5)

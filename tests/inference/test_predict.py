@@ -1,0 +1,176 @@
+"""`python -m src.predict`: which model answers, in which form, and what is left unanswered."""
+
+import csv
+import json
+from io import StringIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from src.errors import ConfigError, TrackingError
+from src.figures.canvas import font
+from src.inference.output import answer_files
+from src.inference.pictures import picture_from_array
+from src.inference.recogniser import choose_threshold, judge_threshold, load_recogniser
+from src.predict import split_arguments
+from src.settings import Predict, Tracking
+from tests.conftest import python
+from tests.inference.conftest import enlarged
+
+
+@pytest.fixture(scope="session")
+def pictures(digits, tmp_path_factory):
+    """Twenty large dark-on-light digits, named by their class; and three without an answer."""
+    folder = tmp_path_factory.mktemp("pictures")
+    twenty = zip(digits.pixels[:20, 0], digits.labels[:20], strict=True)
+    for number, (pixels, label) in enumerate(twenty):
+        large = ((1 - enlarged(pixels)) * 255).round().astype(np.uint8)
+        Image.fromarray(large).save(folder / f"{number:02}_{label}.png")
+    Image.new("L", (60, 60), 240).save(folder / "blank.png")
+    (folder / "broken.png").write_bytes((folder / "blank.png").read_bytes()[:50])
+    return folder
+
+
+def test_the_verb_answers_for_a_folder_with_the_champion(trained, pictures):
+    missing = str(pictures / "missing.png")
+    arguments = [str(pictures), missing, "format=json", "explain=true"]
+    done = python("-m", "src.predict", *arguments, cwd=trained.folder)
+    assert done.returncode == 2
+    said = json.loads(done.stdout)
+    assert said["run"] == trained.dense
+    answers = {a["file"].split("/")[-1]: a for a in said["answers"]}
+    assert len(answers) == 21
+    sure = {n: a for n, a in answers.items() if a["status"] == "recognised"}
+    assert len(sure) >= 15
+    right = [name[3] == answer["label"] for name, answer in sure.items()]
+    assert np.mean(right) >= 0.9
+    assert answers["blank.png"]["status"] == "no ink"
+    assert answers["blank.png"]["label"] is None
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 2
+    assert "broken.png" in errors[0]
+    assert "missing.png" in errors[1]
+    assert "the champion, version 1" in done.stderr
+    sheets = sorted((trained.folder / "mlruns" / "predict").glob("*.png"))
+    assert len(sheets) == 2  # 21 rows, 20 a sheet
+    drawn = np.asarray(Image.open(sheets[0]).convert("L"))
+    assert drawn.min() < 10
+    assert drawn.max() > 250
+
+
+def answered(recogniser, files, capsys, **settings):
+    problems = answer_files(files, recogniser, Predict(**settings), folder=files[0].parent)
+    out, err = capsys.readouterr()
+    return problems, out, err
+
+
+def test_csv_has_a_row_a_picture_and_nothing_else(trained, pictures, capsys):
+    files = sorted(pictures.glob("*_*.png"))
+    problems, out, err = answered(trained.champion, files, capsys, format="csv")
+    rows = list(csv.DictReader(StringIO(out)))
+    assert problems == []
+    assert [row["file"] for row in rows] == [str(file) for file in files]
+    for row in rows:
+        assert row["label"] == (row["best"] if row["status"] == "recognised" else "")
+        assert float(row["probability"]) >= float(row["runner_up_probability"])
+        assert row["best"] != row["runner_up"]
+    assert "no answer below" in err
+
+
+def test_the_table_says_the_threshold_and_why_there_is_no_answer(trained, pictures, capsys):
+    files = [pictures / "blank.png", *sorted(pictures.glob("*_*.png"))]
+    strict = load_recogniser(trained.tracking, threshold=0.9999999)
+    _, out, err = answered(strict, files, capsys)
+    assert err == ""
+    assert "no answer below probability 1.000" in out
+    rows = {line.split("/")[-1].split()[0]: line for line in out.splitlines() if ".png" in line}
+    assert rows["blank.png"].endswith("no ink")
+    assert any("unsure, looks most like" in row for row in rows.values())
+
+
+def test_several_digits_have_no_label(trained):
+    from PIL import ImageDraw
+
+    page = Image.new("L", (300, 200), 255)
+    ImageDraw.Draw(page).text((150, 100), "42", font=font(110), fill=0, anchor="mm")
+    answer = trained.champion.recognise(picture_from_array(np.asarray(page)))
+    assert (answer.status, answer.label) == ("several digits", None)
+    assert answer.probabilities.sum() == 0
+
+
+def test_a_model_is_named_by_its_id_or_the_beginning_of_it(trained):
+    for name in (trained.linear, trained.linear[:12]):
+        assert load_recogniser(trained.tracking, model=name).run.run_id == trained.linear
+    with pytest.raises(ConfigError, match=r"`model`=zzz.*no such run"):
+        load_recogniser(trained.tracking, model="zzz")
+
+
+def test_without_a_champion_the_newest_finished_run_answers_and_it_is_said(finished):
+    recogniser = load_recogniser(Tracking(folder=finished.store.folder / "mlruns"))
+    assert recogniser.run.run_id == finished.run_id
+    assert "no champion" in recogniser.origin
+    assert recogniser.image_shape == (1, 8, 8)
+
+
+def test_where_nothing_was_tracked_it_says_so_and_makes_nothing(tmp_path):
+    with pytest.raises(TrackingError, match="train a model first"):
+        load_recogniser(Tracking(folder=tmp_path / "mlruns"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_models_answers_are_those_of_its_training(trained, digits):
+    """Images in the data's own form get the probabilities that the run has stored for them."""
+    artifacts = trained.folder / "mlruns" / "artifacts" / trained.dense / "artifacts"
+    with np.load(artifacts / "predictions" / "validation.npz") as stored:
+        expected = stored["probabilities"][:100]
+    pictures = [picture_from_array(p[0]) for p in digits.pixels[:100]]
+    prepared = [trained.champion.prepare(picture) for picture in pictures]
+    got = np.stack([answer.probabilities for answer in trained.champion.answer(prepared)])
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def test_the_threshold_is_the_smallest_with_99_percent_right():
+    confidence = np.linspace(0.5, 1, 1000)
+    labels = np.where(confidence < 0.7, 1, 0)  # the model says 0 and is wrong below 0.7
+    probabilities = np.stack([confidence, 1 - confidence], axis=1)
+    chosen = choose_threshold(probabilities, labels)
+    assert chosen.right >= 0.99
+    assert chosen == judge_threshold(chosen.value, probabilities, labels)
+    lower = judge_threshold(chosen.value - 0.0006, probabilities, labels)
+    assert lower.right < 0.99
+
+
+def test_a_model_that_is_never_that_good_takes_the_best_threshold_there_is():
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet([1, 1, 1], size=500)
+    chosen = choose_threshold(probabilities, rng.integers(0, 3, 500))
+    assert 0 < chosen.right < 0.99
+    assert chosen.answered >= 20 / 500
+
+
+def test_pictures_and_values_are_told_apart(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a=b.png").touch()
+    paths, others = split_arguments(
+        ["a=b.png", "c.png", "model=0123", "--cfg", "job", "format=csv", "explian=true"]
+    )
+    assert [str(path) for path in paths] == ["a=b.png", "c.png"]
+    assert others == ["model.run='0123'", "--cfg", "job", "format=csv", "explian=true"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["x.png", "format=xml"], ["`format`='xml'", "table"]),
+        (["x.png", "explian=true", "model=abc"], ["`explian`", "did you mean `explain`"]),
+        (["x.png", "threshold=1.5"], ["`threshold`=1.5"]),
+        ([], ["name at least one picture"]),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(tmp_path, arguments, words):
+    done = python("-m", "src.predict", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    [line] = done.stderr.strip().splitlines()
+    assert all(word in line for word in words), line
+    assert list(tmp_path.iterdir()) == []

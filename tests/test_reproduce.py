@@ -1,0 +1,121 @@
+"""A run trained again: identical where it should be, and honest where it is not."""
+
+import re
+
+import numpy as np
+import pytest
+import yaml
+
+from src.errors import ConfigError, NotReproduced
+from src.reproduce import TOLERANCE, compare_runs, plan_again
+from src.settings import Tracking
+from src.tracking.reading import StoredRuns
+from src.tracking.runs import finished_run
+from tests.conftest import python
+from tests.plans import QUICK, plan_of
+
+
+def train(folder, *overrides: str) -> str:
+    from src.console import SilentReporter
+    from src.training import train as training
+
+    plan = plan_of(*QUICK, "trainer.max_epochs=3", f"tracking.folder={folder}", *overrides)
+    return training(
+        plan, reporter=SilentReporter(), check_stop=lambda: None, look_at_test=True
+    ).run_id
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Return a store with a run to repeat, one on another seed, and one on another split."""
+    folder = tmp_path_factory.mktemp("reproduce")
+    tracking = Tracking(folder=folder / "mlruns")
+    ids = {
+        "first": train(tracking.folder),
+        "seed": train(tracking.folder, "seed=2"),
+        "split": train(tracking.folder, "data.split_seed=5"),
+    }
+    return folder, tracking, ids
+
+
+def test_the_command_trains_it_again_and_finds_it_identical(store):
+    folder, tracking, ids = store
+    done = python("-m", "src.train", f"reproduce={ids['first'][:10]}", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert f"identical: compared with run {ids['first']}" in done.stdout
+    new = re.search(r"^run +(\w{32})$", done.stdout, re.MULTILINE)
+    assert new
+    stored = StoredRuns(tracking)
+    run, old = stored.again(new[1]), stored.again(ids["first"])
+    assert run.tags["reproduces"] == old.id
+    assert run.tags["reproduction"] == "identical"
+    assert run.params == old.params
+    assert run.metrics["test/accuracy"] == old.metrics["test/accuracy"]
+    assert run.name == f"{old.name} reproduced"
+
+
+def test_another_result_is_different_with_numbers_and_causes(store):
+    _, tracking, ids = store
+    stored = StoredRuns(tracking)
+    first, other = stored.again(ids["first"]), stored.again(ids["seed"])
+    found = compare_runs(stored, first, other)
+    assert found.verdict == "different"
+    text = "\n".join(found.differences)
+    assert f"accuracy {first.metrics['test/accuracy']:.4f}, now" in text
+    assert f"now {other.metrics['best/val_accuracy']:.4f}" in text
+    assert found.tags["reproduction"] == "different"
+    with pytest.raises(NotReproduced):
+        found.expect_same()
+
+
+def test_what_was_recorded_otherwise_is_named(store):
+    _, tracking, ids = store
+    stored = StoredRuns(tracking)
+    found = compare_runs(stored, stored.again(ids["first"]), stored.again(ids["split"]))
+    assert any("other validation images" in line for line in found.differences)
+    assert any(line.startswith("the split: ") for line in found.causes)
+    assert not any("torch" in line for line in found.causes)
+
+
+@pytest.mark.parametrize(
+    ("shift", "verdict"), [(0.2 * TOLERANCE, "within tolerance"), (5 * TOLERANCE, "different")]
+)
+def test_rounding_is_told_from_another_result(store, tmp_path, shift, verdict):
+    """A copy of the run whose probabilities are shifted a little, as other hardware might."""
+    _, tracking, ids = store
+    twin = train(tracking.folder)
+    stored = StoredRuns(tracking)
+    file = stored.file(twin, "predictions/test.npz", tmp_path)
+    saved = dict(np.load(file))
+    saved["probabilities"][:, 0] += np.float32(shift)
+    (tmp_path / "changed" / "predictions").mkdir(parents=True)
+    np.savez(tmp_path / "changed" / "predictions" / "test.npz", **saved)
+    finished_run(tracking, twin).log_files(tmp_path / "changed")
+    found = compare_runs(stored, stored.again(ids["first"]), stored.again(twin))
+    assert found.verdict == verdict
+
+
+def test_a_configuration_of_another_version_is_refused_with_its_commit(store, tmp_path):
+    _, tracking, ids = store
+    stored = StoredRuns(tracking)
+    config = stored.config(ids["seed"], tmp_path)
+    config["model"]["hiden"] = 3
+    run = finished_run(tracking, ids["seed"])
+    run.log_text(yaml.safe_dump(config), "config.yaml")
+    with pytest.raises(ConfigError, match="does not take the configuration") as error:
+        plan_again(stored, ids["seed"], tracking)
+    assert "model.hiden" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("reproduce=nothing",), "nothing is tracked there yet"),
+        (("reproduce=x", "seed=2"), "`seed=2`: cannot be changed, reproduce=x repeats"),
+        (("reproduce=x", "tracking=off"), "repeats a tracked run"),
+    ],
+)
+def test_what_cannot_be_repeated_is_said_at_once(tmp_path, arguments, said):
+    done = python("-m", "src.train", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
