@@ -128,7 +128,7 @@ class WeightPictures:
         # where the first layer is the only one, a template a class
         self._names = dataset.class_names if fit.classifier.is_linear else None
         if self.steps:
-            self._used = np.asarray(dataset.train.pixels.any(axis=(0, 1)))
+            self._used = dataset.pixels_used
             self._order = order_units(self._images[self.steps[-1]], pixels_used=self._used)
             self._limit = shared_scale_limit(*self._images.values())
 

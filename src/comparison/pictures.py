@@ -162,7 +162,7 @@ def _weights(
             title=contenders[place].label,
             scale_limit=_limit(materials, linear=material.linear),
             class_names=predictions[place].class_names if material.linear else None,
-            pixels_used=np.asarray(material.dataset.train.pixels.any(axis=(0, 1))),
+            pixels_used=material.dataset.pixels_used,
         )
         save_picture(sheet, path)
         pictures.append(Picture(path, f"First-layer weights of {contenders[place].label}"))

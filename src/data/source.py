@@ -46,6 +46,11 @@ class Dataset:
     data_digest: str
     split_digest: str
 
+    @property
+    def pixels_used(self) -> np.ndarray:
+        """Bool `[H, W]`: pixels that have ink in any training image."""
+        return np.asarray(self.train.pixels.any(axis=(0, 1)))
+
 
 class DataSource(ABC):
     """Gives labelled images for each split; the test images only to those who ask for them.

@@ -1,15 +1,14 @@
 """Compares Optuna's journal with MLflow's store, trial by trial, and mends what can be mended."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import optuna
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from optuna.trial import FrozenTrial, TrialState
 
 from src.errors import ConfigError
-from src.search.study import RETRIED, open_storage, try_again
+from src.search.study import driver_lock, open_storage, stopped_trials, try_again
 from src.settings import Tracking
 from src.tracking.connection import connect, database_file
 from src.tracking.leftovers import end_orphans, send_kept
@@ -37,9 +36,8 @@ def reconcile(tracking: Tracking) -> tuple[list[str], list[str]]:
     mended, wrong = [*end_orphans(store), *send_kept(store)], []
     storage = open_storage(store.folder)
     for name in optuna.get_all_study_names(storage):
-        lock = FileLock(store.folder / "sweeps" / f".{re.sub(r'[.][0-9]+$', '', name)}.lock")
         try:
-            with lock.acquire(timeout=0):
+            with driver_lock(store.folder, name).acquire(timeout=0):
                 study = optuna.load_study(study_name=name, storage=storage)
                 mended += [f"sweep {name}: {line}" for line in mend(study, tracking)]
                 wrong += [f"sweep {name}: {line}" for line in _differences(study, tracking)]
@@ -63,7 +61,7 @@ def mend(study: optuna.Study, tracking: Tracking) -> Iterator[str]:
         for run_id, run in runs.items()
         if run_id not in told and "trial.number" in run.data.tags
     }
-    stopped = _stopped(study)
+    stopped = stopped_trials(study)
     for trial in trials:
         run_id = trial.user_attrs.get("run_id") or untold.pop(trial.number, None)
         status = _status(trial, stopped)
@@ -96,11 +94,6 @@ def _differences(study: optuna.Study, tracking: Tracking) -> Iterator[str]:
 def _runs(study: optuna.Study, tracking: Tracking) -> dict[str, Any]:
     parent = study.user_attrs.get("parent")
     return {run.info.run_id: run for run in runs_below(tracking, parent)} if parent else {}
-
-
-def _stopped(study: optuna.Study) -> set[int]:
-    trials = study.get_trials(deepcopy=False)
-    return {trial.user_attrs[RETRIED] for trial in trials if RETRIED in trial.user_attrs}
 
 
 def _status(trial: FrozenTrial, stopped: set[int]) -> Status | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, final
 
 import optuna
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from optuna.trial import FrozenTrial
 
 from src.data.source import Dataset
@@ -31,6 +31,7 @@ from src.search.study import (
     Epochs,
     count_epochs,
     counts_by_state,
+    driver_lock,
     finished_trials,
     latest_name,
     open_storage,
@@ -249,11 +250,9 @@ def _definition(request: Request, dataset: Dataset) -> dict[str, Any]:
 
 @contextmanager
 def _only_driver(folder: Path, name: str) -> Iterator[None]:
-    """Hold the sweep for this process; the lock is let go when the process dies."""
-    path = folder / "sweeps" / f".{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Hold the sweep for this process."""
     try:
-        held = FileLock(path).acquire(timeout=0)
+        held = driver_lock(folder, name).acquire(timeout=0)
     except Timeout as error:
         raise ConfigError(
             f"`name`={name}: another process is working on this sweep; wait for it, or give this "

@@ -1,6 +1,7 @@
 """Opens the Optuna study of a sweep: new, resumed, or refused because it searches another thing."""
 
 import json
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -109,10 +110,16 @@ def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(states=states, deepcopy=False)
 
 
+def stopped_trials(study: optuna.Study) -> set[int]:
+    """Return the numbers of the trials whose values were put in line again."""
+    trials = study.get_trials(deepcopy=False)
+    return {trial.user_attrs[RETRIED] for trial in trials if RETRIED in trial.user_attrs}
+
+
 def counts_by_state(study: optuna.Study) -> dict[str, int]:
     """Return the number of trials by state; those stopped and tried again count as STOPPED."""
     trials = study.get_trials(deepcopy=False)
-    again = {trial.user_attrs[RETRIED] for trial in trials if RETRIED in trial.user_attrs}
+    again = stopped_trials(study)
     return dict(Counter("STOPPED" if t.number in again else t.state.name for t in trials))
 
 
@@ -155,6 +162,17 @@ class Best:
         """Take note of the values of a trial that is complete."""
         if self._only and values is not None:
             self.value = values[0] if self.value is None else self._pick(self.value, values[0])
+
+
+def driver_lock(folder: Path, study_name: str) -> FileLock:
+    """Return the lock that the driver of a sweep holds, one for all its fresh starts.
+
+    folder: that of the tracking. The lock is let go when its holder dies.
+    """
+    name = re.sub(r"[.][0-9]+$", "", study_name)
+    path = folder / "sweeps" / f".{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path)
 
 
 def _numbered(name: str, generation: int) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from mlflow import MlflowClient
+from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -30,6 +31,8 @@ DATABASES = {"sqlite", "postgresql", "mysql", "mssql"}
 TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}
 """Opens the experiment in the UI's view for trained models rather than that for agents."""
 ANSWER_WITHIN_S = 5.0
+PAGE = 1000
+"""Runs a call; more are fetched page by page."""
 
 
 @final
@@ -50,6 +53,26 @@ class Store:
     def is_server(self) -> bool:
         """Whether the store is reached over HTTP."""
         return self.uri is not None and self.uri.startswith("http")
+
+
+def all_runs(
+    client: MlflowClient,
+    experiments: list[str],
+    query: str = "",
+    *,
+    view: int = ViewType.ACTIVE_ONLY,
+) -> list[Run]:
+    """Return every run that matches, the newest first, fetched page by page."""
+    found: list[Run] = []
+    token: str | None = None
+    while True:
+        page = client.search_runs(
+            experiments, query, run_view_type=view, max_results=PAGE, page_token=token
+        )
+        found.extend(page)
+        token = page.token
+        if not token:
+            return found
 
 
 def connect(settings: Tracking) -> Store:

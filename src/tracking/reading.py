@@ -12,10 +12,8 @@ from mlflow.exceptions import MlflowException
 
 from src.errors import ConfigError, TrackingError, nearest
 from src.settings import Tracking
+from src.tracking.connection import all_runs
 from src.tracking.store import open_store
-
-PAGE = 1000
-"""Runs a call; more are fetched page by page."""
 
 
 @final
@@ -158,16 +156,7 @@ class StoredRuns:
         self, experiments: list[str], query: str = "", view: int = ViewType.ACTIVE_ONLY
     ) -> list[StoredRun]:
         """Return all matching runs, the newest first."""
-        found: list[StoredRun] = []
-        token: str | None = None
-        while True:
-            page = self._store.client.search_runs(
-                experiments, query, run_view_type=view, max_results=PAGE, page_token=token
-            )
-            found += map(_stored, page)
-            token = page.token
-            if not token:
-                return found
+        return [_stored(run) for run in all_runs(self._store.client, experiments, query, view=view)]
 
 
 def is_training(run: StoredRun) -> bool:

@@ -11,13 +11,12 @@ from uuid import uuid4
 
 import yaml
 from filelock import Timeout
-from mlflow import MlflowClient
 from mlflow.entities import Run as StoredRun
 from mlflow.exceptions import MlflowException
 
 from src.errors import ConfigError, DataError
 from src.settings import Tracking
-from src.tracking.connection import Store, unusable
+from src.tracking.connection import Store, all_runs, unusable
 from src.tracking.database import make_folder
 from src.tracking.leftovers import send_kept
 from src.tracking.owner import owner_tags
@@ -167,27 +166,12 @@ def runs_below(settings: Tracking, parent: str) -> list[StoredRun]:
 
     Raises TrackingError where the store cannot be asked.
     """
+    client = open_store(settings).client
     try:
-        return _runs_below(open_store(settings).client, parent)
+        experiment = client.get_run(parent).info.experiment_id
+        return all_runs(client, [experiment], f"tags.`mlflow.parentRunId` = '{parent}'")
     except MlflowException as error:
         raise unusable(settings, error) from error
-
-
-def _runs_below(client: MlflowClient, parent: str) -> list[StoredRun]:
-    experiment = client.get_run(parent).info.experiment_id
-    found: list[StoredRun] = []
-    token = None
-    while True:
-        page = client.search_runs(
-            [experiment],
-            f"tags.`mlflow.parentRunId` = '{parent}'",
-            max_results=1000,
-            page_token=token,
-        )
-        found.extend(page)
-        token = page.token
-        if not token:
-            return found
 
 
 def find_interrupted(settings: Tracking, run_id: str) -> tuple[str, dict[str, Any]]:
