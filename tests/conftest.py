@@ -8,6 +8,11 @@ from functools import cached_property
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# `make test` generates the same examples each time, `make faults` others
+settings.register_profile("same", derandomize=True)
+settings.load_profile("default" if os.environ.get("FUZZ") == "long" else "same")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TIMEOUT_S = 120

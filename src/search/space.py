@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, final
 
@@ -19,9 +20,13 @@ from pydantic import (
 
 from src.errors import ConfigError
 
+FINEST = 2**53
+"""Steps of a range that a float tells apart."""
+LARGEST = sys.float_info.max
+
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _number(value: Any) -> Any:
@@ -68,12 +73,18 @@ class Range(_Entry):
             raise ValueError(f"a log scale needs low > 0, but got low={self.low}")
         if self.step is not None and (self.log or self.step <= 0):
             raise ValueError("a step must be above 0 and without log")
+        if self._step and (self.high - self.low) / self._step > FINEST:
+            raise ValueError(f"a range must have at most 2**53 steps, but got step={self._step}")
         return self
 
     @property
     def is_whole(self) -> bool:
         """Whether only whole numbers are in the range."""
         return all(isinstance(number, int) for number in (self.low, self.high, self.step or 1))
+
+    @property
+    def _step(self) -> Number | None:
+        return self.step or (1 if self.is_whole else None)
 
     def extremes(self) -> list[Number]:
         """Return the smallest and the largest value."""
@@ -92,8 +103,7 @@ class Range(_Entry):
             return False
         if self.is_whole and not isinstance(value, int):
             return False
-        step = self.step or (1 if self.is_whole else None)
-        steps = (value - self.low) / step if step else 0
+        steps = (value - self.low) / self._step if self._step else 0
         return math.isclose(steps, round(steps), abs_tol=1e-8)
 
     def encode(self, key: str, value: Any) -> dict[str, Any]:

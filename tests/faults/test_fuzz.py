@@ -143,6 +143,8 @@ def composer():
 @given(SPACES)
 @example({"optimizer.lr": {"low": 0.0, "high": 1e308, "step": 1e-300}})
 @example({"optimizer.lr": {"low": 1, "high": 10**30}})
+@example({"optimizer.lr": {"low": 1, "high": 10**30, "step": 1.0}})
+@example({"optimizer.lr": {"low": 1, "high": 10**400}})
 @example({"optimizer.lr": {"low": -1e308, "high": 1e308}})
 def test_any_space_is_searched_or_is_told_what_is_wrong(composer, written):
     try:
