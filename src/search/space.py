@@ -22,11 +22,10 @@ from src.errors import ConfigError
 
 FINEST = 2**53
 """Steps of a range that a float tells apart."""
-LARGEST = sys.float_info.max
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def _number(value: Any) -> Any:
@@ -284,9 +283,8 @@ def _line(key: str, problem: Any) -> str:
 def _kind(value: Any) -> type[Range] | type[Choices] | type[Layers] | None:
     if not isinstance(value, Mapping):
         return None
-    if "choices" in value:
-        return Choices
-    return Layers if "layers" in value or "width" in value else Range
+    layers = Layers if "layers" in value or "width" in value else Range
+    return Choices if "choices" in value else layers
 
 
 def holds(when: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
