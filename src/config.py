@@ -23,7 +23,7 @@ GROUPS = ("data", "model", "regularization", "optimizer", "scheduler")
 CONF = Path(__file__).resolve().parent.parent / "conf"
 SWEEPS = CONF.parent / "sweeps"
 
-REFUSALS = (HydraException, OmegaConfBaseException, ValueError, AssertionError)
+REFUSALS = (HydraException, OmegaConfBaseException, ValueError, TypeError, AssertionError)
 """What Hydra raises where it cannot make a configuration of a command line."""
 
 

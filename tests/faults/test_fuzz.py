@@ -66,6 +66,8 @@ def check_lines(problems) -> None:
 @given(st.lists(OVERRIDE, min_size=1, max_size=3))
 @example(["model._target_=src.entry.os.system"])
 @example(["optimizer.lr=nan"])
+@example(["data=[1,2]"])
+@example(["data=[1,[2]]"])
 def test_any_command_line_is_a_plan_or_is_told_what_is_wrong(overrides):
     problems = problems_of(*overrides)
     check_lines(problems)
