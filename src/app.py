@@ -67,11 +67,9 @@ def expect_free(port: int) -> None:
 def make_request(config: dict[str, Any]) -> Request:
     """Check a resolved configuration; raises ConfigError with every problem in it."""
     check = Check(config)
-    tracking = check.settings(Tracking, "tracking")
+    tracking = check.tracked()
     asked = check.settings(Asked, "model")
     app = check.settings(App, "app")
-    if tracking is not None and not tracking.enabled:
-        check.problems.append("`tracking`=off: cannot be, the model comes from a tracked run")
     check.finish()
     return Request(tracking, asked, app)
 

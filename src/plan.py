@@ -104,6 +104,13 @@ class Check:
             self.problems += _lines(error, key, model)
             return None
 
+    def tracked(self) -> Any:
+        """Return the tracking settings of a verb that reads runs back, so that off is a problem."""
+        tracking = self.settings(Tracking, "tracking")
+        if tracking is not None and not tracking.enabled:
+            self.problems.append("`tracking`=off: cannot be, tracked runs are to be read")
+        return tracking
+
     def component(self, kind: str) -> Any:
         """Return the group `kind` as a Component whose arguments fit its constructor."""
         values = self._config[kind]

@@ -68,11 +68,9 @@ def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
 def make_request(config: dict[str, Any]) -> Request:
     """Check a resolved configuration; raises ConfigError with every problem in it."""
     check = Check({**config, "": {key: config[key] for key in Predict.model_fields}})
-    tracking = check.settings(Tracking, "tracking")
+    tracking = check.tracked()
     asked = check.settings(Asked, "model")
     settings = check.settings(Predict, "")
-    if tracking is not None and not tracking.enabled:
-        check.problems.append("`tracking`=off: cannot be, the model comes from a tracked run")
     check.finish()
     return Request(tracking, asked, settings)
 

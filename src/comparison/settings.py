@@ -71,9 +71,9 @@ def make_request(config: Mapping[str, Any]) -> Request:
     check = Check(config)
     top = check.settings(_TopLevel, None)
     which = check.settings(Which, "compare")
-    tracking = check.settings(Tracking, "tracking")
-    if not check.problems:
-        check.problems += _cross_checks(top, which, tracking)
+    tracking = check.tracked()
+    if top is not None and which is not None:
+        check.problems += _cross_checks(top, which)
     check.finish()
     return Request(
         which=which,
@@ -86,10 +86,8 @@ def make_request(config: Mapping[str, Any]) -> Request:
     )
 
 
-def _cross_checks(top: _TopLevel, which: Which, tracking: Tracking) -> list[str]:
+def _cross_checks(top: _TopLevel, which: Which) -> list[str]:
     problems = []
-    if not tracking.enabled:
-        problems.append("`tracking`=off: there is nothing to compare without tracked runs")
     if which.runs is not None and which.sweep is not None:
         problems.append("`compare.runs` and `compare.sweep`: give one of them")
     if top.promote is not None and top.rollback:

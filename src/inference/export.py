@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from tempfile import TemporaryDirectory
+from typing import final
 from uuid import uuid4
 
 import numpy as np
@@ -19,7 +20,7 @@ from src.errors import ConfigError, UserError
 from src.inference.recogniser import Recogniser
 from src.plan import Check
 from src.settings import Tracking
-from src.tracking.finding import run_config
+from src.tracking.reading import StoredRuns
 
 OPSET = 20
 EXAMPLE_ROWS = 2
@@ -110,7 +111,7 @@ def _write(recogniser: Recogniser, path: Path) -> None:
     assert program is not None
     model = program.model_proto
     facts = {
-        "run": recogniser.run.run_id,
+        "run": recogniser.run.id,
         "class_names": json.dumps(recogniser.predictor.class_names),
         "threshold": repr(recogniser.threshold.value),
         "input": "float32 [N, 1, H, W], 0..1, ink bright on black",
@@ -140,7 +141,8 @@ def _quiet() -> Iterator[None]:
 
 def _test_pixels(recogniser: Recogniser, tracking: Tracking) -> np.ndarray:
     """Return the test images of the data the model was trained on, without their labels."""
-    config: dict[str, Any] = run_config(tracking, recogniser.run.run_id)
+    with TemporaryDirectory() as folder:
+        config = StoredRuns(tracking).config(recogniser.run.id, Path(folder))
     check = Check(config)
     component = check.component("data")
     check.finish()

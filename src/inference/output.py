@@ -175,7 +175,7 @@ class _Json(_Writer):
     def end(self) -> None:
         own = self.recogniser
         whole = {
-            "run": own.run.run_id,
+            "run": own.run.id,
             "threshold": round(own.threshold.value, 6),
             "answers": self._records,
         }

@@ -14,7 +14,7 @@ from src.inference.pictures import Picture
 from src.inference.preprocessing import Prepared, Problem, prepare
 from src.models.predictor import Predictor, load_predictor
 from src.settings import Tracking
-from src.tracking.finding import CHECKPOINT, FinishedRun, fetch_files
+from src.tracking.reading import CHECKPOINT, StoredRun, StoredRuns
 
 RIGHT_WHEN_SURE = 0.99
 """Share of right answers among the validation images that are answered."""
@@ -75,7 +75,7 @@ class Recogniser:
     predictor: Predictor
     image_shape: tuple[int, int, int]
     threshold: Threshold
-    run: FinishedRun
+    run: StoredRun
     origin: str
 
     def prepare(self, picture: Picture) -> Prepared:
@@ -118,21 +118,21 @@ def load_recogniser(
 ) -> Recogniser:
     """Load a finished run's model: the one named, else the champion, else the newest.
 
-    model: a run id or its beginning. threshold: by default the one chosen on validation images.
-    Raises ConfigError where there is no such run or its images have several channels, and
-    TrackingError where nothing was tracked yet.
+    model: a run's id, its beginning, or its name. threshold: by default the one chosen on
+    validation images. Raises ConfigError where there is no such run or its images have several
+    channels, and TrackingError where nothing was tracked yet.
     """
-    run, why = choose_run(settings, model)
+    stored = StoredRuns(settings)
+    run, why = choose_run(stored, settings, model)
     with tempfile.TemporaryDirectory() as folder:
-        names = (CHECKPOINT, "predictions/validation.npz")
-        checkpoint, predictions = fetch_files(settings, run.run_id, names, Path(folder))
-        predictor = load_predictor(checkpoint)
-        with np.load(predictions, allow_pickle=False) as stored:
-            probabilities, labels = stored["probabilities"], stored["labels"]
+        predictor = load_predictor(stored.file(run.id, CHECKPOINT, Path(folder)))
+        predictions = stored.file(run.id, "predictions/validation.npz", Path(folder))
+        with np.load(predictions, allow_pickle=False) as arrays:
+            probabilities, labels = arrays["probabilities"], arrays["labels"]
     shape = predictor.image_shape
     if shape[0] != 1:
         raise ConfigError(
-            f"`model`={run.run_id}: was trained on images of {shape[0]} channels; pictures are "
+            f"`model`={run.id}: was trained on images of {shape[0]} channels; pictures are "
             "read in grey, choose a model of grey images"
         )
     return Recogniser(
@@ -142,7 +142,7 @@ def load_recogniser(
         if threshold is None
         else judge_threshold(threshold, probabilities, labels),
         run=run,
-        origin=f"{why}: {run.name}, run {run.run_id[:8]}, {run.val_accuracy:.1%} of the "
+        origin=f"{why}: {run.name}, run {run.id[:8]}, {run.val_accuracy:.1%} of the "
         "validation images right",
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
@@ -14,6 +15,10 @@ from src.errors import ConfigError, TrackingError, nearest
 from src.settings import Tracking
 from src.tracking.connection import all_runs
 from src.tracking.store import open_store
+
+CHECKPOINT = "checkpoint/best.ckpt"
+WITH_MODEL = "attributes.status = 'FINISHED' and metrics.`model/parameters` > 0"
+"""Trainings, whether by themselves or in a sweep; a sweep's own run has no model."""
 
 
 @final
@@ -35,6 +40,11 @@ class StoredRun:
     def tested(self) -> bool:
         """Whether its predictions of the test images are there."""
         return "test/accuracy" in self.metrics
+
+    @property
+    def val_accuracy(self) -> float:
+        """The best of its epochs', 0..1."""
+        return self.metrics["best/val_accuracy"]
 
 
 @final
@@ -66,7 +76,21 @@ class StoredRuns:
             )
         self._settings = settings
         self._store = open_store(settings)
-        self.all = self._search([self._store.experiment_id])
+
+    @cached_property
+    def all(self) -> list[StoredRun]:
+        """All runs, the newest first; of a large store, this takes seconds."""
+        return self._search([self._store.experiment_id])
+
+    def newest(self, most: int) -> list[StoredRun]:
+        """Return the newest finished trainings, `most` at the most."""
+        found = self._store.client.search_runs(
+            [self._store.experiment_id],
+            WITH_MODEL,
+            max_results=most,
+            order_by=["attributes.start_time DESC"],
+        )
+        return [_stored(run) for run in found]
 
     @property
     def finished(self) -> list[StoredRun]:
@@ -79,18 +103,24 @@ class StoredRuns:
         key: of the configuration, for the error. Raises ConfigError where there is not one.
         """
         matches = [r for r in self.all if r.id == named] or [
-            r for r in self.all if r.name == named or (len(named) > 3 and r.id.startswith(named))
+            r for r in self.all if r.name == named or (named and r.id.startswith(named))
         ]
         matches = [r for r in matches if r.status == "FINISHED"] or matches
         if not matches:
-            hint = nearest(named, [r.name for r in self.finished])
+            known = self.finished
+            some = ", ".join(f"{r.id[:8]} ({r.name})" for r in known[:3])
+            hint = nearest(named, [r.name for r in known]) or (
+                f"; choose for instance {some}" if some else "; train first: python -m src.train"
+            )
             raise ConfigError(
                 f"`{key}`={named}: no run of experiment {self._settings.experiment!r} has this id "
-                f"or name{hint or '; look for one with: make ui'}"
+                f"or name{hint}"
             )
         if len(matches) > 1:
             ids = ", ".join(r.id[:8] for r in matches)
-            raise ConfigError(f"`{key}`={named}: several runs have this name; give an id: {ids}")
+            raise ConfigError(
+                f"`{key}`={named}: is the name or beginning of several runs; give an id: {ids}"
+            )
         [run] = matches
         if not is_training(run):
             what = "sweep" if "sweep" in run.tags else "comparison"
@@ -131,7 +161,7 @@ class StoredRuns:
         except (MlflowException, OSError) as error:
             raise TrackingError(
                 f"run {run_id}: its file {artifact} cannot be fetched "
-                f"({str(error).splitlines()[0]}); restore it, or compare other runs"
+                f"({str(error).splitlines()[0]}); restore it, or choose another run"
             ) from error
 
     def looks(self, *, test_digest: str, split_digest: str) -> Looks:

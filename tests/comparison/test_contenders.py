@@ -76,7 +76,7 @@ def test_a_run_is_named_by_id_beginning_or_name(contest):
     linear = contest.ids["linear"]
     for named in (linear, linear[:10], "linear digits seed=1"):
         assert stored.find(named, key="promote").id == linear
-    with pytest.raises(ConfigError, match="several runs have this name"):
+    with pytest.raises(ConfigError, match="name or beginning of several runs"):
         stored.find("dnn digits seed=1", key="promote")
     with pytest.raises(ConfigError, match="did you mean `linear digits seed=1`"):
         stored.find("liner digits seed=1", key="promote")

@@ -101,20 +101,20 @@ def test_several_digits_have_no_label(trained):
 
 def test_a_model_is_named_by_its_id_or_the_beginning_of_it(trained):
     for name in (trained.linear, trained.linear[:12]):
-        assert load_recogniser(trained.tracking, model=name).run.run_id == trained.linear
-    with pytest.raises(ConfigError, match=r"`model`=zzz.*no such run"):
+        assert load_recogniser(trained.tracking, model=name).run.id == trained.linear
+    with pytest.raises(ConfigError, match=r"`model`=zzz: no run .* choose for instance"):
         load_recogniser(trained.tracking, model="zzz")
 
 
 def test_without_a_champion_the_newest_finished_run_answers_and_it_is_said(finished):
     recogniser = load_recogniser(Tracking(folder=finished.store.folder / "mlruns"))
-    assert recogniser.run.run_id == finished.run_id
+    assert recogniser.run.id == finished.run_id
     assert "no champion" in recogniser.origin
     assert recogniser.image_shape == (1, 8, 8)
 
 
 def test_where_nothing_was_tracked_it_says_so_and_makes_nothing(tmp_path):
-    with pytest.raises(TrackingError, match="train a model first"):
+    with pytest.raises(TrackingError, match="nothing is tracked there yet; train first"):
         load_recogniser(Tracking(folder=tmp_path / "mlruns"))
     assert list(tmp_path.iterdir()) == []
 

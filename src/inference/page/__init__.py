@@ -13,7 +13,7 @@ from src.errors import ConfigError
 from src.inference.choice import choose_run
 from src.inference.page.limit import LimitedRequests
 from src.settings import Asked, Tracking
-from src.tracking.finding import FinishedRun, finished_runs
+from src.tracking.reading import StoredRun, StoredRuns
 
 if TYPE_CHECKING:
     from src.inference.page.answers import Answers
@@ -38,10 +38,11 @@ class Page:
     def __init__(self, tracking: Tracking, asked: Asked) -> None:
         self._tracking = tracking
         self._lock = Lock()
-        first, _ = choose_run(tracking, asked.run)
-        runs = finished_runs(tracking, most=MOST_RUNS)
-        self._runs = list({run.run_id: run for run in [first, *runs]}.values())
-        self._chosen = [first.run_id, _another(first, runs)]
+        stored = StoredRuns(tracking)
+        first, _ = choose_run(stored, tracking, asked.run)
+        runs = stored.newest(MOST_RUNS)
+        self._runs = list({run.id: run for run in [first, *runs]}.values())
+        self._chosen = [first.id, _another(first, runs)]
 
     def launch(self, *, port: int | None, open_browser: bool) -> tuple[gr.Blocks, str]:
         """Serve the page on a port, by default the first free one; return it with its address.
@@ -74,7 +75,7 @@ class Page:
         def answer(question: dict[str, Any]) -> str:
             return self._answer(str(question["picture"]), [str(run) for run in question["models"]])
 
-        choices = [(f"{run.name} · {run.run_id[:6]}", run.run_id) for run in self._runs]
+        choices = [(f"{run.name} · {run.id[:6]}", run.id) for run in self._runs]
         with gr.Blocks(title="Draw a digit", analytics_enabled=False) as page:
             gr.HTML("<h1>Draw a digit</h1>")
             with gr.Row(elem_id="layout"):
@@ -112,7 +113,11 @@ class Page:
         return Answers(self._tracking)
 
 
-def _another(first: FinishedRun, runs: list[FinishedRun]) -> str:
+def _another(first: StoredRun, runs: list[StoredRun]) -> str:
     """Return the newest run of another kind of model on the same data, to be shown beside it."""
-    others = [run for run in runs if run.data == first.data and run.model != first.model]
-    return others[0].run_id if others else NOBODY
+    others = [
+        run
+        for run in runs
+        if run.tags["data"] == first.tags["data"] and run.tags["model"] != first.tags["model"]
+    ]
+    return others[0].id if others else NOBODY

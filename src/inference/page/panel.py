@@ -68,7 +68,7 @@ def _panel(
         f"validation images above it {own.right:.1%} are right."
     )
     return (
-        f'<section class="answer" data-status="{status}" data-run="{recogniser.run.run_id}">'
+        f'<section class="answer" data-status="{status}" data-run="{recogniser.run.id}">'
         f"<h2>{escape(recogniser.run.name)}</h2>"
         f'<div class="top">{seen}<span class="label">{escape(label)}</span></div>'
         f'<div class="said">{said}</div>{bars}{units}'
