@@ -2,6 +2,7 @@
 
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -79,12 +80,21 @@ def check(config: dict[str, Any]) -> None:
 def register_sweeps() -> None:
     """Make every file of sweeps/ an option of the group `sweep`."""
     for path in sorted(SWEEPS.glob("*.yaml")):
-        try:
-            node = OmegaConf.load(path)  # which takes 1e-4 for a number
-        except (OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
-            said = " ".join(str(error).split())
-            raise ConfigError(f"sweeps/{path.name}: cannot be read: {said}") from error
+        node = read_search(path)
         ConfigStore.instance().store(group="sweep", name=path.stem, node=node, package="_global_")
+
+
+def read_search(path: Path) -> DictConfig:
+    """Read a file of sweeps/; raises ConfigError where it is no mapping."""
+    unreadable = (OmegaConfBaseException, YAMLError, UnicodeDecodeError, OSError, RecursionError)
+    try:
+        node = OmegaConf.load(path)  # which takes 1e-4 for a number
+    except unreadable as error:
+        said = " ".join(str(error).split())
+        raise ConfigError(f"sweeps/{path.name}: cannot be read: {said}") from error
+    if not isinstance(node, DictConfig):
+        raise ConfigError(f"sweeps/{path.name}: must be a mapping of keys and values")
+    return node
 
 
 if __name__ == "__main__":

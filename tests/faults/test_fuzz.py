@@ -9,9 +9,8 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from src.config import CONF
+from src.config import CONF, resolved
 from src.errors import ConfigError
 from src.fit import build_classifier
 from src.plan import make_plan
@@ -21,6 +20,7 @@ from src.search.grammar import split_ranges
 from src.search.request import check_sweep
 from src.search.settings import SweepSettings
 from src.search.space import make_space
+from src.sweep import read_search
 from tests.plans import dataset_of, plan_of, problems_of
 
 KEYS = [
@@ -177,15 +177,20 @@ def whole(composer):
         ).map(yaml.safe_dump),
     )
 )
-def test_any_text_of_a_search_is_read_or_is_told_what_is_wrong(whole, text):
+@example("0")
+@example("1.5")
+@example("&a [*a]")
+@example("[target, 0.9]")
+def test_any_text_of_a_search_is_read_or_is_told_what_is_wrong(whole, tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "search.yaml"
+    path.write_text(text)
     try:
-        node = OmegaConf.create(text)
-        written = OmegaConf.to_container(node, resolve=True)
-    except (OmegaConfBaseException, yaml.YAMLError):
-        return  # which src.sweep tells in a line
+        written = resolved(read_search(path))
+    except ConfigError as error:
+        check_lines(error.problems)
+        return
     config = dict(whole)
-    if isinstance(written, dict):
-        config |= {key: value for key, value in written.items() if key in config}
+    config |= {key: value for key, value in written.items() if key in config}
     for attempt in (
         lambda: check_sweep(config),
         lambda: make_plan({k: v for k, v in config.items() if k in PLAN_KEYS}, choices={}),
