@@ -30,7 +30,9 @@ WAITS: dict[str, Any] = {
 """How soon this side notices that the other is gone, in libpq's words: seconds, the last in ms."""
 
 NOTICE = (
-    "SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
+    "SET tcp_keepalives_idle = 20",
+    "SET tcp_keepalives_interval = 5",
+    "SET tcp_keepalives_count = 3",
 )
 """The same for the database's side, which then frees the sweep of a machine that is gone."""
 
@@ -145,7 +147,8 @@ def _connect_when_free(engine: Engine) -> None:
 def _take(connection: Any, key: int) -> None:
     """Take the lock for a new connection; without it, there is none."""
     with connection.cursor() as cursor:
-        cursor.execute(NOTICE)
+        for setting in NOTICE:
+            cursor.execute(setting)
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
         [held] = cursor.fetchone()
     connection.commit()
