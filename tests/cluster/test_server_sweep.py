@@ -1,0 +1,133 @@
+"""A search over an MLflow server and PostgreSQL, each killed in its middle, and its driver too."""
+
+import json
+import signal
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+import pytest
+from optuna.trial import TrialState
+
+from tests.cluster.conftest import Cluster, ClusterSweep
+from tests.conftest import environment
+from tests.faults.test_sweep_kills import end, read_until, wait_until
+from tests.sweeping import FAST, start_sweep, sweep
+
+pytestmark = pytest.mark.cluster
+
+N_TRIALS = 9
+SEARCH = (
+    *(*FAST, "model=dnn", "optimizer.lr=tag(log, interval(1e-4, 1e-1))", "name=far"),
+    *("sampler=random", f"n_trials={N_TRIALS}", "confirm.seeds=1", "trainer.max_epochs=30"),
+    *("executor=processes", "executor.workers=2"),
+)
+IMPATIENT = """
+import runpy, sys
+from src.search import patience
+patience.PATIENCE_S = 2.0
+sys.argv[0] = "src.sweep"
+runpy.run_module("src.sweep", run_name="__main__")
+"""
+"""`python -m src.sweep`, but for how long it waits for its database."""
+
+
+def epochs_kept(folder: Path) -> int:
+    """Return how many epochs' numbers wait in a folder for the server to be back."""
+    kept = [path.read_text().splitlines()[1:] for path in folder.glob("mlruns/runs/*/unsent.jsonl")]
+    return sum("metrics" in json.loads(line) for lines in kept for line in lines[:-1])
+
+
+def start_impatient(*arguments: str, cwd: Path) -> Popen[str]:
+    return Popen(
+        [sys.executable, "-c", IMPATIENT, *arguments],
+        cwd=cwd,
+        env=environment(),
+        stdout=PIPE,
+        stderr=PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def story(cluster: Cluster, tmp_path_factory):
+    """Search in four sessions: two that are killed, one that gives up, one that comes to the end.
+
+    The first is in a folder of its own, as on another machine.
+    """
+    postgres, server = cluster.postgres, cluster.server
+    first, later = tmp_path_factory.mktemp("first"), tmp_path_factory.mktemp("later")
+    studies = postgres.create("studies")
+    found = ClusterSweep(later, "far", studies, server.database)
+    line = (*SEARCH, *cluster.tracking, f"storage={studies}")
+    told: dict[str, tuple[int, str, str]] = {}
+    finished = {}
+
+    driver = start_sweep(*line, cwd=first)
+    read_until(driver, "trial ")
+    server.kill()
+    wait_until(partial(lambda: epochs_kept(first) > 5))  # the training goes on
+    server.start()
+    read_until(driver, "trial ")
+    postgres.stop()
+    time.sleep(3)
+    postgres.start()
+    read_until(driver, "trial ")
+    driver.kill()
+    told["killed"] = end(driver)
+    finished["killed"] = {trial.number: trial for trial in found.finished}
+
+    driver = start_sweep(*line, cwd=later)
+    read_until(driver, "trial ")
+    postgres.stop()
+    wait_until(lambda: "is away" in driver.stderr.readline())
+    driver.send_signal(signal.SIGTERM)
+    told["stopped"] = end(driver)
+    postgres.start()
+    finished["stopped"] = {trial.number: trial for trial in found.finished}
+
+    driver = start_impatient(*line, cwd=later)
+    read_until(driver, "trial ")
+    postgres.stop()
+    told["gave up"] = end(driver)
+    postgres.start()
+    finished["gave up"] = {trial.number: trial for trial in found.finished}
+
+    done = sweep(*line, cwd=later)
+    told["done"] = (done.returncode, done.stdout, done.stderr)
+    finished["done"] = {trial.number: trial for trial in found.finished}
+    return found, told, finished
+
+
+def test_the_budget_is_exact_and_both_stores_agree(story):
+    found, told, finished = story
+    code, output, errors = told["done"]
+    assert code == 0, output + errors
+    found.assert_complete(N_TRIALS)
+    sessions = ["killed", "stopped", "gave up", "done"]
+    for before, after in zip(sessions, sessions[1:], strict=False):
+        assert finished[before].items() <= finished[after].items()
+    assert len(finished["killed"]) >= 3
+    for number, run in found.children().items():
+        steps = [step for step, _ in found.store.curve(run.info.run_id, "val_loss")]
+        assert steps == list(range(1, len(steps) + 1)), number
+    for trial in found.trials(TrialState.COMPLETE):
+        assert sorted(trial.intermediate_values) == list(range(1, 31))
+
+
+def test_every_session_says_what_is_away_and_how_it_ended(story):
+    _, told, _ = story
+    for session in ("killed", "stopped", "gave up"):
+        assert "Traceback" not in told[session][2], told[session][2]
+        assert "geheim" not in told[session][1] + told[session][2]
+    assert "Optuna's storage postgresql+psycopg://127.0.0.1" in told["killed"][2]
+    assert "Optuna's storage is back after" in told["killed"][2]
+    code, _, errors = told["stopped"]
+    assert code == 143
+    assert errors.splitlines()[-1] == "stopped by SIGTERM"
+    code, _, errors = told["gave up"]
+    assert code == 1
+    assert "the same command goes on from there" in errors.splitlines()[-1]
