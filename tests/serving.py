@@ -72,5 +72,6 @@ class Server:
         os.killpg(self._process.pid, signal.Signals[name])
 
     def kill(self) -> None:
-        self.signal("SIGKILL")
-        self._process.wait()
+        if self._process.poll() is None:
+            self.signal("SIGKILL")
+            self._process.wait()

@@ -178,7 +178,7 @@ def runs_below(settings: Tracking, parent: str) -> list[StoredRun]:
 def find_interrupted(settings: Tracking, run_id: str) -> tuple[str, dict[str, Any]]:
     """Return the whole id and the configuration of a run that can be resumed.
 
-    run_id: the id or the beginning of it. What another machine was stopped at comes from the server.
+    run_id: the id or the beginning of it. What was stopped elsewhere comes from the server.
     Raises ConfigError where no such run has a checkpoint.
     """
     runs = settings.folder.resolve() / "runs"

@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 import time
-from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from subprocess import PIPE, Popen
 
@@ -18,10 +18,10 @@ from tests.sweeping import FAST, start_sweep, sweep
 
 pytestmark = pytest.mark.cluster
 
-N_TRIALS = 9
+N_TRIALS, EPOCHS = 9, 60
 SEARCH = (
     *(*FAST, "model=dnn", "optimizer.lr=tag(log, interval(1e-4, 1e-1))", "name=far"),
-    *("sampler=random", f"n_trials={N_TRIALS}", "confirm.seeds=1", "trainer.max_epochs=30"),
+    *("sampler=random", f"n_trials={N_TRIALS}", "confirm.seeds=1", f"trainer.max_epochs={EPOCHS}"),
     *("executor=processes", "executor.workers=2"),
 )
 IMPATIENT = """
@@ -40,7 +40,17 @@ def epochs_kept(folder: Path) -> int:
     return sum("metrics" in json.loads(line) for lines in kept for line in lines[:-1])
 
 
+def is_early(found: ClusterSweep) -> bool:
+    """Tell whether a trial has begun to train, and is far from its end."""
+    try:
+        running = found.trials(TrialState.RUNNING)
+    except KeyError:  # there is no study yet
+        return False
+    return any(0 < len(trial.intermediate_values) < EPOCHS / 4 for trial in running)
+
+
 def start_impatient(*arguments: str, cwd: Path) -> Popen[str]:
+    """Start a search that waits for its database for two seconds only."""
     return Popen(
         [sys.executable, "-c", IMPATIENT, *arguments],
         cwd=cwd,
@@ -67,11 +77,12 @@ def story(cluster: Cluster, tmp_path_factory):
     finished = {}
 
     driver = start_sweep(*line, cwd=first)
-    read_until(driver, "trial ")
+    wait_until(lambda: is_early(found))
     server.kill()
-    wait_until(partial(lambda: epochs_kept(first) > 5))  # the training goes on
+    wait_until(lambda: epochs_kept(first) > 5)  # the training goes on
     server.start()
     read_until(driver, "trial ")
+    wait_until(lambda: is_early(found))
     postgres.stop()
     time.sleep(3)
     postgres.start()
@@ -107,15 +118,14 @@ def test_the_budget_is_exact_and_both_stores_agree(story):
     code, output, errors = told["done"]
     assert code == 0, output + errors
     found.assert_complete(N_TRIALS)
-    sessions = ["killed", "stopped", "gave up", "done"]
-    for before, after in zip(sessions, sessions[1:], strict=False):
+    for before, after in pairwise(["killed", "stopped", "gave up", "done"]):
         assert finished[before].items() <= finished[after].items()
     assert len(finished["killed"]) >= 3
     for number, run in found.children().items():
         steps = [step for step, _ in found.store.curve(run.info.run_id, "val_loss")]
         assert steps == list(range(1, len(steps) + 1)), number
     for trial in found.trials(TrialState.COMPLETE):
-        assert sorted(trial.intermediate_values) == list(range(1, 31))
+        assert sorted(trial.intermediate_values) == list(range(1, EPOCHS + 1))
 
 
 def test_every_session_says_what_is_away_and_how_it_ended(story):
