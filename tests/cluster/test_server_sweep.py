@@ -18,7 +18,7 @@ from tests.sweeping import FAST, start_sweep, sweep
 
 pytestmark = pytest.mark.cluster
 
-N_TRIALS, EPOCHS = 9, 60
+N_TRIALS, EPOCHS = 8, 60
 SEARCH = (
     *(*FAST, "model=dnn", "optimizer.lr=tag(log, interval(1e-4, 1e-1))", "name=far"),
     *("sampler=random", f"n_trials={N_TRIALS}", "confirm.seeds=1", f"trainer.max_epochs={EPOCHS}"),
@@ -120,7 +120,7 @@ def test_the_budget_is_exact_and_both_stores_agree(story):
     found.assert_complete(N_TRIALS)
     for before, after in pairwise(["killed", "stopped", "gave up", "done"]):
         assert finished[before].items() <= finished[after].items()
-    assert len(finished["killed"]) >= 3
+    assert len(finished["killed"]) >= 2
     for number, run in found.children().items():
         steps = [step for step, _ in found.store.curve(run.info.run_id, "val_loss")]
         assert steps == list(range(1, len(steps) + 1)), number
