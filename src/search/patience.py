@@ -27,7 +27,8 @@ class Patient:
     What is asked a second time may have been done the first time, its answer lost. Most of it
     then makes no difference; for the rest it counts that only this process works on the study.
     Gives up after PATIENCE_S with StudiesAway, or where check_stop raises; nothing waits any more
-    from then on, so that what has to be closed is closed at once.
+    from then on, so that what has to be closed is closed at once. Raises TrainingFailed where
+    another process has ended a trial.
     """
 
     def __init__(self, storage: BaseStorage, *, where: str, check_stop: Callable[[], None]) -> None:
@@ -43,7 +44,10 @@ class Patient:
         method = getattr(self._storage, name)
 
         def patiently(*args: Any, **kwargs: Any) -> Any:
-            return self._insist(lambda: method(*args, **kwargs))
+            try:
+                return self._insist(lambda: method(*args, **kwargs))
+            except UpdateFinishedTrialError as error:
+                raise self._replaced() from error
 
         return patiently
 
@@ -76,11 +80,7 @@ class Patient:
             )
         except UpdateFinishedTrialError as error:
             if troubles == self._troubles or self.get_trial(trial_id).state != state:
-                raise TrainingFailed(
-                    f"{self._where}: another process has ended a trial of this search, which must "
-                    "have begun while the database was away; the same command goes on when that "
-                    "one is done"
-                ) from error
+                raise self._replaced() from error
             return True
         return done or (troubles != self._troubles and self.get_trial(trial_id).state == state)
 
@@ -103,16 +103,21 @@ class Patient:
                     ) from error
             else:
                 if told:
-                    print(f"Optuna's storage is back after {monotonic() - began:.0f} s", **_LOUD)
+                    _say(f"Optuna's storage is back after {monotonic() - began:.0f} s")
                 return done
             if not told:
-                print(
+                _say(
                     f"Optuna's storage {self._where} is away ({reason}); the search waits for it "
-                    f"up to {PATIENCE_S / 60:.0f} minutes",
-                    **_LOUD,
+                    f"up to {PATIENCE_S / 60:.0f} minutes"
                 )
                 told = True
             self._rest()
+
+    def _replaced(self) -> TrainingFailed:
+        return TrainingFailed(
+            f"{self._where}: another process has ended a trial of this search, which it must have "
+            "taken over while the database was away; the same command goes on when that one is done"
+        )
 
     def _rest(self) -> None:
         try:
@@ -123,7 +128,8 @@ class Patient:
         sleep(TRY_EVERY_S)
 
 
-_LOUD: dict[str, Any] = {"file": sys.stderr, "flush": True}
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def absence(error: BaseException) -> str | None:
