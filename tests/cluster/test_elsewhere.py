@@ -4,12 +4,18 @@ import signal
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
+from src.comparison.champion import promote
+from src.comparison.contenders import select
+from src.comparison.session import compare
+from src.comparison.settings import Which, make_request
+from src.inference.recogniser import load_recogniser
+from src.settings import Tracking
+from src.tracking.reading import StoredRuns
 from tests.cluster.conftest import Cluster
+from tests.comparison.conftest import train_into
 from tests.conftest import TRAINING, python, start_training
 from tests.faults.test_sweep_kills import read_until
-from tests.sweeping import FAST
 
 pytestmark = pytest.mark.cluster
 EPOCHS = 40
@@ -26,12 +32,6 @@ def there(tmp_path) -> Path:
     return tmp_path
 
 
-def run(verb: str, *arguments: str, cwd: Path) -> str:
-    done = python("-m", f"src.{verb}", *arguments, cwd=cwd)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def test_a_training_stopped_here_is_gone_on_with_there(cluster: Cluster, here, there):
     line = (*cluster.tracking, "tracking.experiment=moved")
     process = start_training(*TRAINING, *line, cwd=here)
@@ -44,7 +44,8 @@ def test_a_training_stopped_here_is_gone_on_with_there(cluster: Cluster, here, t
     [stopped] = client.search_runs([experiment])
     assert stopped.info.status == "KILLED"
     left = cluster.store(here).curve(stopped.info.run_id, "val_loss")
-    run("train", f"resume={stopped.info.run_id[:8]}", *line, cwd=there)
+    resumed = python("-m", "src.train", f"resume={stopped.info.run_id[:8]}", *line, cwd=there)
+    assert resumed.returncode == 0, resumed.stderr
     [finished] = client.search_runs([experiment])
     assert finished.info.status == "FINISHED"
     curve = cluster.store(there).curve(finished.info.run_id, "val_loss")
@@ -58,20 +59,23 @@ def test_a_training_stopped_here_is_gone_on_with_there(cluster: Cluster, here, t
 def test_runs_are_compared_promoted_and_used_from_a_folder_that_has_nothing(
     cluster: Cluster, here, there
 ):
-    line = (*cluster.tracking, "tracking.experiment=read")
-    for model in ("linear", "dnn"):
-        run("train", *FAST, f"model={model}", "trainer.max_epochs=5", *line, cwd=here)
-    assert "dnn" in run("compare", *line, cwd=there)
-    client = cluster.store(there).client
-    experiment = client.get_experiment_by_name("read").experiment_id
-    [best, *_] = client.search_runs(
-        [experiment],
-        "attributes.status = 'FINISHED' and metrics.`best/val_accuracy` > 0",
-        order_by=["metrics.`best/val_accuracy` DESC"],
+    asked = {"uri": cluster.server.uri, "experiment": "read"}
+    left = Tracking(folder=here / "mlruns", **asked)
+    line = (f"tracking.uri={left.uri}", f"tracking.experiment={left.experiment}")
+    ids = {model: train_into(left, f"model={model}", *line) for model in ("linear", "dnn")}
+    assert not list((here / "mlruns" / "runs").iterdir())  # all of it is on the server
+
+    tracking = Tracking(folder=there / "mlruns", **asked)
+    stored = StoredRuns(tracking)
+    outcome = compare(stored, select(stored, Which()), tracking, name=None, say=lambda text: None)
+    assert "dnn" in (outcome.folder / "report.html").read_text()
+    assert outcome.folder.is_relative_to(there)
+    request = make_request(
+        {"compare": {}, "tracking": tracking.model_dump(), "promote": ids["dnn"]}
     )
-    run("compare", f"promote={best.info.run_id}", *line, cwd=there)
-    Image.new("L", (8, 8)).save(there / "empty.png")
-    assert "empty.png" in run("predict", "empty.png", *line, cwd=there)
-    shipped = [a.path for a in client.list_artifacts(best.info.run_id)]
-    assert {"checkpoint", "figures", "config.yaml"} <= set(shipped)
-    assert best.info.artifact_uri.startswith("mlflow-artifacts:")
+    assert promote(stored, request, named=ids["dnn"], say=lambda text: None).promoted
+    recogniser = load_recogniser(tracking)
+    assert "champion" in recogniser.origin
+    assert stored.again(ids["dnn"]).tags["test.looks"] == "1"
+    address = cluster.store(there).client.get_run(ids["dnn"]).info.artifact_uri
+    assert address.startswith("mlflow-artifacts:")
