@@ -20,6 +20,9 @@ from src.settings import without_password
 GROUPS = ("data", "model", "regularization", "optimizer", "scheduler")
 """Groups whose chosen option is worth a name of its own in a run."""
 
+EXAMPLES = {"tracking.uri": "http://HOST:5000"}
+"""Of values that have to be given."""
+
 CONF = Path(__file__).resolve().parent.parent / "conf"
 SWEEPS = CONF.parent / "sweeps"
 
@@ -65,7 +68,9 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     try:
         missing = OmegaConf.missing_keys(config)
         if missing:
-            raise ConfigError(*(f"`{key}` is missing; give it as {key}=VALUE" for key in missing))
+            raise ConfigError(
+                *(f"`{k}` is missing; give it as {k}={EXAMPLES.get(k, 'VALUE')}" for k in missing)
+            )
         plain = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(_one_line(error)) from error

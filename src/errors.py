@@ -45,12 +45,20 @@ class StoreAway(TrackingError):
     """The server of the tracking store does not answer; it may be back later."""
 
 
+class StudiesUnusable(UserError):
+    """The storage of Optuna's studies cannot be used as configured."""
+
+
 class Unsuccessful(Exception):
     """What was asked for was tried, and did not come about; exit code 1."""
 
 
 class TrainingFailed(Unsuccessful):
     """A training that started and could not go on."""
+
+
+class StudiesAway(Unsuccessful):
+    """The storage of Optuna's studies went away during a search, and has not come back in time."""
 
 
 class NotPromoted(Unsuccessful):

@@ -76,18 +76,23 @@ class Explore(_Settings):
 
 
 def take_credentials(uri: str) -> str:
-    """Return the address of a server without user and password, which go where MLflow looks.
+    """Return the address of a server without its password, which goes where its client looks.
 
-    That is its environment variables; nothing that is printed, logged or kept can then hold them.
+    That is the environment variables of MLflow, which take the user too, and of PostgreSQL's libpq;
+    nothing that is printed, logged or kept can then hold it.
     Text around the address, and anything that is none, is left as it is.
     """
     found = re.fullmatch(r"(.*https?://)(.*)@(.*)", uri, flags=re.DOTALL)
-    if found is None:
-        return uri
-    user, _, password = found[2].partition(":")
-    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(user)
-    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(password)
-    return found[1] + found[3]
+    if found is not None:
+        user, _, password = found[2].partition(":")
+        os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(user)
+        os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(password)
+        return found[1] + found[3]
+    found = re.fullmatch(r"(.*postgresql(?:\+\w+)?://[^:/@]*):(.*)(@.*)", uri, flags=re.DOTALL)
+    if found is not None:
+        os.environ["PGPASSWORD"] = unquote(found[2])
+        return found[1] + found[3]
+    return uri
 
 
 @final

@@ -17,6 +17,7 @@ from src.errors import ConfigError, TrainingFailed
 from src.interrupt import stop_on_signals
 from src.plan import make_plan
 from src.search.grammar import split_ranges
+from src.settings import take_credentials
 
 
 def sweep_command(config: DictConfig, *, ranges: dict[str, Any]) -> None:
@@ -26,8 +27,9 @@ def sweep_command(config: DictConfig, *, ranges: dict[str, Any]) -> None:
     from src.search.screen import SweepScreen, print_outcome
     from src.search.session import run_session
 
-    if check_sweep(resolved(config))[0].doctor:
-        consult_doctor(config)
+    settings, _ = check_sweep(resolved(config))
+    if settings.doctor:
+        consult_doctor(config, storage=settings.storage)
         return
     request = make_request(
         resolved(config),
@@ -46,19 +48,19 @@ def sweep_command(config: DictConfig, *, ranges: dict[str, Any]) -> None:
         raise TrainingFailed(f"sweep {outcome.name}: no trial was finished; {outcome.stop_reason}")
 
 
-def consult_doctor(config: DictConfig) -> None:
-    """Mend what crashes have left in journal and store; TrainingFailed where that is not enough."""
+def consult_doctor(config: DictConfig, *, storage: str | None) -> None:
+    """Mend what crashes have left in study and store; TrainingFailed where that is not enough."""
     from src.search.composer import PLAN_KEYS
     from src.search.doctor import reconcile
 
     plan = {key: value for key, value in resolved(config).items() if key in PLAN_KEYS}
-    mended, wrong = reconcile(make_plan(plan, choices={}).tracking)
+    mended, wrong = reconcile(make_plan(plan, choices={}).tracking, storage)
     for line in [*mended, *wrong]:
         print(line)
     if wrong:
         raise TrainingFailed(f"{len(wrong)} things are wrong and cannot be mended")
     print(f"{len(mended)} things were mended" if mended else "all is well")
-    print("Optuna's journal and MLflow's store agree")
+    print(f"Optuna's {'database' if storage else 'journal'} and MLflow's store agree")
 
 
 def check(config: dict[str, Any]) -> None:
@@ -100,6 +102,7 @@ def read_search(path: Path) -> DictConfig:
 if __name__ == "__main__":
     try:
         register_sweeps()
+        sys.argv[1:] = [take_credentials(argument) for argument in sys.argv[1:]]
         sys.argv[1:], found = split_ranges(sys.argv[1:])
     except ConfigError as error:
         sys.exit(report_mistake(error))

@@ -31,7 +31,7 @@ from src.tracking.environment import describe_environment
 from src.tracking.run import Run
 from src.tracking.runs import finished_run, reopen_run, start_run
 
-TRIAL_WAITS_S = 120.0
+TRIAL_WAITS_S = 600.0
 """How long a trial waits for a server that is away, before it fails."""
 
 

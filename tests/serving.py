@@ -25,10 +25,17 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """An MLflow server whose store lies in a folder; it can be started again on its port."""
+    """An MLflow server whose files lie in a folder; it can be started again on its port.
+
+    database: its backend store, empty for SQLite in the folder.
+    """
 
     folder: Path
     port: int = field(default_factory=free_port)
+    database: str = ""
+
+    def __post_init__(self) -> None:
+        self.database = self.database or f"sqlite:///{self.folder}/server.db"
 
     @property
     def uri(self) -> str:
@@ -37,12 +44,12 @@ class Server:
     @property
     def client(self) -> MlflowClient:
         """A client of the server's own database, which is there when the server is not."""
-        return MlflowClient(tracking_uri=f"sqlite:///{self.folder}/server.db")
+        return MlflowClient(tracking_uri=self.database)
 
     def start(self) -> "Server":
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
         command += ["--port", str(self.port), "--workers", "1"]
-        command += ["--backend-store-uri", f"sqlite:///{self.folder}/server.db"]
+        command += ["--backend-store-uri", self.database]
         command += ["--artifacts-destination", str(self.folder / "artifacts")]
         self._process = subprocess.Popen(
             command,
@@ -65,5 +72,6 @@ class Server:
         os.killpg(self._process.pid, signal.Signals[name])
 
     def kill(self) -> None:
-        self.signal("SIGKILL")
-        self._process.wait()
+        if self._process.poll() is None:
+            self.signal("SIGKILL")
+            self._process.wait()

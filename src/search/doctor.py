@@ -1,14 +1,14 @@
-"""Compares Optuna's journal with MLflow's store, trial by trial, and mends what can be mended."""
+"""Compares Optuna's studies with MLflow's store, trial by trial, and mends what can be mended."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import optuna
-from filelock import Timeout
 from optuna.trial import FrozenTrial, TrialState
 
 from src.errors import ConfigError
-from src.search.study import driver_lock, open_storage, stopped_trials, try_again
+from src.search.storage import Taken, open_studies
+from src.search.study import stopped_trials, try_again
 from src.settings import Tracking
 from src.tracking.connection import connect, database_file
 from src.tracking.leftovers import end_orphans, send_kept
@@ -23,8 +23,10 @@ STATUS: dict[TrialState, Status] = {
 """What the run of a trial is called in MLflow once the trial has ended so in Optuna."""
 
 
-def reconcile(tracking: Tracking) -> tuple[list[str], list[str]]:
+def reconcile(tracking: Tracking, storage: str | None = None) -> tuple[list[str], list[str]]:
     """Return what was mended, and what is wrong and cannot be mended, a line each.
+
+    storage: address of the studies, None: the journal in the folder of the tracking.
 
     Optuna has the last word on how a trial ended, because budgets are counted there. A sweep that a
     driver works on just now is left alone. Raises ConfigError where there is no store.
@@ -33,15 +35,15 @@ def reconcile(tracking: Tracking) -> tuple[list[str], list[str]]:
     if file is not None and not file.exists():
         raise ConfigError(f"`tracking.folder`={tracking.folder}: nothing is tracked there yet")
     store = connect(tracking)
+    studies = open_studies(store.folder, storage)
     mended, wrong = [*end_orphans(store), *send_kept(store)], []
-    storage = open_storage(store.folder)
-    for name in optuna.get_all_study_names(storage):
+    for name in studies.names():
         try:
-            with driver_lock(store.folder, name).acquire(timeout=0):
-                study = optuna.load_study(study_name=name, storage=storage)
+            with studies.hold(name) as held:
+                study = optuna.load_study(study_name=name, storage=held)
                 mended += [f"sweep {name}: {line}" for line in mend(study, tracking)]
                 wrong += [f"sweep {name}: {line}" for line in _differences(study, tracking)]
-        except Timeout:
+        except Taken:
             mended.append(f"sweep {name}: a driver works on it; left alone")
     return mended, wrong
 

@@ -1,5 +1,6 @@
 """The one process that owns the study: asks Optuna, hands out trials, answers epochs."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import final
@@ -7,7 +8,7 @@ from typing import final
 import optuna
 from optuna.trial import Trial, TrialState
 
-from src.errors import ConfigError
+from src.errors import ConfigError, StudiesAway
 from src.interrupt import StopRequest
 from src.plan import Plan
 from src.search.composer import Composer
@@ -91,9 +92,10 @@ class Driver:
         try:
             self._loop()
         finally:
-            for running in [*self._running.values(), *self._again]:  # none but after an exception
-                try_again(self._study, running.trial, reason="its driver failed")
-            self._effort.note(searching=True)
+            with suppress(StudiesAway):  # the next session finds what could not be noted
+                for running in [*self._running.values(), *self._again]:  # only after an exception
+                    try_again(self._study, running.trial, reason="its driver failed")
+                self._effort.note(searching=True)
 
     def _loop(self) -> None:
         while True:

@@ -15,7 +15,7 @@ import optuna
 from src.data.source import Dataset
 from src.description import data_tags, describe_data, describe_images
 from src.errors import TrackingError
-from src.interrupt import StopRequest
+from src.interrupt import Halted, StopRequest
 from src.plan import Plan
 from src.search.doctor import mend
 from src.search.report import best_trial
@@ -57,8 +57,9 @@ def open_parent(
             print(line)
     try:
         yield run
-    except BaseException as error:
-        run.finish("FAILED", reason=str(error) or repr(error))
+    except BaseException as error:  # a Halted where a signal came while Optuna's storage was away
+        halted = isinstance(error, Halted)
+        run.finish("KILLED" if halted else "FAILED", reason=str(error) or repr(error))
         raise
     _end_children(study, plan.tracking, run.id)
     if stop.interrupted:

@@ -33,6 +33,13 @@ def check_sweep(config: Mapping[str, Any]) -> tuple[SweepSettings, dict[str, Com
                 f"`target`={settings.target:g}: must be above 0 and at most 1 for val_accuracy, "
                 "as in target=0.95"
             )
+    if settings is not None and settings.storage is not None:
+        from src.search.database import expect_address
+
+        try:
+            expect_address(settings.storage)
+        except ConfigError as error:
+            check.problems += error.problems
     check.finish()
     return settings, components
 

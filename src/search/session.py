@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, final
 
 import optuna
-from filelock import Timeout
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from src.data.source import Dataset
@@ -26,15 +26,14 @@ from src.search.report import best_trial, write_report
 from src.search.screen import SweepScreen
 from src.search.settings import SweepSettings
 from src.search.space import Space
+from src.search.storage import Studies, Taken, open_studies
 from src.search.study import (
     EndRun,
     Epochs,
     count_epochs,
     counts_by_state,
-    driver_lock,
     finished_trials,
     latest_name,
-    open_storage,
     open_study,
     trial_seed,
 )
@@ -96,13 +95,13 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
     """
     check_space(request.space, request.settings, request.composer)
     folder = request.plan.tracking.folder.resolve()
+    studies = open_studies(folder, request.settings.storage, check_stop=stop.check)
     with ExitStack() as stack:
         executor: Executor = request.executor.build()
         stack.callback(executor.close)
         dataset = request.plan.data.build().load()
         check_first(request.space, request.settings, request.composer, dataset)
-        stack.enter_context(_only_driver(folder, request.name))
-        storage = open_storage(folder)
+        storage = stack.enter_context(_only_driver(studies, request.name))
         study = open_study(
             storage,
             latest_name(storage, request.name, fresh=request.settings.fresh),
@@ -249,14 +248,14 @@ def _definition(request: Request, dataset: Dataset) -> dict[str, Any]:
 
 
 @contextmanager
-def _only_driver(folder: Path, name: str) -> Iterator[None]:
+def _only_driver(studies: Studies, name: str) -> Iterator[BaseStorage]:
     """Hold the sweep for this process."""
-    try:
-        held = driver_lock(folder, name).acquire(timeout=0)
-    except Timeout as error:
-        raise ConfigError(
-            f"`name`={name}: another process is working on this sweep; wait for it, or give this "
-            "one another name"
-        ) from error
-    with held:
-        yield
+    with ExitStack() as stack:
+        try:
+            storage = stack.enter_context(studies.hold(name))
+        except Taken as error:
+            raise ConfigError(
+                f"`name`={name}: another process is working on this sweep; wait for it, or give "
+                "this one another name"
+            ) from error
+        yield storage

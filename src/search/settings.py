@@ -36,7 +36,10 @@ class Confirm(_Part):
 
 @final
 class SweepSettings(BaseModel):
-    """Objective, target and budgets; budgets are totals over all sessions of a sweep."""
+    """Objective, target and budgets; budgets are totals over all sessions of a sweep.
+
+    storage: address of the database that holds the study; None: a journal beside the tracked runs.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -50,6 +53,7 @@ class SweepSettings(BaseModel):
     space: dict[str, Any] = {}
     fresh: Flag = False
     doctor: Flag = False
+    storage: str | None = None
     seed: Seed = 1
 
     @field_validator("objective", mode="before")

@@ -1,19 +1,15 @@
 """Opens the Optuna study of a sweep: new, resumed, or refused because it searches another thing."""
 
 import json
-import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, final
 
 import optuna
-from filelock import FileLock
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -21,7 +17,6 @@ from src.errors import ConfigError
 from src.plan import Component
 from src.search.settings import SweepSettings
 from src.search.space import Space
-from src.tracking.lines import drop_half_line
 from src.tracking.run import Status
 
 EndRun = Callable[[str, Status, str], None]
@@ -30,20 +25,8 @@ EndRun = Callable[[str, Status, str], None]
 RETRIED = "retry_of"
 """Attribute of a trial that tries the values of an interrupted one again: that one's number."""
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-
-def open_storage(folder: Path) -> JournalStorage:
-    """Open the journal that holds all studies; its lock is let go when its holder dies."""
-    folder.mkdir(parents=True, exist_ok=True)
-    journal = folder / "optuna.journal"
-    lock: Any = FileLock(f"{journal}.lock")  # has the two methods that Optuna asks of a lock
-    with lock:
-        drop_half_line(journal)  # else the next entry would be added to it, and lost with it
-    return JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
-
-
-def latest_name(storage: JournalStorage, name: str, *, fresh: bool) -> str:
+def latest_name(storage: BaseStorage, name: str, *, fresh: bool) -> str:
     """Return the study's name: `name`, and after each fresh start `name.2`, `name.3`, ..."""
     taken = set(optuna.get_all_study_names(storage))
     generation = 1
@@ -55,7 +38,7 @@ def latest_name(storage: JournalStorage, name: str, *, fresh: bool) -> str:
 
 
 def open_study(
-    storage: JournalStorage,
+    storage: BaseStorage,
     name: str,
     *,
     settings: SweepSettings,
@@ -162,17 +145,6 @@ class Best:
         """Take note of the values of a trial that is complete."""
         if self._only and values is not None:
             self.value = values[0] if self.value is None else self._pick(self.value, values[0])
-
-
-def driver_lock(folder: Path, study_name: str) -> FileLock:
-    """Return the lock that the driver of a sweep holds, one for all its fresh starts.
-
-    folder: that of the tracking. The lock is let go when its holder dies.
-    """
-    name = re.sub(r"[.][0-9]+$", "", study_name)
-    path = folder / "sweeps" / f".{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(path)
 
 
 def _numbered(name: str, generation: int) -> str:

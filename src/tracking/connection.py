@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import final
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -142,6 +143,21 @@ def expect_answer(uri: str, *, within_s: float = ANSWER_WITHIN_S) -> None:
             f"{within_s:g} s ({reason}); start it, correct the address, or leave it out "
             "to track in a folder"
         ) from error
+
+
+def expect_database(store: Store, *, within_s: float) -> None:
+    """Raise StoreAway where the server, or the database behind it, does not answer in time.
+
+    MLflow's client would ask again and again before it said so.
+    """
+    query = f"api/2.0/mlflow/experiments/get?experiment_id={store.experiment_id}"
+    try:
+        with urlopen(f"{(store.uri or '').rstrip('/')}/{query}", timeout=within_s):
+            pass
+    except (OSError, HTTPException) as error:
+        if isinstance(error, HTTPError) and error.code < 500:
+            return  # as where it wants a password
+        raise StoreAway(f"{store.uri}: no answer ({first_line(error)})") from error
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:

@@ -22,7 +22,7 @@ from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
 
 from src.errors import TrackingError, TrainingFailed, first_line
-from src.tracking.connection import Store, expect_answer
+from src.tracking.connection import Store, expect_database
 from src.tracking.lines import append_line, drop_half_line
 
 KEPT, FILES = "unsent.jsonl", "unsent"
@@ -105,8 +105,8 @@ class Outbox:
     def _try(self, news: News) -> bool:
         """Tell whether the store took it; False where it is away."""
         try:
-            if self._store.is_server and self._store.uri is not None:
-                expect_answer(self._store.uri, within_s=PROBE_S)
+            if self._store.is_server:
+                expect_database(self._store, within_s=PROBE_S)
             self._send(news)
         except (MlflowException, RequestException, TrackingError) as error:
             said = first_line(error)

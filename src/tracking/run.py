@@ -21,6 +21,7 @@ from requests.exceptions import RequestException
 
 from src.errors import TrackingError, first_line
 from src.tracking.connection import Store
+from src.tracking.elsewhere import LAST, pack
 from src.tracking.outbox import Outbox
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -256,10 +257,12 @@ class MlflowRun(Run):
             with tempfile.TemporaryDirectory() as draft:
                 (Path(draft) / "checkpoint").mkdir()
                 shutil.copyfile(self.folder / "best.ckpt", Path(draft) / "checkpoint/best.ckpt")
+                if self._store.is_server and (self.folder / LAST).exists():
+                    pack(self.folder, Path(draft))
                 self.log_files(Path(draft))
         self._outbox.put({"status": status, "time": int(time.time() * 1000)})
         if not resumable:
-            (self.folder / "last.ckpt").unlink(missing_ok=True)
+            (self.folder / LAST).unlink(missing_ok=True)
         if self._outbox.send_kept():
             self._clear()
         else:
@@ -268,7 +271,7 @@ class MlflowRun(Run):
 
     def _clear(self) -> None:
         """Remove the working folder, unless the run can be gone on with from it."""
-        if self.folder.exists() and not (self.folder / "last.ckpt").exists():
+        if self.folder.exists() and not (self.folder / LAST).exists():
             shutil.rmtree(self.folder)
 
 

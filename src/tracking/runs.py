@@ -18,6 +18,7 @@ from src.errors import ConfigError, DataError
 from src.settings import Tracking
 from src.tracking.connection import Store, all_runs, unusable
 from src.tracking.database import make_folder
+from src.tracking.elsewhere import LAST, bring_here
 from src.tracking.leftovers import send_kept
 from src.tracking.owner import owner_tags
 from src.tracking.run import MlflowRun, Run, UntrackedRun
@@ -177,12 +178,15 @@ def runs_below(settings: Tracking, parent: str) -> list[StoredRun]:
 def find_interrupted(settings: Tracking, run_id: str) -> tuple[str, dict[str, Any]]:
     """Return the whole id and the configuration of a run that can be resumed.
 
-    run_id: the id or the beginning of it. Raises ConfigError where no such run has a checkpoint.
+    run_id: the id or the beginning of it. What was stopped elsewhere comes from the server.
+    Raises ConfigError where no such run has a checkpoint.
     """
     runs = settings.folder.resolve() / "runs"
-    if runs.exists():
-        open_store(settings)  # which puts in order what is there
-    found = sorted(p.parent.name for p in runs.glob("*/last.ckpt"))
+    if runs.exists() or settings.uri is not None:
+        store = open_store(settings)  # which puts in order what is there
+        if store.is_server:
+            bring_here(store, run_id)
+    found = sorted(p.parent.name for p in runs.glob(f"*/{LAST}"))
     matches = [name for name in found if name.startswith(run_id)]
     if len(matches) != 1:
         cure = f"choose one of {', '.join(found)}" if found else "there is none, so start anew"

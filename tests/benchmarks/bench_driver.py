@@ -24,7 +24,8 @@ from src.search.messages import Epoch, Finished, Job, Ready, Started
 from src.search.screen import SweepScreen, TrialLine
 from src.search.settings import SweepSettings
 from src.search.space import make_space
-from src.search.study import open_storage, open_study
+from src.search.storage import open_journal
+from src.search.study import open_study
 
 SPACE = {
     "model.hidden_sizes": {"layers": {"low": 1, "high": 3}, "width": {"low": 32, "high": 512}},
@@ -95,7 +96,7 @@ def main(n_trials: int = 1_000) -> None:
     ):
         space = make_space(SPACE)
         study = open_study(
-            open_storage(Path(folder)),
+            open_journal(Path(folder)),
             "driver",
             settings=settings,
             space=space,
@@ -129,7 +130,7 @@ def main(n_trials: int = 1_000) -> None:
                 steps = [b - a for a, b in pairwise(last)]
                 print(f"  at {size:>6,} trials {median(steps) * 1000:8.1f} ms a trial")
         began = perf_counter()
-        optuna.load_study(study_name="driver", storage=open_storage(Path(folder))).trials  # noqa: B018
+        optuna.load_study(study_name="driver", storage=open_journal(Path(folder))).trials  # noqa: B018
         print(f"  opening the journal again {perf_counter() - began:.2f} s")
     print(f"  largest memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 

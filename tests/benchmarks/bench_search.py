@@ -10,7 +10,8 @@ import optuna
 from mlflow import MlflowClient
 from optuna.trial import FrozenTrial, TrialState
 
-from src.search.study import finished_trials, open_storage
+from src.search.storage import open_journal
+from src.search.study import finished_trials
 from tests.benchmarks.bench_training import IMPORTS
 from tests.benchmarks.measure import alternate, command_seconds, say
 
@@ -33,7 +34,7 @@ def sweep(*overrides: str) -> dict[str, Any]:
         wall = command_seconds("-m", "src.sweep", f"tracking.folder={folder}", *overrides)
         [report] = Path(folder, "sweeps").glob("*/summary.json")
         summary = json.loads(report.read_text())
-        study = optuna.load_study(study_name=summary["name"], storage=open_storage(Path(folder)))
+        study = optuna.load_study(study_name=summary["name"], storage=open_journal(Path(folder)))
         client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
         trials = finished_trials(study)[1:]  # the first one waits for the libraries
         beside = {trial.number: _beside_training(trial, client) for trial in trials}

@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from src.search.doctor import reconcile
-from src.search.study import open_storage
+from src.search.storage import open_journal
 from src.settings import Tracking
 from src.tracking.connection import connect
 from src.tracking.owner import HOST, PROCESS, STARTED, owner_tags
@@ -28,7 +28,7 @@ def original(tmp_path_factory):
 @pytest.fixture
 def searched(original, tmp_path):
     shutil.copytree(original, tmp_path, dirs_exist_ok=True)
-    study = optuna.load_study(study_name="many", storage=open_storage(tmp_path))
+    study = optuna.load_study(study_name="many", storage=open_journal(tmp_path))
     return Tracking(folder=tmp_path), study, connect(Tracking(folder=tmp_path)).client
 
 
@@ -100,9 +100,9 @@ def test_a_line_that_a_power_cut_has_halved_costs_only_itself(searched):
     journal = tracking.folder / "optuna.journal"
     whole = journal.read_bytes()
     journal.write_bytes(whole + b'{"op_code":6,"worker_id":"half a li')
-    study = optuna.load_study(study_name="many", storage=open_storage(tracking.folder))
+    study = optuna.load_study(study_name="many", storage=open_journal(tracking.folder))
     study.set_user_attr("after", True)
-    again = optuna.load_study(study_name="many", storage=open_storage(tracking.folder))
+    again = optuna.load_study(study_name="many", storage=open_journal(tracking.folder))
     assert again.user_attrs["after"]
     assert len(again.trials) == 6
     assert journal.read_bytes().startswith(whole)

@@ -113,6 +113,7 @@ def test_labels_and_names_of_runs_lead_nowhere(tmp_path, monkeypatch):
         "https://anna:geh/eim@127.0.0.1:9/path",
         "http://anna:geh@eim@127.0.0.1:9",
         "postgresql://anna:geheim@127.0.0.1/x",
+        "postgresql+psycopg://anna:geh@/:eim@127.0.0.1:5432/x",
         "mysql://127.0.0.1/x?password=geheim",
     ],
 )
@@ -122,6 +123,10 @@ def test_a_password_is_never_shown(address):
         assert "eim" not in take_credentials(f"tracking.uri={address}")
         assert os.environ.pop("MLFLOW_TRACKING_USERNAME") == "anna"
         assert "eim" in os.environ.pop("MLFLOW_TRACKING_PASSWORD")
+    if address.startswith("postgresql"):
+        assert take_credentials(f"storage={address}").startswith("storage=postgresql")
+        assert "eim" not in take_credentials(f"storage={address}")
+        assert "eim" in os.environ.pop("PGPASSWORD")
 
 
 def test_a_password_is_in_no_file_of_a_grid_and_not_on_the_screen(tmp_path):

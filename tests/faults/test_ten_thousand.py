@@ -6,7 +6,7 @@ from time import perf_counter
 import optuna
 import pytest
 
-from src.search.study import open_storage
+from src.search.storage import open_journal
 from src.settings import Tracking
 from src.tracking.connection import connect
 from src.tracking.runs import runs_below
@@ -27,7 +27,7 @@ def test_ten_thousand_trials_cost_no_more_each_than_the_first_thousand(tmp_path)
                 flush=True,
             )
     began = perf_counter()
-    study = optuna.load_study(study_name="many", storage=open_storage(tmp_path))
+    study = optuna.load_study(study_name="many", storage=open_journal(tmp_path))
     trials = study.get_trials(deepcopy=False)
     journal_s = perf_counter() - began
     began = perf_counter()

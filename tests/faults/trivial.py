@@ -19,7 +19,8 @@ from src.search.executors.local import Executor, Worker
 from src.search.messages import Epoch, Finished, Job, Ready, Started
 from src.search.settings import SweepSettings
 from src.search.space import make_space
-from src.search.study import open_storage, open_study
+from src.search.storage import open_journal
+from src.search.study import open_study
 from src.settings import Tracking
 from src.tracking.runs import DataDescription, start_run
 from tests.benchmarks.bench_driver import SPACE
@@ -95,7 +96,7 @@ def search(folder: Path, *, n_trials: int) -> Clock:
     clock = Clock()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         study = open_study(
-            open_storage(folder),
+            open_journal(folder),
             "many",
             settings=settings,
             space=make_space(SPACE),

@@ -8,12 +8,12 @@ from src.errors import ConfigError
 from src.plan import Component
 from src.search.settings import SweepSettings
 from src.search.space import make_space
+from src.search.storage import open_journal
 from src.search.study import (
     RETRIED,
     counts_by_state,
     finished_trials,
     latest_name,
-    open_storage,
     open_study,
     trial_seed,
     try_again,
@@ -34,7 +34,7 @@ class Runs(list):
 
 def opened(folder, *, name="s", definition=None, runs=None, sampler=RANDOM, **settings):
     return open_study(
-        open_storage(folder),
+        open_journal(folder),
         name,
         settings=SweepSettings(**settings),
         space=SPACE,
@@ -103,7 +103,7 @@ def test_the_same_definition_is_the_same_after_json(tmp_path):
 
 
 def test_a_fresh_start_keeps_the_old_study(tmp_path):
-    storage = open_storage(tmp_path)
+    storage = open_journal(tmp_path)
     assert latest_name(storage, "s", fresh=False) == "s"
     assert latest_name(storage, "s", fresh=True) == "s"
     points(opened(tmp_path, name="s"), 2)
