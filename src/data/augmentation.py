@@ -1,6 +1,7 @@
 """Small affine and elastic distortions of a whole minibatch, as tensor operations."""
 
 import math
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -22,27 +23,39 @@ def augment(images: Tensor, *, strength: float) -> Tensor:
     Steinkraus and Platt (2003); their Gaussian-smoothed field is replaced by a coarse grid of
     normal displacements, interpolated bicubically. strength: 0 changes nothing, 1 is handwriting.
     """
-    grid = _affine_grid(images, strength) + _elastic_field(images, strength)
+    number, _, height, width = images.shape
+    basis = _basis(height, width, images.device)
+    affine = _affine(number, height / width, strength, images.device)
+    bends = torch.randn(number, 2, ELASTIC_GRID**2, device=images.device)
+    mixture = torch.cat([affine, bends.mul_(ELASTIC_SD * strength)], dim=2)
+    grid = (mixture.flatten(0, 1) @ basis).view(number, 2, height, width).permute(0, 2, 3, 1)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def _affine_grid(images: Tensor, strength: float) -> Tensor:
-    draws = (torch.rand(6, len(images), device=images.device) * 2 - 1) * strength
+@cache
+def _basis(height: int, width: int, device: torch.device) -> Tensor:
+    """Return the fields of which every distortion is a weighted sum, `[3 + G * G, H * W]`.
+
+    Both are linear in what is drawn, so that one matrix product gives the whole field: a pixel's
+    x, y and 1, in half sides from the middle, and the bicubic bump of every control point.
+    """
+    identity = torch.eye(2, 3, device=device)[None]
+    points = F.affine_grid(identity, [1, 1, height, width], align_corners=False)
+    x, y = points[0].flatten(0, 1).T
+    controls = torch.eye(ELASTIC_GRID**2, device=device).view(-1, 1, ELASTIC_GRID, ELASTIC_GRID)
+    bumps = F.interpolate(controls, size=(height, width), mode="bicubic").flatten(1)
+    return torch.cat([torch.stack([x, y, torch.ones_like(x)]), bumps])
+
+
+def _affine(number: int, tall: float, strength: float, device: torch.device) -> Tensor:
+    """Return an affine map each: the weights of x, y and 1 in both coordinates, `[N, 2, 3]`."""
+    draws = (torch.rand(6, number, device=device) * 2 - 1) * strength
     angle, shear = draws[0] * MAX_ROTATION, draws[1] * MAX_SHEAR
     width, height = 1 + draws[2] * MAX_SCALE, 1 + draws[3] * MAX_SCALE
     shift = draws[4:6] * (2 * MAX_SHIFT)
     cos, sin = torch.cos(angle), torch.sin(angle)
-    tall = images.shape[-2] / images.shape[-1]  # the grid's units are half sides, not pixels
-    rows = [
+    rows = [  # the grid's units are half sides, not pixels
         torch.stack([width * cos, tall * width * (shear * cos - sin), shift[0]], dim=1),
         torch.stack([height * sin / tall, height * (shear * sin + cos), shift[1]], dim=1),
     ]
-    return F.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)
-
-
-def _elastic_field(images: Tensor, strength: float) -> Tensor:
-    coarse = torch.randn(len(images), 2, ELASTIC_GRID, ELASTIC_GRID, device=images.device)
-    field = F.interpolate(
-        coarse.mul_(ELASTIC_SD * strength), size=images.shape[-2:], mode="bicubic"
-    )
-    return field.permute(0, 2, 3, 1)
+    return torch.stack(rows, dim=1)

@@ -4,7 +4,9 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
+from src.data import augmentation
 from src.data.augmentation import augment
 from src.data.module import to_tensors
 from src.models.probabilities import scale
@@ -48,6 +50,20 @@ def test_the_seed_decides_the_distortions(digits):
     assert not torch.equal(distorted(digits[0], 1.0), distorted(digits[0], 1.0, seed=1))
 
 
+@pytest.mark.parametrize("shape", [(8, 1, 28, 28), (4, 3, 16, 12)])
+def test_one_product_gives_the_field_of_an_affine_grid_and_a_bicubic_interpolation(shape):
+    images = torch.rand(shape, generator=torch.Generator().manual_seed(3))
+    number, _, height, width = shape
+    torch.manual_seed(0)
+    maps = augmentation._affine(number, height / width, 1.5, images.device)
+    bends = torch.randn(number, 2, augmentation.ELASTIC_GRID, augmentation.ELASTIC_GRID)
+    bends *= 1.5 * augmentation.ELASTIC_SD
+    field = F.interpolate(bends, size=(height, width), mode="bicubic").permute(0, 2, 3, 1)
+    grid = F.affine_grid(maps, list(shape), align_corners=False) + field
+    by_torch = F.grid_sample(images, grid, align_corners=False)
+    torch.testing.assert_close(distorted(images, 1.5), by_torch, rtol=0, atol=1e-4)
+
+
 def test_more_strength_distorts_more(digits):
     sizes = [float((distorted(digits[0], s) - digits[0]).abs().mean()) for s in (0.1, 0.5, 1, 2)]
     assert sizes == sorted(sizes)
@@ -89,8 +105,6 @@ def test_distorted_digits_are_still_recognised(digits, tmp_path):
 
 def test_a_turn_is_a_turn_also_in_an_image_that_is_not_square(monkeypatch):
     """A bar through the middle of a 20 x 40 image turns by the drawn angle, in pixels."""
-    from src.data import augmentation
-
     for name in ("MAX_SHEAR", "MAX_SCALE", "MAX_SHIFT", "ELASTIC_SD"):
         monkeypatch.setattr(augmentation, name, 0.0)
     bar = torch.zeros(200, 1, 20, 40)
