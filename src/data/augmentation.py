@@ -21,7 +21,7 @@ def augment(images: Tensor, *, strength: float) -> Tensor:
 
     Every image is turned, sheared, scaled and shifted by amounts drawn uniformly up to `strength`
     times the limits above, and bent by a smooth displacement field, as in Simard, Steinkraus and
-    Platt (2003): noise smoothed by a Gaussian, here normal noise on a lattice as fine as that needs.
+    Platt (2003): noise smoothed by a Gaussian, here noise on a lattice as fine as that needs.
     strength: 0 changes nothing, 1 is handwriting.
     """
     number, _, height, width = images.shape
