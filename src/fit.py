@@ -71,6 +71,7 @@ def build_classifier(plan: Plan, dataset: Dataset) -> Classifier:
         batch_size=batch_size,
         loss_reduction=plan.trainer.loss_reduction,
         gradient_clip_norm=plan.trainer.gradient_clip_norm,
+        precision=plan.trainer.precision,
         seed=plan.seed,
         optimizer=plan.optimizer.build,
         scheduler=partial(plan.scheduler.build, total_steps=total_steps),

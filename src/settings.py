@@ -40,6 +40,7 @@ class Trainer(_Settings):
     loss_reduction: of the losses of a minibatch, before gradients are clipped.
     select: the epoch whose weights are kept and scored: the best on the validation images, or the
     last.
+    precision: of the products in a training's layers; weights, losses and all scoring are float32.
     """
 
     max_epochs: PositiveInt = 20
@@ -49,6 +50,7 @@ class Trainer(_Settings):
     select: Literal["best", "last"] = "best"
     steps_per_execution: PositiveInt = 32
     gradient_clip_norm: Positive | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     threads: PositiveInt | None = None
 

@@ -51,3 +51,18 @@ def test_a_recipe_reaches_what_the_exercise_reaches(tmp_path, name, low, high):
     plan = plan_of(f"experiment={name}", "seed=1", "trainer.threads=1")
     done = fit_of(plan, dataset_of(plan), tmp_path)
     assert low <= done.classifier.history[-1]["val_accuracy"] <= high
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "validation"),
+    [
+        ("dnn_20k", 19_000, 1_000),
+        ("dnn_20k_short", 15_000, 5_000),
+        ("dnn_full", 55_000, 5_000),
+    ],
+)
+def test_the_best_networks_learn_from_as_many_rows_as_they_say(name, train, validation):
+    plan = plan_of(f"experiment={name}")
+    dataset = dataset_of(plan)
+    assert (len(dataset.train), len(dataset.validation)) == (train, validation)
+    assert plan.trainer.select == "last"  # nothing is chosen by the rows that are left

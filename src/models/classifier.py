@@ -1,6 +1,7 @@
 """The one LightningModule: trains and validates any model that maps images to logits."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from math import prod
 from time import perf_counter
@@ -45,6 +46,7 @@ class Classifier(pl.LightningModule):
         batch_size: int,
         loss_reduction: Literal["mean", "sum"],
         gradient_clip_norm: float | None,
+        precision: Literal["float32", "bfloat16"],
         seed: int,
         optimizer: Callable[..., torch.optim.Optimizer],
         scheduler: Callable[..., LRScheduler],
@@ -64,6 +66,9 @@ class Classifier(pl.LightningModule):
         self._batch_size = batch_size
         self._loss_factor = batch_size if loss_reduction == "sum" else 1
         self._gradient_clip_norm = gradient_clip_norm
+        self._layers_in: Callable[[str], AbstractContextManager] = nullcontext
+        if precision == "bfloat16":
+            self._layers_in = partial(torch.autocast, dtype=torch.bfloat16)
         self._seed = seed
         self._optimizer = optimizer
         self._scheduler = scheduler
@@ -167,7 +172,12 @@ class Classifier(pl.LightningModule):
 
     def _minibatch_loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         strength = self._regularization.augmentation
-        logits = self.model(augment(images, strength=strength) if strength else images)
+        if strength:
+            images = augment(images, strength=strength)
+        # not around several steps: until its end autocast reuses the weights it has rounded
+        with self._layers_in(self.device.type):
+            logits = self.model(images)
+        logits = logits.float()
         return self._loss_function(logits, labels) * self._loss_factor, logits
 
     def _penalty(self) -> Tensor | float:

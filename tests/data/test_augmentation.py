@@ -4,7 +4,9 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
+from src.data import augmentation
 from src.data.augmentation import augment
 from src.data.module import to_tensors
 from src.models.probabilities import scale
@@ -48,6 +50,21 @@ def test_the_seed_decides_the_distortions(digits):
     assert not torch.equal(distorted(digits[0], 1.0), distorted(digits[0], 1.0, seed=1))
 
 
+@pytest.mark.parametrize(("height", "width"), [(28, 28), (16, 12)])
+def test_the_field_is_affine_and_gaussian_noise_of_one_size_everywhere(height, width):
+    basis = augmentation._basis(height, width, torch.device("cpu"))
+    maps = augmentation._affine(4, height / width, 1.5, torch.device("cpu"))
+    field = (maps.flatten(0, 1) @ basis[:3]).view(4, 2, height, width).permute(0, 2, 3, 1)
+    by_torch = F.affine_grid(maps, [4, 1, height, width], align_corners=False)
+    torch.testing.assert_close(field, by_torch)
+    bumps = basis[3:]
+    torch.testing.assert_close(bumps.square().sum(dim=0), torch.ones(height * width))
+    row = bumps.view(-1, height, width)[:, height // 2]
+    correlations = (row[:, :1] * row).sum(dim=0)  # of the displacements of two pixels of a row
+    distances = torch.arange(width) * (2 / width) / augmentation.ELASTIC_SMOOTHNESS
+    torch.testing.assert_close(correlations, torch.exp(-(distances**2) / 4), rtol=0, atol=0.01)
+
+
 def test_more_strength_distorts_more(digits):
     sizes = [float((distorted(digits[0], s) - digits[0]).abs().mean()) for s in (0.1, 0.5, 1, 2)]
     assert sizes == sorted(sizes)
@@ -89,8 +106,6 @@ def test_distorted_digits_are_still_recognised(digits, tmp_path):
 
 def test_a_turn_is_a_turn_also_in_an_image_that_is_not_square(monkeypatch):
     """A bar through the middle of a 20 x 40 image turns by the drawn angle, in pixels."""
-    from src.data import augmentation
-
     for name in ("MAX_SHEAR", "MAX_SCALE", "MAX_SHIFT", "ELASTIC_SD"):
         monkeypatch.setattr(augmentation, name, 0.0)
     bar = torch.zeros(200, 1, 20, 40)

@@ -113,9 +113,13 @@ def weights_after(folder, *line, seed=1):
     return fit_of(plan, dataset_of(plan), folder).classifier
 
 
-@pytest.mark.parametrize("at_once", [5, 22, 1000])
-def test_minibatches_taken_at_once_give_the_same_weights_bit_for_bit(tmp_path, at_once):
+@pytest.mark.parametrize(
+    ("at_once", "precision"), [(5, "float32"), (22, "bfloat16"), (1000, "float32")]
+)
+def test_minibatches_taken_at_once_give_the_same_weights_bit_for_bit(tmp_path, at_once, precision):
+    """In bfloat16 too: autocast must not go on with the rounded weights of an earlier step."""
     line = ["regularization.dropout=0.3", "regularization.augmentation=0.5"]
+    line += [f"trainer.precision={precision}"]
     one = weights_after(tmp_path / "one", *line, "trainer.steps_per_execution=1")
     many = weights_after(tmp_path / "many", *line, f"trainer.steps_per_execution={at_once}")
     for name, value in one.state_dict().items():
@@ -125,6 +129,20 @@ def test_minibatches_taken_at_once_give_the_same_weights_bit_for_bit(tmp_path, a
         assert before["val_loss"] == after["val_loss"]
         assert before["train_accuracy"] == after["train_accuracy"]
         assert before["train_loss"] == pytest.approx(after["train_loss"], rel=1e-5)
+
+
+def test_bfloat16_rounds_what_the_layers_multiply_and_nothing_that_is_kept(tmp_path):
+    exact = weights_after(tmp_path / "float32")
+    rounded = weights_after(tmp_path / "bfloat16", "trainer.precision=bfloat16")
+    for name, value in rounded.state_dict().items():
+        assert value.dtype == torch.float32
+        assert not torch.equal(value, exact.state_dict()[name])
+    for one, other in zip(exact.history, rounded.history, strict=True):
+        assert other["train_loss"] == pytest.approx(one["train_loss"], rel=0.02)
+        assert other["train_loss"] != one["train_loss"]
+        assert other["val_accuracy"] == pytest.approx(one["val_accuracy"], abs=0.02)
+    predictions = rounded.model(scale(to_tensors(dataset_of(plan_of(*SHORT)).validation)[0]))
+    assert predictions.dtype == torch.float32
 
 
 def test_a_summed_loss_has_gradients_as_many_times_larger_as_there_are_images(tmp_path):
