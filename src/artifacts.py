@@ -106,12 +106,17 @@ def log_series(
 
     best_counts: confusion counts of the best epoch, which is part of the series too.
     """
-    for step in weights.steps:
-        sheet = weights.sheet(step, most_units=UNITS_IN_SERIES)
-        run.log_picture(sheet, key="first_layer_weights", step=step)
-    for epoch, counts in sorted({**fit.confusions, fit.best_epoch: best_counts}.items()):
-        picture = confusion_image(counts, class_names=dataset.class_names, title=f"epoch {epoch}")
-        run.log_picture(picture, key="confusion_matrix", step=epoch)
+    sheets = {
+        ("first_layer_weights", step): weights.sheet(step, most_units=UNITS_IN_SERIES)
+        for step in weights.steps
+    }
+    matrices = {
+        ("confusion_matrix", epoch): confusion_image(
+            counts, class_names=dataset.class_names, title=f"epoch {epoch}"
+        )
+        for epoch, counts in {**fit.confusions, fit.best_epoch: best_counts}.items()
+    }
+    run.log_pictures(sheets | matrices)
 
 
 @final

@@ -66,7 +66,9 @@ def adagrad(
     """Adagrad (Duchi, Hazan and Singer 2011); the exercise's optimizer."""
     from torch.optim import Adagrad
 
-    return Adagrad(params, lr=lr, initial_accumulator_value=initial_accumulator)
+    return Adagrad(
+        params, lr=lr, initial_accumulator_value=initial_accumulator, fused=_fused(params)
+    )
 
 
 def _fused(params: list[dict]) -> bool:

@@ -89,7 +89,8 @@ class _Chunks:
             yield from zip(*(t.split(self._rows_per_chunk) for t in self._images), strict=True)
             return
         for rows in self._order()[: self._rows].split(self._rows_per_chunk):
-            yield tuple(t[rows] for t in self._images)
+            # many times faster than t[rows] on a processor, which goes by single elements
+            yield tuple(t.index_select(0, rows) for t in self._images)
 
 
 def to_tensors(images: LabelledImages) -> tuple[Tensor, ...]:

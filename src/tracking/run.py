@@ -60,8 +60,8 @@ class Run(ABC):
         """Write a text as an artifact."""
 
     @abstractmethod
-    def log_picture(self, picture: np.ndarray, *, key: str, step: int) -> None:
-        """Log uint8 RGB `[H, W, 3]` as one step of a series for the step slider."""
+    def log_pictures(self, series: Mapping[tuple[str, int], np.ndarray]) -> None:
+        """Log uint8 RGB `[H, W, 3]` by key and step in one batch: series for the step slider."""
 
     @abstractmethod
     def log_model(self, model: Any, *, example: np.ndarray, probabilities: np.ndarray) -> None:
@@ -96,7 +96,7 @@ class UntrackedRun(Run):
     def log_text(self, text: str, name: str) -> None:
         """Do nothing."""
 
-    def log_picture(self, picture: np.ndarray, *, key: str, step: int) -> None:
+    def log_pictures(self, series: Mapping[tuple[str, int], np.ndarray]) -> None:
         """Do nothing."""
 
     def log_model(self, model: Any, *, example: np.ndarray, probabilities: np.ndarray) -> None:
@@ -176,21 +176,23 @@ class MlflowRun(Run):
             (Path(draft) / name).write_text(text)
             self.log_files(Path(draft))
 
-    def log_picture(self, picture: np.ndarray, *, key: str, step: int) -> None:
-        """Log uint8 RGB `[H, W, 3]` as one step of a series for the step slider.
+    def log_pictures(self, series: Mapping[tuple[str, int], np.ndarray]) -> None:
+        """Log uint8 RGB `[H, W, 3]` by key and step in one batch: series for the step slider.
 
-        As `MlflowClient.log_image` does, but under a name that is the same when it is made again.
+        As `MlflowClient.log_image` does, but under names that stay when they are made again.
         """
         from mlflow.tracking.multimedia import compress_image_size, convert_to_pil_image
 
-        image = convert_to_pil_image(picture)
-        name = f"{key}+step+{step}+timestamp+{self._began}+{uuid5(UUID(self.id), f'{key} {step}')}"
         with tempfile.TemporaryDirectory() as draft:
             images = Path(draft) / "images"
             images.mkdir()
-            # time counts more than bytes
-            image.save(images / f"{name}.png", compress_level=1)
-            compress_image_size(image).save(images / f"{name}+compressed.webp")
+            for (key, step), picture in series.items():
+                image = convert_to_pil_image(picture)
+                unique = uuid5(UUID(self.id), f"{key} {step}")
+                name = f"{key}+step+{step}+timestamp+{self._began}+{unique}"
+                # time counts more than bytes
+                image.save(images / f"{name}.png", compress_level=1)
+                compress_image_size(image).save(images / f"{name}+compressed.webp", method=0)
             self._outbox.put({"files": draft, "tags": {"mlflow.loggedImages": "True"}})
 
     def hold(self, *, wait_s: float = HELD_FOR_S) -> None:

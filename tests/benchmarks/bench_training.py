@@ -1,6 +1,8 @@
 """One training against a bare PyTorch loop, scikit-learn, and the bare import of the libraries."""
 
 import tempfile
+from collections.abc import Sequence
+from itertools import chain, pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -13,6 +15,7 @@ from src.console import SilentReporter
 from src.data.mnist import Mnist
 from src.data.source import Dataset
 from src.fit import build_classifier, fit
+from src.machine import available_cores
 from src.plan import Plan
 from tests.benchmarks.measure import alternate, command_seconds, say
 from tests.plans import plan_of
@@ -68,22 +71,29 @@ def ours(plan: Plan, dataset: Dataset) -> float:
         return perf_counter() - began
 
 
-def bare_loop(dataset: Dataset, *, epochs: int) -> float:
+def bare_loop(
+    dataset: Dataset,
+    *,
+    epochs: int,
+    hidden_sizes: Sequence[int] = (128, 128),
+    batch_size: int = 128,
+) -> float:
     """Return the seconds of the loop a PyTorch user writes, data in memory as floats."""
     torch.manual_seed(1)
+    torch.set_num_threads(available_cores())
     images = torch.from_numpy(dataset.train.pixels).float().div_(255).flatten(1)
     labels = torch.from_numpy(dataset.train.labels)
     val_images = torch.from_numpy(dataset.validation.pixels).float().div_(255).flatten(1)
     val_labels = torch.from_numpy(dataset.validation.labels)
-    net = nn.Sequential(
-        nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10)
-    )
+    widths = [784, *hidden_sizes]
+    hidden = [(nn.Linear(a, b), nn.ReLU()) for a, b in pairwise(widths)]
+    net = nn.Sequential(*chain.from_iterable(hidden), nn.Linear(widths[-1], 10))
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
     loss_function = nn.CrossEntropyLoss()
     began = perf_counter()
     for _ in range(epochs):
         order = torch.randperm(len(labels))
-        for rows in order.split(128):
+        for rows in order.split(batch_size):
             optimizer.zero_grad()
             loss = loss_function(net(images[rows]), labels[rows])
             loss.backward()
