@@ -5,11 +5,12 @@ PORT ?= 5000
 SERVE_PORT ?= 5001
 EXPERIMENT ?= digits
 ARGS ?=
+RECORD ?=
 RUN := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep compare explore app serve browser test faults check format bench ui clean
+.PHONY: help setup train sweep compare explore app serve browser test faults check format bench results ui clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -71,6 +72,9 @@ format: $(READY) ## put the code into its format
 
 bench: $(READY) ## measure speed, as ratios to references in the same run (10 minutes, quiet machine)
 	$(RUN) -m tests.benchmarks $(ARGS)
+
+results: $(READY) ## make the tables of docs/results.md again; RECORD=FOLDER takes up another store
+	$(RUN) -m src.results $(if $(RECORD),"record=$(RECORD)")
 
 clean: ## remove .venv and caches; runs and downloads stay
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
