@@ -10,10 +10,10 @@ RUN := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep compare explore app serve browser test faults check format bench results ui clean
+.PHONY: help setup train sweep compare explore app serve browser test test-docs faults check format bench results ui clean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(READY) ## make .venv with the tested versions of everything
 
@@ -56,7 +56,10 @@ browser: ## install Debian's Chromium for the tests of the page, where it is mis
 	|| echo "no Chromium here: the tests of the page will be left out (apt-get install chromium)"
 
 test: $(READY) ## run the tests (fast ones)
-	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
+	$(RUN) -m pytest -m "not slow and not cluster and not docs" -n 2 --dist loadfile $(ARGS)
+
+test-docs: $(READY) ## run the commands of README.md and docs/tour.md as written, with quick settings
+	$(RUN) -m pytest tests/documents -m docs -n 2 --dist loadfile $(ARGS)
 
 faults: $(READY) ## kill, fill, lock and move things, hundreds of times (an hour)
 	FUZZ=long $(RUN) -m pytest tests/faults $(ARGS)
