@@ -17,16 +17,21 @@ from tests.serving import free_port
 QUICK = {
     "src.train": "trainer.max_epochs=1",
     "src.sweep": "trainer.max_epochs=1 n_trials=2 confirm.seeds=2",
-    "make train": "ARGS=trainer.max_epochs=1",
-    "make ui": "PORT={port}",
-    "make serve": "SERVE_PORT={port}",
+    "seed=range": "seed=1",
+    "make ui": "PORT=PORTNUMBER",
+    "make serve": "SERVE_PORT=PORTNUMBER",
 }
-"""Added to a command that has these words, so that it takes seconds; all else is as written."""
+"""Added to a command that has these words, so that it takes seconds; all else is as written.
+
+The last value of a key counts. A run that is gone on with or made again is as it is.
+"""
+AS_IT_IS = ("resume=", "reproduce=")
 
 SERVERS = ("make ui", "make app", "make serve")
 ANSWER_WITHIN_S = 90
 END_WITHIN_S = 30
-RUN = re.compile(r"(?:\brun\s+|promote=)([0-9a-f]{32})\b")
+TRAINED = re.compile(r"^run +([0-9a-f]{32})$", re.MULTILINE)
+TO_PROMOTE = re.compile(r"promote=([0-9a-f]{32})\b")
 
 
 def commands_of(document: Path) -> list[str]:
@@ -37,15 +42,25 @@ def commands_of(document: Path) -> list[str]:
     return [command for command in found if command]
 
 
+def quick(command: str) -> str:
+    """Return the command with the quick settings that it can have."""
+    if any(key in command for key in AS_IT_IS):
+        return command
+    more = [settings for words, settings in QUICK.items() if words in command]
+    return " ".join([command, *more]).replace("PORTNUMBER", str(free_port()))
+
+
 @dataclass
 class Checkout:
     """A checkout of the project in a folder of its own, with an empty store and `.venv` set up.
 
-    run_id: of the training or sweep that a command spoke of last; what RUN_ID stands for.
+    run_id: what RUN_ID stands for, the training that was done last; in `promote=RUN_ID`
+    proposed, the run whose promotion was proposed last.
     """
 
     folder: Path
-    run_id: str = field(default="", init=False)
+    run_id: str = field(default="RUN_ID", init=False)
+    proposed: str = field(default="RUN_ID", init=False)
 
     def __post_init__(self) -> None:
         venv = self.folder / ".venv"
@@ -59,14 +74,11 @@ class Checkout:
 
         Fails where the command does, or says what looks like a bug.
         """
-        words = next((words for words in QUICK if words in command), None)
-        quick = QUICK[words].format(port=free_port()) if words else ""
-        if "RUN_ID" in command:
-            assert self.run_id, f"{command}: no command before it has named a run"
-        line = f"{command.replace('RUN_ID', self.run_id)} {quick}"
+        run_id = self.proposed if "promote=" in command else self.run_id
+        line = quick(command).replace("RUN_ID", run_id)
         said = self._serve(line) if command.startswith(SERVERS) else self._finish(line)
-        named = RUN.findall(said)
-        self.run_id = named[-1] if named else self.run_id
+        self.run_id = [self.run_id, *TRAINED.findall(said)][-1]
+        self.proposed = [self.proposed, *TO_PROMOTE.findall(said)][-1]
         assert "Traceback" not in said, said
         return said
 
@@ -133,5 +145,3 @@ def _answers(said: str) -> bool:
     except OSError:
         return False
     return True
-
-
