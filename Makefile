@@ -5,11 +5,12 @@ PORT ?= 5000
 SERVE_PORT ?= 5001
 EXPERIMENT ?= digits
 ARGS ?=
+RECORD ?=
 RUN := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep compare explore app serve browser test test-cluster faults check format bench ui clean
+.PHONY: help setup train sweep compare explore app serve browser test test-docs test-cluster faults check format bench results ui clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,7 +56,10 @@ browser: ## install Debian's Chromium for the tests of the page, where it is mis
 	|| echo "no Chromium here: the tests of the page will be left out (apt-get install chromium)"
 
 test: $(READY) ## run the tests (fast ones)
-	$(RUN) -m pytest -m "not slow and not cluster" -n 2 --dist loadfile $(ARGS)
+	$(RUN) -m pytest -m "not slow and not cluster and not docs" -n 2 --dist loadfile $(ARGS)
+
+test-docs: $(READY) ## run the commands of README.md and docs/tour.md as written, with quick settings
+	$(RUN) -m pytest tests/documents -m docs -n 2 --dist loadfile $(ARGS)
 
 test-cluster: $(READY) ## test Ray, a tracking server and PostgreSQL (minutes)
 	.venv/bin/python -m pip install -q -c constraints.txt -e '.[dev,ray,postgres]'
@@ -75,6 +79,9 @@ format: $(READY) ## put the code into its format
 
 bench: $(READY) ## measure speed, as ratios to references in the same run (10 minutes, quiet machine)
 	$(RUN) -m tests.benchmarks $(ARGS)
+
+results: $(READY) ## make the tables of docs/results.md again; RECORD=FOLDER takes up another store
+	$(RUN) -m src.results $(if $(RECORD),"record=$(RECORD)")
 
 clean: ## remove .venv and caches; runs and downloads stay
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info

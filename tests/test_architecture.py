@@ -16,6 +16,7 @@ LAYERS = (
     {"models"},
     {"fit", "artifacts", "evaluation", "description", "training", "reproduce"},
     {"search", "inference", "comparison"},
+    {"results"},
 )
 """From the ground up: a module imports from its own layer and from those below it. Verbs, the
 files that can be run, are the roof."""

@@ -1,0 +1,65 @@
+"""`python -m src.results`: the tables and pictures of the documents, from tracked runs.
+
+Without a word: what is quick and not yet in the store mlruns/record is trained into it (minutes),
+then the record and the documents are made anew. record=FOLDER: the runs of another store, of its
+experiment `record`, are taken into the record, and nothing is trained.
+"""
+
+import sys
+from pathlib import Path
+
+from src.entry import report_mistake
+from src.errors import ConfigError, TrainingFailed, UserError
+from src.results.document import refill
+from src.results.harvest import harvest
+from src.results.pictures import redraw
+from src.results.recipes import EXPERIMENT, train_lacking
+from src.results.record import RECORD, merged, read_record, write_record
+from src.settings import Tracking
+from src.tracking.reading import StoredRuns
+
+ROOT = RECORD.parents[2]
+DOCUMENTS = (ROOT / "docs" / "results.md", ROOT / "README.md")
+OWN_STORE = Path("mlruns/record")
+
+
+def main(arguments: list[str]) -> None:
+    """Make record, pictures and documents; raises UserError or TrainingFailed."""
+    folder = _asked(arguments)
+    settings = Tracking(folder=folder or OWN_STORE, experiment=EXPERIMENT)
+    there = folder is not None or (settings.folder / "mlflow.db").exists()
+    new = harvest(StoredRuns(settings)) if there else []
+    if folder is None and train_lacking(settings, new):
+        new = harvest(StoredRuns(settings))
+    stored, old = StoredRuns(settings), read_record(RECORD)
+    if not new:
+        raise ConfigError(
+            f"record={settings.folder}: no finished run of experiment {EXPERIMENT!r} there is one "
+            "of conf/experiment/; train some with tracking.experiment=record"
+        )
+    record = merged(old, new)
+    write_record(RECORD, record)
+    known = {line.run_id for line in old}
+    changed = [
+        *redraw(stored, [line for line in new if line.run_id not in known]),
+        *(path for path in DOCUMENTS if refill(path, read_record(RECORD))),
+    ]
+    print(f"{len(record)} runs in {RECORD.relative_to(ROOT)}, {len(new)} of them in this store")
+    print("\n".join(f"made anew: {path.relative_to(ROOT)}" for path in changed) or "nothing new")
+
+
+def _asked(arguments: list[str]) -> Path | None:
+    match [argument.partition("=") for argument in arguments]:
+        case []:
+            return None
+        case [("record", "=", folder)] if folder:
+            return Path(folder)
+    raise ConfigError(f"`{' '.join(arguments)}`: takes nothing, or record=FOLDER, a store")
+
+
+try:
+    main(sys.argv[1:])
+except UserError as mistake:
+    sys.exit(report_mistake(mistake))
+except TrainingFailed as failure:
+    sys.exit(str(failure))

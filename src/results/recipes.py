@@ -1,0 +1,111 @@
+"""What the documents tell of: which recipes, over which seeds, by which commands."""
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import final
+
+import hydra
+
+from src.config import CONF
+from src.description import describe_params
+from src.errors import TrainingFailed
+from src.plan import Plan
+from src.results.record import Line
+from src.search.composer import Composer
+from src.settings import Tracking
+from src.tracking.reading import StoredRun
+
+EXPERIMENT = "record"
+"""The experiment of a store whose runs go into the record."""
+
+EXERCISE = (
+    "exercise_linear_start",
+    "exercise_linear",
+    "exercise_dnn_10_steps",
+    "exercise_dnn_100_steps",
+    "exercise_dnn",
+)
+SEEDS = range(1, 21)
+SWEEP = "exercise"
+
+GRID_COMMAND = (
+    f"python -m src.train -m experiment={','.join(EXERCISE)} "
+    f"'seed=range({SEEDS.start},{SEEDS.stop})'"
+)
+SWEEP_COMMAND = f"python -m src.sweep sweep={SWEEP} executor=processes"
+
+MARK = 987_654_321
+"""A seed that no run has; it marks where in a recipe's parameters the seed stands."""
+
+WITHOUT_EFFECT = {"data.cache_dir", "trainer.threads", "trainer.accelerator"}
+MOST_CHANGES = 4
+"""Parameters in which a run may differ from a recipe and still be a variant of it."""
+
+
+@final
+@dataclass(frozen=True)
+class Recipe:
+    """An option of conf/experiment/ and the parameters its runs have, MARK for the seed."""
+
+    name: str
+    params: dict[str, str]
+
+    def changes(self, run: StoredRun) -> dict[str, str]:
+        """Return the parameters in which a run differs, with its values.
+
+        A parameter that only one of them has did not exist when the run was made, or exists no
+        more: it was off.
+        """
+        seed = run.params["seed"]
+        return {
+            key: run.params[key]
+            for key, value in self.params.items()
+            if key in run.params and run.params[key] != value.replace(str(MARK), seed)
+        }
+
+
+@cache
+def recipes() -> tuple[Recipe, ...]:
+    """Return every option of conf/experiment/, composed."""
+    names = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+    return tuple(_recipe(name) for name in names)
+
+
+def recipe_plan(name: str, *, seed: int) -> Plan:
+    """Return the plan of `python -m src.train experiment=NAME seed=SEED`, for one thread."""
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        composer = Composer("train", [f"experiment={name}", f"seed={seed}"], threads=1)
+        return composer.plan({}, seed=seed, name=name)
+
+
+def _recipe(name: str) -> Recipe:
+    params = describe_params(recipe_plan(name, seed=MARK))
+    return Recipe(name, {k: str(v) for k, v in params.items() if k not in WITHOUT_EFFECT})
+
+
+def train_lacking(store: Tracking, known: Iterable[Line]) -> bool:
+    """Train what is quick and not among the known lines; tell whether there was anything.
+
+    Raises TrainingFailed where a command fails.
+    """
+    lines = list(known)
+    commands = []
+    to_store = [f"tracking.folder={store.folder}", f"tracking.experiment={store.experiment}"]
+    for name in EXERCISE:
+        there = {line.seed for line in lines if line.configuration == name and not line.changed}
+        seeds = [seed for seed in SEEDS if seed not in there]
+        if seeds:
+            grid = ["-m", f"experiment={name}", f"seed={','.join(map(str, seeds))}"]
+            commands.append(["-m", "src.train", *grid, *to_store])
+    if not any(line.kind == "sweep" and line.configuration == SWEEP for line in lines):
+        commands.append([*shlex.split(SWEEP_COMMAND)[1:], *to_store])
+    for command in commands:
+        print(f"\nnot in the store yet: python {shlex.join(command)}", flush=True)
+        code = subprocess.run([sys.executable, *command]).returncode
+        if code:
+            raise TrainingFailed(f"python {shlex.join(command)}: ended with exit code {code}")
+    return bool(commands)

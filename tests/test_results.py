@@ -1,0 +1,80 @@
+"""The documents' tables: made from the record, and found in the documents as made."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from src.console import SilentReporter
+from src.errors import ConfigError
+from src.results.document import BLOCK, filled
+from src.results.harvest import harvest
+from src.results.recipes import recipe_plan, recipes
+from src.results.record import RECORD, merged, read_record, write_record
+from src.results.tables import TABLES
+from src.settings import Tracking
+from src.statistics import t_interval
+from src.tracking.reading import StoredRuns
+from src.training import train
+
+ROOT = RECORD.parents[2]
+DOCUMENTS = [ROOT / "docs" / "results.md", ROOT / "README.md"]
+
+
+@pytest.fixture(scope="module")
+def record():
+    return read_record(RECORD)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_the_committed_record_gives_the_committed_document(document: Path, record) -> None:
+    text = document.read_text()
+    assert BLOCK.search(text)
+    assert filled(text, record) == text
+
+
+def test_a_record_read_and_written_is_the_same(record, tmp_path: Path) -> None:
+    write_record(tmp_path / "runs.csv", record)
+    assert (tmp_path / "runs.csv").read_bytes() == RECORD.read_bytes()
+
+
+def test_a_table_follows_the_record(record) -> None:
+    worse = [replace(line, val_accuracy=line.val_accuracy - 0.01) for line in record]
+    assert TABLES["search"](worse) != TABLES["search"](record)
+    fresh = [line.val_accuracy for line in record if line.kind == "confirmation"]
+    low, high = t_interval(fresh)
+    assert f"{low:.4f} to {high:.4f}" in TABLES["search"](record)
+
+
+def test_a_newer_training_of_the_same_replaces_the_old_one_alone(record) -> None:
+    [old] = [line for line in record if (line.configuration, line.seed) == ("exercise_dnn", 3)]
+    new = replace(old, run_id="new")
+    both = merged(record, [new])
+    assert len(both) == len(record)
+    assert new in both
+    assert old not in both
+
+
+def test_what_the_record_lacks_is_said(record) -> None:
+    some = [line for line in record if line.configuration != "exercise_dnn"]
+    with pytest.raises(ConfigError, match="no runs of experiment=exercise_dnn"):
+        TABLES["exercise"](some)
+    with pytest.raises(ConfigError, match="no such table"):
+        filled("<!-- table: sumary -->\n<!-- end -->", record)
+
+
+def test_runs_of_a_recipe_are_found_by_what_they_are_not_by_name(tmp_path: Path) -> None:
+    store = Tracking(folder=tmp_path, experiment="record")
+    plan = replace(recipe_plan("exercise_dnn_10_steps", seed=5), tracking=store, name="otherwise")
+    done = train(plan, reporter=SilentReporter(), check_stop=lambda: None, look_at_test=True)
+    stored = StoredRuns(store)
+    [line] = harvest(stored)
+    assert (line.configuration, line.seed) == ("exercise_dnn_10_steps", 5)
+    assert line.run_id == done.run_id
+    assert line.val_accuracy == line.val_accuracies[-1] == done.validation.accuracy
+    assert line.test_accuracy == done.test.accuracy
+    [recipe] = [each for each in recipes() if each.name == line.configuration]
+    [run] = stored.finished
+    assert recipe.changes(run) == {}
+    other = replace(run, params={**run.params, "optimizer.lr": "0.06", "data.split_seed": "6"})
+    assert recipe.changes(other) == {"optimizer.lr": "0.06", "data.split_seed": "6"}
