@@ -9,10 +9,10 @@ RUN := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep compare explore app serve browser test faults check format bench ui clean
+.PHONY: help setup train sweep compare explore app serve browser test test-cluster faults check format bench ui clean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(READY) ## make .venv with the tested versions of everything
 
@@ -55,7 +55,11 @@ browser: ## install Debian's Chromium for the tests of the page, where it is mis
 	|| echo "no Chromium here: the tests of the page will be left out (apt-get install chromium)"
 
 test: $(READY) ## run the tests (fast ones)
-	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
+	$(RUN) -m pytest -m "not slow and not cluster" -n 2 --dist loadfile $(ARGS)
+
+test-cluster: $(READY) ## run the tests of Ray, the tracking server and PostgreSQL (a few minutes)
+	.venv/bin/python -m pip install -q -c constraints.txt -e '.[dev,ray,postgres]'
+	$(RUN) -m pytest -m cluster $(ARGS)
 
 faults: $(READY) ## kill, fill, lock and move things, hundreds of times (an hour)
 	FUZZ=long $(RUN) -m pytest tests/faults $(ARGS)

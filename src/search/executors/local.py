@@ -151,8 +151,8 @@ class Executor(ABC):
         """Let the workers go."""
         for worker in self._workers:
             worker.connection.close()
-        for worker in self._workers:
-            self._end(worker)
+        while self._workers:
+            self._end(self._workers.pop())
 
 
 def ends_job(message: FromWorker | Died) -> bool:

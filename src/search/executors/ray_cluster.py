@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -49,8 +50,13 @@ def join(address: str | None, *, cpus: int) -> None:
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # no statistics to its makers
     os.environ["RAY_SCHEDULER_EVENTS"] = "0"  # no word on the screen while a worker waits for room
-    if address is None:  # a name that says little: Ray's switch for an own address of 127.0.0.1
+    os.environ.setdefault(
+        "RAY_NUM_REDIS_GET_RETRIES", "1"
+    )  # half a minute, not a quarter of an hour
+    if address is None:
+        # a name that says little: Ray's switch for an own address of 127.0.0.1
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     try:
         import ray
     except ImportError as error:
@@ -74,7 +80,11 @@ def join(address: str | None, *, cpus: int) -> None:
         try:
             ray.init(address, logging_level=logging.ERROR, runtime_env=code)
         except (OSError, RuntimeError, ValueError, ImportError) as error:
-            raise _no_ray(address, first_line(error)) from error
+            raise ConfigError(
+                f"`executor.address`={address}: what answers there lets this process not in "
+                f"({first_line(error)}); it needs the same versions of Ray and Python here, "
+                "and where it has a token, that in ~/.ray/auth_token and RAY_AUTH_MODE=token"
+            ) from error
 
 
 def leave() -> None:
@@ -111,7 +121,7 @@ def nodes() -> list[Node]:
 def _expect_answer(address: str) -> None:
     """Raise ConfigError at once, where Ray would try for minutes."""
     if address == "auto":
-        return
+        return  # Ray looks for it, and says at once where there is none
     found = re.fullmatch(r"(ray://)?(\[[0-9a-fA-F:]+\]|[\w.-]+):(\d{1,5})", address)
     if found is None:
         raise ConfigError(
@@ -122,14 +132,10 @@ def _expect_answer(address: str) -> None:
         with socket.create_connection((found[2].strip("[]"), int(found[3])), ANSWER_WITHIN_S):
             pass
     except (OSError, OverflowError) as error:
-        raise _no_ray(address, str(error)) from error
-
-
-def _no_ray(address: str, reason: str) -> ConfigError:
-    return ConfigError(
-        f"`executor.address`={address}: no Ray to work with answers there ({reason}); start one "
-        "with `ray start --head`, or leave the address out for one on this machine alone"
-    )
+        raise ConfigError(
+            f"`executor.address`={address}: no Ray answers there ({error}); start one with "
+            "`ray start --head`, or leave the address out for one on this machine alone"
+        ) from error
 
 
 @contextmanager
