@@ -22,6 +22,8 @@ class Csv(DataSource):
     validation_size, test_size, split_seed: which of the rows validate and test, the others train.
     """
 
+    file_arguments = ("path", "test_path")
+
     def __init__(
         self,
         *,

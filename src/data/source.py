@@ -3,7 +3,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 
@@ -57,7 +57,12 @@ class DataSource(ABC):
 
     A data source implements `read_pool` and `read_test_file`; the split is drawn here, once and
     from its own seed, so that every run on the same source sees the same images.
+
+    file_arguments: names of constructor arguments that are paths of the user's own files, which
+    workers on other machines are sent. What a source downloads, each machine fetches itself.
     """
+
+    file_arguments: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self, *, validation_size: SplitSize, test_size: SplitSize | None, split_seed: Seed

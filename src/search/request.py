@@ -62,9 +62,7 @@ def make_request(
     space = make_space({**_without(settings.space, fixed), **ranges})
     enqueue = [_without(assignment, fixed) for assignment in settings.enqueue]
     settings = settings.model_copy(update={"enqueue": [first for first in enqueue if first]})
-    workers = components["executor"].arguments.get("workers", 1) or available_cores()
-    threads = max(1, available_cores() // workers)
-    composer = Composer("sweep", overrides, threads=threads)
+    composer = Composer("sweep", overrides, threads=_threads(components["executor"]))
     plan = composer.plan({}, seed=settings.seed, name="base")
     if not plan.tracking.enabled:
         raise ConfigError("`tracking`=off: a sweep lives in its tracked runs; leave tracking on")
@@ -76,6 +74,13 @@ def make_request(
         plan=plan,
         **components,
     )
+
+
+def _threads(executor: Component) -> int:
+    """Return the processor threads of a trial: those of its worker, or its share of the cores."""
+    given = executor.arguments.get("cpus_per_worker")
+    workers = executor.arguments.get("workers", 1) or available_cores()
+    return given or max(1, available_cores() // workers)
 
 
 def _without(values: Mapping[str, Any], keys: set[str]) -> dict[str, Any]:

@@ -99,6 +99,7 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
     with ExitStack() as stack:
         executor: Executor = request.executor.build()
         stack.callback(executor.close)
+        executor.check(request.plan)
         dataset = request.plan.data.build().load()
         check_first(request.space, request.settings, request.composer, dataset)
         storage = stack.enter_context(_only_driver(studies, request.name))

@@ -4,9 +4,11 @@ import json
 import os
 import signal
 import traceback
+from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from time import perf_counter
-from typing import final
+from typing import Protocol, final
 
 from src.console import SilentReporter
 from src.data.source import Dataset
@@ -25,8 +27,22 @@ from src.search.messages import (
     Ready,
     Started,
     Stop,
+    ToWorker,
 )
 from src.training import examine, train
+
+
+class Line(Protocol):
+    """The worker's end of what joins it to the driver, such as a pipe."""
+
+    def send(self, message: FromWorker, /) -> None:
+        """Say something to the driver; raises OSError where it is gone."""
+
+    def recv(self) -> ToWorker:
+        """Return what the driver says; raises EOFError or OSError where it is gone."""
+
+    def poll(self) -> bool:
+        """Tell whether `recv` would answer at once."""
 
 
 @final
@@ -51,9 +67,13 @@ def work_in_process(connection: Connection, gpu: str | None) -> None:
     work(connection)
 
 
-def work(connection: Connection) -> None:
-    """Serve the driver until it closes the connection."""
-    datasets: dict[str, Dataset] = {}
+def work(connection: Line, *, locate: Callable[[Component], Component] = lambda data: data) -> None:
+    """Serve the driver until it closes the connection.
+
+    locate: gives a data source as it is to be read on this machine, where its files may be
+    elsewhere.
+    """
+    datasets = _Datasets(locate)
     try:
         connection.send(Ready())
         while True:
@@ -67,7 +87,7 @@ def work(connection: Connection) -> None:
         return  # the driver is gone
 
 
-def _train(job: Job, connection: Connection, datasets: dict[str, Dataset]) -> FromWorker:
+def _train(job: Job, connection: Line, datasets: "_Datasets") -> FromWorker:
     def ask(epoch: int, metrics: dict[str, float]) -> None:
         _tell(connection, Epoch(epoch, metrics[job.metric] if job.metric else None))
         _obey(connection)
@@ -80,7 +100,7 @@ def _train(job: Job, connection: Connection, datasets: dict[str, Dataset]) -> Fr
         result = train(
             job.plan,
             reporter=SilentReporter(),
-            dataset=_load(job.plan.data, datasets),
+            dataset=datasets.of(job.plan.data),
             check_stop=check_stop,
             after_epoch=ask,
             on_start=lambda run_id: _tell(connection, Started(run_id)),
@@ -103,31 +123,40 @@ def _train(job: Job, connection: Connection, datasets: dict[str, Dataset]) -> Fr
     return Finished(result.run_id, values, result.epochs, result.training_seconds)
 
 
-def _examine(job: Examine, datasets: dict[str, Dataset]) -> FromWorker:
+def _examine(job: Examine, datasets: "_Datasets") -> FromWorker:
     began = perf_counter()
     try:
-        score = examine(job.plan, job.run_id, dataset=_load(job.plan.data, datasets))
+        plan = replace(job.plan, data=datasets.locate(job.plan.data))
+        score = examine(plan, job.run_id, dataset=datasets.of(job.plan.data))
     except Exception as error:  # noqa: BLE001  the sweep has its result without it, and says so
         return Failed(traceback.format_exception_only(error)[-1].strip())
     return Finished(job.run_id, score.metrics("test"), 0, perf_counter() - began)
 
 
-def _load(data: Component, datasets: dict[str, Dataset]) -> Dataset:
-    """Load each data source once in the life of a worker."""
-    key = json.dumps([data.target, data.arguments], sort_keys=True, default=str)
-    if key not in datasets:
-        datasets[key] = data.build().load()
-    return datasets[key]
+@final
+class _Datasets:
+    """Loads each data source once in the life of a worker."""
+
+    def __init__(self, locate: Callable[[Component], Component]) -> None:
+        self.locate = locate
+        self._loaded: dict[str, Dataset] = {}
+
+    def of(self, data: Component) -> Dataset:
+        """Return the train and validation images of the source."""
+        key = json.dumps([data.target, data.arguments], sort_keys=True, default=str)
+        if key not in self._loaded:
+            self._loaded[key] = self.locate(data).build().load()
+        return self._loaded[key]
 
 
-def _tell(connection: Connection, message: FromWorker) -> None:
+def _tell(connection: Line, message: FromWorker) -> None:
     try:
         connection.send(message)
     except OSError as error:
         raise _Stopped("the driver is gone") from error
 
 
-def _obey(connection: Connection) -> None:
+def _obey(connection: Line) -> None:
     try:
         answer = connection.recv()
     except (EOFError, OSError) as error:

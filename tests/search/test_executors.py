@@ -5,7 +5,9 @@ import inspect
 import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
 
@@ -33,6 +35,22 @@ KINDS = {
     if issubclass(kind, Executor) and kind is not Executor
 }
 
+OVER_MACHINES = {
+    "Ray": [
+        pytest.mark.cluster,
+        pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra `ray`"),
+    ]
+}
+
+
+def kinds():
+    """Return the executors to test, each with the marks it has."""
+    by_name = {kind.__name__: kind for kind in KINDS}
+    return [
+        pytest.param(kind, id=name, marks=OVER_MACHINES.get(name, []))
+        for name, kind in sorted(by_name.items())
+    ]
+
 
 def built(kind, *, workers=1) -> Executor:
     takes_workers = "workers" in inspect.signature(kind).parameters
@@ -41,7 +59,7 @@ def built(kind, *, workers=1) -> Executor:
     return executor
 
 
-@pytest.fixture(scope="module", params=sorted(KINDS, key=lambda kind: kind.__name__))
+@pytest.fixture(scope="module", params=kinds())
 def executor(request):
     executor = built(request.param)
     yield executor
@@ -99,7 +117,7 @@ def curve(client, run_id, key):
 
 
 def test_the_executors_of_the_folder_are_found():
-    assert {"Serial", "Processes"} <= {kind.__name__ for kind in KINDS}
+    assert {"Serial", "Processes", "Ray"} <= {kind.__name__ for kind in KINDS}
 
 
 def test_a_job_reports_its_run_its_epochs_and_its_values(executor, job, client):
@@ -231,11 +249,20 @@ def alive(pid) -> bool:
     return True
 
 
-def process_of(executor):
-    worker = idle_worker(executor)
-    if not hasattr(worker.handle, "pid"):
+def pid_of(worker) -> int | None:
+    """Return the worker's process; None where it has none of its own."""
+    if not hasattr(worker.handle, "__ray_call__"):
+        return getattr(worker.handle, "pid", None)
+    import ray
+
+    return ray.get(worker.handle.__ray_call__.remote(lambda actor: os.getpid()))
+
+
+def process_of(executor) -> int:
+    pid = pid_of(idle_worker(executor))
+    if pid is None:
         pytest.skip("its worker is no process of its own")
-    return worker.handle.pid
+    return pid
 
 
 def test_a_killed_worker_is_told_and_another_one_goes_on_with_its_job(executor, job, client):
@@ -291,38 +318,14 @@ def test_signals_to_the_whole_group_pass_a_worker_by(executor, job):
     assert told[-1].epochs == 4
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS, key=lambda kind: kind.__name__))
-def test_closing_ends_running_jobs_and_leaves_no_worker(kind, job, client):
-    executor = built(kind, workers=2)
-    workers = []
-    for _ in range(executor.num_workers):
-        workers.append(idle_worker(executor))
-        executor.submit(workers[-1], job("trainer.max_epochs=5000"))
-    run_ids = []
-    while len(run_ids) < len(workers):
-        for worker, message in executor.wait(NEWS_WITHIN_S):
-            if isinstance(message, Started):
-                run_ids.append(message.run_id)
-            elif isinstance(message, Epoch):
-                executor.answer(worker, Go())
-            else:
-                assert isinstance(message, Ready)
-    executor.close()
-    assert not any(worker.handle.is_alive() for worker in workers)
-    assert [client.get_run(run_id).info.status for run_id in run_ids] == ["KILLED"] * len(workers)
-    left = {path.name for path in (job().plan.tracking.folder / "runs").iterdir()}
-    assert not left & set(run_ids)
-
-
 def kill_until_ready(executor):
     """Kill the executor's only worker again and again, before it can say that it is ready."""
-    worker = executor._workers[0]
-    os.kill(worker.handle.pid, signal.SIGKILL)
     while True:
+        with suppress(ProcessLookupError):
+            os.kill(pid_of(executor._workers[0]), signal.SIGKILL)
         [(worker, message)] = executor.wait(NEWS_WITHIN_S)
         if isinstance(message, Died):
             executor.replace(worker)
-            os.kill(executor._workers[0].handle.pid, signal.SIGKILL)
 
 
 def test_workers_that_die_before_they_are_ready_are_not_started_for_ever(executor):
@@ -342,3 +345,31 @@ def test_workers_that_die_before_they_are_ready_are_not_started_for_ever(executo
 )
 def test_workers_take_the_gpus_they_may_use_in_turn(count, visible, gpus):
     assert [own_gpu(number, count, visible=visible) for number in range(3)] == gpus
+
+
+def test_closing_ends_running_jobs_and_leaves_no_worker(executor, job, client):
+    executor.close()  # the last test that uses it
+    executor = built(type(executor), workers=2)
+    workers = []
+    for _ in range(executor.num_workers):
+        workers.append(idle_worker(executor))
+        executor.submit(workers[-1], job("trainer.max_epochs=5000"))
+    run_ids = []
+    while len(run_ids) < len(workers):
+        for worker, message in executor.wait(NEWS_WITHIN_S):
+            if isinstance(message, Started):
+                run_ids.append(message.run_id)
+            elif isinstance(message, Epoch):
+                executor.answer(worker, Go())
+            else:
+                assert isinstance(message, Ready)
+    pids = [pid_of(worker) for worker in workers]
+    executor.close()
+    for worker, pid in zip(workers, pids, strict=True):
+        if pid is None:
+            assert not worker.handle.is_alive()
+        else:
+            wait_until(lambda pid=pid: not alive(pid), within_s=5)  # Ray's own end comes after it
+    assert [client.get_run(run_id).info.status for run_id in run_ids] == ["KILLED"] * len(workers)
+    left = {path.name for path in (job().plan.tracking.folder / "runs").iterdir()}
+    assert not left & set(run_ids)

@@ -1,16 +1,30 @@
-"""What executors on one machine share: a pipe to each worker, and the news that come through it."""
+"""What all executors share: a line to each worker, by default a pipe, and the news through it."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from time import perf_counter
-from typing import Any, final
+from typing import Any, Protocol, final
 
 from src.errors import TrainingFailed
+from src.plan import Plan
 from src.search.messages import Ended, Failed, Finished, FromWorker, Ready, Stop, Task, ToWorker
 
 MOST_STILLBORN = 3
 """Workers in a row that may die before they are ready."""
+
+
+class Line(Protocol):
+    """The driver's end of what joins it to a worker, such as a pipe."""
+
+    def send(self, message: ToWorker, /) -> None:
+        """Say something to the worker."""
+
+    def recv(self) -> FromWorker:
+        """Return what the worker says; raises EOFError or OSError where it is gone."""
+
+    def close(self) -> None:
+        """Let the worker go."""
 
 
 @final
@@ -25,9 +39,9 @@ class Worker:
     """One worker as the driver sees it; job is None while it is idle or still starting."""
 
     number: int
-    connection: Connection
+    connection: Line
     handle: Any
-    """Its process or thread."""
+    """Its process, thread or actor."""
     started: float = field(default_factory=perf_counter)
     ready: bool = False
     stopping: bool = False
@@ -46,6 +60,9 @@ class Executor(ABC):
         self._done_seconds = 0.0
         self._stillborn = 0
         self._workers: list[Worker] = []
+
+    def check(self, plan: Plan) -> None:  # noqa: B027  most can train any plan
+        """Raise ConfigError where trials like this plan cannot be trained by these workers."""
 
     def start(self) -> None:
         """Start the workers; they say Ready when they have loaded what they need."""
@@ -94,16 +111,21 @@ class Executor(ABC):
     def wait(self, timeout_s: float) -> list[tuple[Worker, FromWorker | Died]]:
         """Return what workers said within the time, at the latest when the first one spoke."""
         news: list[tuple[Worker, FromWorker | Died]] = []
-        for connection in wait([w.connection for w in self._workers], timeout=timeout_s):
-            worker = next(w for w in self._workers if w.connection is connection)
+        for worker in self._speakers(timeout_s):
             try:
-                message = worker.connection.recv()
+                message: FromWorker | Died = worker.connection.recv()
             except (EOFError, OSError):
                 message = Died()
             if isinstance(message, Ready):
                 worker.ready = True
             news.append((worker, message))
         return news
+
+    def _speakers(self, timeout_s: float) -> list[Worker]:
+        """Return the workers that have said something, or are gone, within the time."""
+        lines: list[Any] = [worker.connection for worker in self._workers]
+        spoken = wait(lines, timeout=timeout_s)
+        return [worker for worker in self._workers if worker.connection in spoken]
 
     def release(self, worker: Worker) -> None:
         """Take note that the worker's job has ended."""
@@ -129,8 +151,8 @@ class Executor(ABC):
         """Let the workers go."""
         for worker in self._workers:
             worker.connection.close()
-        for worker in self._workers:
-            self._end(worker)
+        while self._workers:
+            self._end(self._workers.pop())
 
 
 def ends_job(message: FromWorker | Died) -> bool:
