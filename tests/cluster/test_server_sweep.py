@@ -10,6 +10,8 @@ from subprocess import PIPE, Popen
 import pytest
 from optuna.trial import TrialState
 
+from src.search.doctor import reconcile
+from src.settings import Tracking
 from tests.cluster.conftest import Cluster, ClusterSweep
 from tests.cluster.postgres import PASSWORD
 from tests.conftest import environment
@@ -143,6 +145,12 @@ def test_the_budget_is_exact_and_both_stores_agree(story):
         assert steps == list(range(1, len(steps) + 1)), number
     for trial in found.trials(TrialState.COMPLETE):
         assert sorted(trial.intermediate_values) == list(range(1, EPOCHS + 1))
+
+
+def test_the_doctor_finds_all_well(cluster: Cluster, story):
+    found, _, _ = story
+    tracking = Tracking(uri=cluster.server.uri, folder=found.folder / "mlruns")
+    assert reconcile(tracking, found.studies) == ([], [])
 
 
 def test_every_session_says_what_is_away_and_how_it_ended(story):
