@@ -7,13 +7,14 @@ from itertools import pairwise
 from pathlib import Path
 from subprocess import PIPE, Popen
 
+import psycopg
 import pytest
 from optuna.trial import TrialState
 
 from src.search.doctor import reconcile
 from src.settings import Tracking
 from tests.cluster.conftest import Cluster, ClusterSweep
-from tests.cluster.postgres import PASSWORD
+from tests.cluster.postgres import PASSWORD, Postgres
 from tests.conftest import environment
 from tests.faults.test_sweep_kills import end, read_until, wait_until
 from tests.sweeping import FAST
@@ -42,13 +43,17 @@ def epochs_kept(folder: Path) -> int:
     return sum("metrics" in json.loads(line) for lines in kept for line in lines[:-1])
 
 
-def is_early(found: ClusterSweep) -> bool:
+def is_early(postgres: Postgres) -> bool:
     """Tell whether a trial has begun to train, and is far from its end."""
-    try:
-        running = found.trials(TrialState.RUNNING)
-    except KeyError:  # there is no study yet
-        return False
-    return any(0 < len(trial.intermediate_values) < EPOCHS / 4 for trial in running)
+    query = """
+        SELECT 1 FROM trials JOIN trial_intermediate_values USING (trial_id)
+        WHERE state = 'RUNNING' GROUP BY trial_id HAVING count(*) < %s
+    """
+    with postgres.connect("studies") as connection:
+        try:
+            return connection.execute(query, [EPOCHS // 4]).fetchone() is not None
+        except psycopg.errors.UndefinedTable:
+            return False
 
 
 def start(*arguments: str, cwd: Path, how: tuple[str, ...] = ("-m", "src.sweep")) -> Popen[str]:
@@ -94,12 +99,12 @@ def story(cluster: Cluster, tmp_path_factory):
 
     drivers = [driver := start(*line, cwd=first)]
     try:
-        wait_until(lambda: is_early(found))
+        wait_until(lambda: is_early(postgres))
         server.kill()
         wait_until(lambda: epochs_kept(first) > 5)  # the training goes on
         server.start()
         read_until(driver, "trial ")
-        wait_until(lambda: is_early(found))
+        wait_until(lambda: is_early(postgres))
         postgres.stop()
         wait_until(lambda: "Optuna's storage postgresql" in errors_in(first))
         postgres.start()
