@@ -207,6 +207,7 @@ TOO_LATE_FOR_THE_PARSER = {
     "data=digits tracking.uri=http://127.0.0.1:9": "no MLflow server answers there",
     "data=digits tracking.uri=http://me:secret@127.0.0.1:9": "`tracking.uri`=http://127.0.0.1:9:",
     "data=digits tracking.uri=mysql://me:secret@127.0.0.1:9/x": "mysql://127.0.0.1:9/x: cannot be",
+    "data=digits tracking=server": "`tracking.uri` is missing; give it as tracking.uri=http://HOST:",
     "data=digits trainer.accelerator=mps": "`trainer.accelerator`=mps: this machine has none",
     "data=digits tracking.folder=taken": "cannot be written",
     "resume=deadbeef": "`resume`=deadbeef: must name one interrupted run",

@@ -71,7 +71,11 @@ class DatabaseStudies(Studies):
 
     def names(self) -> list[str]:
         """Return the names of all studies."""
-        return optuna.get_all_study_names(RDBStorage(self._address, {"connect_args": WAITS}))
+        storage = RDBStorage(self._address, {"connect_args": WAITS})
+        try:
+            return optuna.get_all_study_names(storage)
+        finally:
+            storage.engine.dispose()
 
     @contextmanager
     def hold(self, sweep: str) -> Iterator[BaseStorage]:

@@ -21,15 +21,17 @@ pytestmark = pytest.mark.cluster
 EPOCHS = 40
 
 
-@pytest.fixture(scope="module")
-def here(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("here")
+@pytest.fixture
+def here(tmp_path) -> Path:
+    (tmp_path / "here").mkdir()
+    return tmp_path / "here"
 
 
 @pytest.fixture
 def there(tmp_path) -> Path:
     """A folder that has nothing."""
-    return tmp_path
+    (tmp_path / "there").mkdir()
+    return tmp_path / "there"
 
 
 def test_a_training_stopped_here_is_gone_on_with_there(cluster: Cluster, here, there):

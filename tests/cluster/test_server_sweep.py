@@ -7,11 +7,14 @@ from itertools import pairwise
 from pathlib import Path
 from subprocess import PIPE, Popen
 
+import psycopg
 import pytest
 from optuna.trial import TrialState
 
+from src.search.doctor import reconcile
+from src.settings import Tracking
 from tests.cluster.conftest import Cluster, ClusterSweep
-from tests.cluster.postgres import PASSWORD
+from tests.cluster.postgres import PASSWORD, Postgres
 from tests.conftest import environment
 from tests.faults.test_sweep_kills import end, read_until, wait_until
 from tests.sweeping import FAST
@@ -40,13 +43,17 @@ def epochs_kept(folder: Path) -> int:
     return sum("metrics" in json.loads(line) for lines in kept for line in lines[:-1])
 
 
-def is_early(found: ClusterSweep) -> bool:
+def is_early(postgres: Postgres) -> bool:
     """Tell whether a trial has begun to train, and is far from its end."""
-    try:
-        running = found.trials(TrialState.RUNNING)
-    except KeyError:  # there is no study yet
-        return False
-    return any(0 < len(trial.intermediate_values) < EPOCHS / 4 for trial in running)
+    query = """
+        SELECT 1 FROM trials JOIN trial_intermediate_values USING (trial_id)
+        WHERE state = 'RUNNING' GROUP BY trial_id HAVING count(*) < %s
+    """
+    with postgres.connect("studies") as connection:
+        try:
+            return connection.execute(query, [EPOCHS // 4]).fetchone() is not None
+        except psycopg.errors.UndefinedTable:
+            return False
 
 
 def start(*arguments: str, cwd: Path, how: tuple[str, ...] = ("-m", "src.sweep")) -> Popen[str]:
@@ -92,12 +99,12 @@ def story(cluster: Cluster, tmp_path_factory):
 
     drivers = [driver := start(*line, cwd=first)]
     try:
-        wait_until(lambda: is_early(found))
+        wait_until(lambda: is_early(postgres))
         server.kill()
         wait_until(lambda: epochs_kept(first) > 5)  # the training goes on
         server.start()
         read_until(driver, "trial ")
-        wait_until(lambda: is_early(found))
+        wait_until(lambda: is_early(postgres))
         postgres.stop()
         wait_until(lambda: "Optuna's storage postgresql" in errors_in(first))
         postgres.start()
@@ -143,6 +150,12 @@ def test_the_budget_is_exact_and_both_stores_agree(story):
         assert steps == list(range(1, len(steps) + 1)), number
     for trial in found.trials(TrialState.COMPLETE):
         assert sorted(trial.intermediate_values) == list(range(1, EPOCHS + 1))
+
+
+def test_the_doctor_finds_all_well(cluster: Cluster, story):
+    found, _, _ = story
+    tracking = Tracking(uri=cluster.server.uri, folder=found.folder / "mlruns")
+    assert reconcile(tracking, found.studies) == ([], [])
 
 
 def test_every_session_says_what_is_away_and_how_it_ended(story):
