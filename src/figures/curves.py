@@ -4,24 +4,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from PIL import Image, ImageDraw
 
-from src.figures.style import (
-    BLUE,
-    FONT_SIZE,
-    GREEN,
-    VERMILLION,
-    finish_axes,
-    new_figure,
-    save_figure,
-)
+from src.figures.canvas import blank, save_picture, text_width, write
+from src.figures.chart import TICK_SIZE, Chart
+from src.figures.style import BLUE, GREEN, VERMILLION
 
 # A run's accuracy axis ends at 1 and begins at one of these (its steps beside it), so that
 # the pictures of several runs compare.
 ACCURACY_AXES = ((0.9, 0.02), (0.8, 0.05), (0.5, 0.1), (0.0, 0.2))
 # Losses that differ by more than this factor are drawn on a logarithmic axis.
 LINEAR_LOSS_RANGE = 20.0
+LEFT, RIGHT = (72, 41, 423, 308), (518, 41, 873, 308)  # left, top, right, bottom in pixels
+MOST_DOTS = 30
 
 
 def draw_learning_curves(
@@ -34,69 +30,90 @@ def draw_learning_curves(
     """
     if not 1 <= best_epoch <= len(history):
         raise ValueError(f"best_epoch must be in 1..{len(history)}, got {best_epoch}")
-    figure = new_figure(width_px=900, height_px=360)
-    left = figure.add_axes((0.08, 0.145, 0.39, 0.74))
-    right = figure.add_axes((0.575, 0.145, 0.395, 0.74))
-    _draw_loss(left, history, best_epoch=best_epoch)
-    _draw_accuracy(right, history, best_epoch=best_epoch)
-    save_figure(figure, path)
+    page, pen = blank(width=900, height=380)
+    _draw_loss(page, history, best_epoch=best_epoch)
+    _draw_accuracy(page, history, best_epoch=best_epoch)
+    _write_legend(pen)
+    save_picture(page, path)
 
 
-def _draw_loss(axes: Axes, history: Sequence[Mapping[str, float]], *, best_epoch: int) -> None:
-    _draw_pair(axes, history, metric="loss", best_epoch=best_epoch)
+def _draw_loss(
+    page: Image.Image, history: Sequence[Mapping[str, float]], *, best_epoch: int
+) -> None:
     losses = [epoch[name] for epoch in history for name in ("train_loss", "val_loss")]
     low, high = min(losses), max(losses)
     y_label = "log-loss (nats)"
-    if low > 0 and high > LINEAR_LOSS_RANGE * low:
-        axes.set_yscale("log")
+    log_y = low > 0 and high > LINEAR_LOSS_RANGE * low
+    if log_y:
         low, high = low / 1.3, high * 1.3
         y_label += ", logarithmic axis"
         ticks = _round_numbers(low, high)
     else:
         low, high = 0.0, max(high * 1.05, 1e-6)
         ticks = list(MaxNLocator(nbins=6).tick_values(low, high))
-    axes.set_ylim(low, high)
-    best = history[best_epoch - 1]["val_loss"]
-    finish_axes(
-        axes,
-        title=f"Log-loss: {best:.4f} on validation at epoch {best_epoch}",
-        x_label="epoch",
-        y_label=y_label,
+    chart = Chart(
+        LEFT,
+        x_limits=_epoch_limits(len(history)),
+        y_limits=(low, high),
         x_ticks=_epoch_ticks(len(history)),
         y_ticks={tick: _short_number(tick) for tick in ticks if low <= tick <= high},
+        log_y=log_y,
     )
+    _draw_pair(chart, history, metric="loss", best_epoch=best_epoch, y_limits=(low, high))
+    best = history[best_epoch - 1]["val_loss"]
+    title = f"Log-loss: {best:.4f} on validation at epoch {best_epoch}"
+    chart.put_on(page, title=title, x_label="epoch", y_label=y_label)
 
 
-def _draw_accuracy(axes: Axes, history: Sequence[Mapping[str, float]], *, best_epoch: int) -> None:
-    _draw_pair(axes, history, metric="accuracy", best_epoch=best_epoch)
+def _draw_accuracy(
+    page: Image.Image, history: Sequence[Mapping[str, float]], *, best_epoch: int
+) -> None:
     lowest = min(min(epoch["train_accuracy"], epoch["val_accuracy"]) for epoch in history)
     start, step = next(axis for axis in ACCURACY_AXES if axis[0] <= max(lowest, 0.0))
-    axes.set_ylim(start, 1 + 0.02 * (1 - start))
-    axes.legend(fontsize=FONT_SIZE - 1, edgecolor="none", loc="lower right")
-    best = history[best_epoch - 1]["val_accuracy"]
-    finish_axes(
-        axes,
-        title=f"Accuracy: {best:.4f} on validation at epoch {best_epoch}",
-        x_label="epoch",
-        y_label="accuracy",
+    y_limits = (start, 1 + 0.02 * (1 - start))
+    chart = Chart(
+        RIGHT,
+        x_limits=_epoch_limits(len(history)),
+        y_limits=y_limits,
         x_ticks=_epoch_ticks(len(history)),
         y_ticks={tick: f"{tick:.2f}" for tick in np.arange(start, 1 + step / 2, step)},
     )
+    _draw_pair(chart, history, metric="accuracy", best_epoch=best_epoch, y_limits=y_limits)
+    best = history[best_epoch - 1]["val_accuracy"]
+    title = f"Accuracy: {best:.4f} on validation at epoch {best_epoch}"
+    chart.put_on(page, title=title, x_label="epoch", y_label="accuracy")
 
 
 def _draw_pair(
-    axes: Axes, history: Sequence[Mapping[str, float]], *, metric: str, best_epoch: int
+    chart: Chart,
+    history: Sequence[Mapping[str, float]],
+    *,
+    metric: str,
+    best_epoch: int,
+    y_limits: tuple[float, float],
 ) -> None:
-    epochs = np.arange(1, len(history) + 1)
-    marker = "o" if len(history) <= 30 else ""
-    for split, name, colour in (("train", "training", BLUE), ("val", "validation", VERMILLION)):
+    epochs = range(1, len(history) + 1)
+    chart.dashes((best_epoch, y_limits[0]), (best_epoch, y_limits[1]), colour=GREEN)
+    for split, colour in (("train", BLUE), ("val", VERMILLION)):
         values = [epoch[f"{split}_{metric}"] for epoch in history]
-        axes.plot(epochs, values, color=colour, label=name, marker=marker, markersize=3.5)
-    axes.axvline(best_epoch, color=GREEN, linewidth=1, linestyle="--", label="best epoch")
-    best = history[best_epoch - 1][f"val_{metric}"]
-    axes.plot([best_epoch], [best], color=GREEN, marker="*", markersize=12, linestyle="none")
-    spare = max(0.5, 0.02 * len(history))
-    axes.set_xlim(1 - spare, len(history) + spare)
+        chart.line(epochs, values, colour=colour)
+        if len(history) <= MOST_DOTS:
+            chart.dots(epochs, values, colour=colour, radius=3)
+    chart.star(best_epoch, history[best_epoch - 1][f"val_{metric}"], colour=GREEN)
+
+
+def _write_legend(pen: ImageDraw.ImageDraw) -> None:
+    """Say under the right chart what the lines are: no corner of it is surely empty."""
+    x, y = RIGHT[0], RIGHT[3] + 56
+    for words, colour in (("training", BLUE), ("validation", VERMILLION), ("best epoch", GREEN)):
+        pen.line((x, y, x + 18, y), fill=colour, width=2)
+        write(pen, (x + 23, y), words, size=TICK_SIZE, anchor="lm")
+        x += 23 + text_width(words, size=TICK_SIZE) + 16
+
+
+def _epoch_limits(num_epochs: int) -> tuple[float, float]:
+    spare = max(0.5, 0.02 * num_epochs)
+    return 1 - spare, num_epochs + spare
 
 
 def _epoch_ticks(num_epochs: int) -> dict[float, str]:

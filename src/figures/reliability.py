@@ -3,24 +3,17 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
+from PIL import Image, ImageDraw
 
-from src.figures.style import (
-    BLUE,
-    FONT_SIZE,
-    INK,
-    MUTED,
-    PAPER,
-    VERMILLION,
-    finish_axes,
-    new_figure,
-    save_figure,
-)
+from src.figures.canvas import blank, save_picture, write
+from src.figures.chart import TICK_SIZE, Chart
+from src.figures.style import INK, MUTED, VERMILLION
 from src.statistics import CalibrationTable, calibration_table, wilson_interval
 
 NUM_BINS = 15
 SHARES = {share: f"{share:.1f}" for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)}
+BAR = "#4095c5"
+DIAGRAM, HISTOGRAM = (64, 34, 543, 367), (64, 420, 543, 512)  # left, top, right, bottom in pixels
 FEWEST = 0.7  # where the logarithmic axis of counts begins: one image is still a bar
 
 
@@ -34,70 +27,57 @@ def draw_reliability(
     not drawn. Underneath: how many images a bin holds, on a logarithmic axis. title: whose it is.
     """
     table = calibration_table(probabilities, labels, num_bins=NUM_BINS)
-    figure = new_figure(width_px=560, height_px=560)
-    diagram = figure.add_axes((0.115, 0.345, 0.855, 0.595))
-    histogram = figure.add_axes((0.115, 0.085, 0.855, 0.165))
-    _draw_diagram(diagram, table, title=title)
-    _draw_histogram(histogram, table)
-    save_figure(figure, path)
+    page, _ = blank(width=560, height=560)
+    _draw_diagram(page, table, title=title)
+    _draw_histogram(page, table)
+    save_picture(page, path)
 
 
-def _draw_diagram(axes: Axes, table: CalibrationTable, *, title: str) -> None:
+def _draw_diagram(page: Image.Image, table: CalibrationTable, *, title: str) -> None:
     filled = np.flatnonzero(table.counts)
     means, accuracy = table.confidence[filled], table.accuracy[filled]
-    low, high = _accuracy_intervals(table, filled)
-    _draw_bars(axes, table.edges[filled], accuracy, bottom=0)
-    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--", label="calibrated")
-    axes.vlines(means, low, high, color=INK, linewidth=1.2, label="95 % interval")
-    dots = axes.plot(means, accuracy, "o", color=VERMILLION, markersize=5, clip_on=False)
-    dots[0].set_label("accuracy at mean confidence")
-    axes.set_ylim(0, 1.02)
-    # under the diagram: no corner of it is surely empty
-    axes.legend(
-        fontsize=FONT_SIZE - 1,
-        frameon=False,
-        ncols=3,
-        loc="upper left",
-        bbox_to_anchor=(-0.02, -0.055),
-    )
+    chart = Chart(DIAGRAM, x_limits=(0, 1.01), y_limits=(0, 1.02), x_ticks=SHARES, y_ticks=SHARES)
+    for left, height in zip(table.edges[filled], accuracy, strict=True):
+        chart.bar(left, left + 1 / NUM_BINS, height, colour=BAR)
+    chart.dashes((0, 0), (1, 1), colour=MUTED)
+    for mean, low, high in zip(means, *_accuracy_intervals(table, filled), strict=True):
+        chart.upright(mean, low, high, colour=INK)
+    chart.dots(means.tolist(), accuracy.tolist(), colour=VERMILLION, radius=3.5)
     error, total = table.expected_error, table.counts.sum()
-    finish_axes(
-        axes,
-        title=f"{title}{': ' if title else ''}Expected calibration error {error:.4f} "
-        f"(images: {total:,})",
-        x_label="",
-        y_label="accuracy",
-        x_ticks=SHARES,
-        y_ticks=SHARES,
+    said = f"Expected calibration error {error:.4f} (images: {total:,})"
+    chart.put_on(
+        page, title=f"{title}{': ' if title else ''}{said}", x_label="", y_label="accuracy"
     )
+    _write_legend(page)
 
 
-def _draw_histogram(axes: Axes, table: CalibrationTable) -> None:
-    filled = np.flatnonzero(table.counts)
-    axes.set_yscale("log")
-    _draw_bars(axes, table.edges[filled], table.counts[filled], bottom=FEWEST)
+def _write_legend(page: Image.Image) -> None:
+    """Say under the diagram what its marks are: no corner of it is surely empty."""
+    pen, y = ImageDraw.Draw(page), DIAGRAM[3] + 32
+    for x in (64, 71, 78):
+        pen.line((x, y, x + 4, y), fill=MUTED)
+    write(pen, (92, y), "calibrated", size=TICK_SIZE, anchor="lm")
+    pen.line((174, y, 194, y), fill=INK)
+    write(pen, (204, y), "95 % interval", size=TICK_SIZE, anchor="lm")
+    pen.ellipse((310, y - 3, 317, y + 4), fill=VERMILLION)
+    write(pen, (333, y), "accuracy at mean confidence", size=TICK_SIZE, anchor="lm")
+
+
+def _draw_histogram(page: Image.Image, table: CalibrationTable) -> None:
     highest = max(10, 2 * int(table.counts.max()))
-    axes.set_ylim(FEWEST, highest)
     powers = [10**power for power in range(0, 10, 2 if highest > 1000 else 1)]
-    finish_axes(
-        axes,
-        title="",
-        x_label="confidence of the prediction",
-        y_label="images",
+    chart = Chart(
+        HISTOGRAM,
+        x_limits=(0, 1.01),
+        y_limits=(FEWEST, highest),
         x_ticks=SHARES,
         y_ticks={count: f"{count:,}" for count in powers if count <= highest},
+        log_y=True,
     )
-
-
-def _draw_bars(axes: Axes, lefts: np.ndarray, heights: np.ndarray, *, bottom: float) -> None:
-    """Draw all bars as one collection: a patch each would take four times as long."""
-    rights = lefts + 1 / NUM_BINS
-    corners = [
-        [(left, bottom), (left, top), (right, top), (right, bottom)]
-        for left, right, top in zip(lefts, rights, heights, strict=True)
-    ]
-    axes.add_collection(PolyCollection(corners, facecolor=BLUE, edgecolor=PAPER, alpha=0.75))
-    axes.set_xlim(0, 1.01)
+    for left, count in zip(table.edges, table.counts, strict=False):
+        if count:
+            chart.bar(left, left + 1 / NUM_BINS, count, colour=BAR)
+    chart.put_on(page, title="", x_label="confidence of the prediction", y_label="images")
 
 
 def _accuracy_intervals(

@@ -1,7 +1,5 @@
 """The look all figures share: colours safe for colour-blind eyes, one font, white paper."""
 
-from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,45 +34,6 @@ def style_axes(axes: Axes, *, title: str, x_label: str, y_label: str) -> None:
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     _quiet_frame(axes)
-
-
-def finish_axes(
-    axes: Axes,
-    *,
-    title: str,
-    x_label: str,
-    y_label: str,
-    x_ticks: Mapping[float, str],
-    y_ticks: Mapping[float, str],
-) -> None:
-    """Do what `style_axes` does, faster, for the charts that every trial of a sweep draws.
-
-    x_ticks, y_ticks: position to words. Call it last, when the limits are set: all of it goes to
-    fixed places as plain text and lines, because matplotlib's own ticks, which could be zoomed,
-    and its search for free places take half the time of a figure.
-    """
-    axes.xaxis.set_visible(False)
-    axes.yaxis.set_visible(False)
-    _quiet_frame(axes)
-    low, high = axes.get_xlim()
-    axes.hlines(list(y_ticks), low, high, color=GRID, linewidth=0.8, zorder=0.5)
-    write = partial(axes.annotate, fontsize=FONT_SIZE - 1, color=INK, textcoords="offset points")
-    below = partial(write, xycoords=("data", "axes fraction"), ha="center", va="top")
-    for position, words in x_ticks.items():
-        below(words, (position, 0), (0, -4))
-    beside = partial(write, xycoords=("axes fraction", "data"), ha="right", va="center")
-    for position, words in y_ticks.items():
-        beside(words, (0, position), (-4, 0))
-    _write_titles(axes, title=title, x_label=x_label, y_label=y_label)
-
-
-def _write_titles(axes: Axes, *, title: str, x_label: str, y_label: str) -> None:
-    box = axes.bbox  # in pixels
-    middle_x, middle_y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
-    write = partial(axes.text, transform=None, color=INK, fontsize=FONT_SIZE)
-    write(box.x0, box.y1 + 6, title, fontsize=FONT_SIZE + 1, va="bottom")
-    write(middle_x, box.y0 - 24, x_label, ha="center", va="top")
-    write(box.x0 - 46, middle_y, y_label, ha="right", va="center", rotation=90)
 
 
 def _quiet_frame(axes: Axes) -> None:
