@@ -49,7 +49,7 @@ def test_the_command_works_as_written(checkout, command):
 
 def interrupted(checkout: Checkout) -> str:
     """Start a training, press Ctrl-C after its first epoch, and return the id of its run."""
-    process = start_training("data=digits", "trainer.max_epochs=2000", cwd=checkout.folder)
+    process = start_training("data=digits", "trainer.max_epochs=300", cwd=checkout.folder)
     next(line for line in process.stdout if line.startswith("epoch 1/"))
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
