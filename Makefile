@@ -77,7 +77,7 @@ format: $(READY) ## put the code into its format
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-bench: $(READY) ## measure speed, as ratios to references in the same run (10 minutes, quiet machine)
+bench: $(READY) ## measure speed, as ratios to references in the same run (15 minutes, quiet machine)
 	$(RUN) -m tests.benchmarks $(ARGS)
 
 results: $(READY) ## make the tables of docs/results.md again; RECORD=FOLDER takes up another store
