@@ -58,17 +58,26 @@ class Cluster:
     def start_head(self, *, cpus: int) -> Node:
         sockets = ("--temp-dir", str(self.folder))
         head = self._start("--head", "--port", str(self.port), *sockets, cpus=cpus)
-        wait_until(self._head_answers)
+        self.wait_for(head)
         return head
 
     def start_node(self, *, cpus: int = 1, without: Path | None = None) -> Node:
         """Start a node; without: it is another machine, which has not got this folder."""
-        # the head's own address, under which the nodes know each other
         prefix: tuple[str, ...] = ()
         if without is not None:
             script = AS_ANOTHER_MACHINE.format(project=REPOSITORY, folder=without)
             prefix = ("unshare", "--uts", "--mount", "sh", "-c", script, "sh")
         return self._start("--address", self.address, cpus=cpus, prefix=prefix)
+
+    def wait_for(self, node: Node) -> None:
+        """Wait until the node says that it has started."""
+        log = self.folder / f"node-{self.nodes.index(node)}.log"
+
+        def started() -> bool:
+            assert node.process.poll() is None, log.read_text()
+            return "Ray runtime started" in log.read_text()
+
+        wait_until(started)
 
     def stop(self) -> None:
         for node in reversed(self.nodes):
@@ -87,7 +96,3 @@ class Cluster:
             )
         self.nodes.append(Node(process))
         return self.nodes[-1]
-
-    def _head_answers(self) -> bool:
-        assert self.nodes[0].process.poll() is None, (self.folder / "node-0.log").read_text()
-        return "Ray runtime started" in (self.folder / "node-0.log").read_text()

@@ -1,17 +1,19 @@
 """Searches over a Ray cluster of several nodes that come, go and are killed."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from optuna.trial import TrialState
 
 from src.search.executors.ray_cluster import Node as Room
 from tests.cluster.ray_nodes import Cluster, Node
@@ -32,6 +34,9 @@ SEARCH = (
 )
 
 
+TRIALS, EPOCHS = 6, 40
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # sockets: a short path
@@ -47,10 +52,10 @@ def cluster() -> Iterator[Cluster]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def owner_of(found: Sweep, kind: str, number: int) -> int:
-    """Return the process that works, or has worked, on a trial."""
-    [run] = [r for r in found.store.runs() if r.data.tags.get(f"{kind}.number") == str(number)]
-    return int(run.data.tags["owner.process"])
+def owners(found: Sweep) -> dict[int, int]:
+    """Return the process that works, or has worked last, on each trial."""
+    tags = [run.data.tags for run in found.store.runs()]
+    return {int(t["trial.number"]): int(t["owner.process"]) for t in tags if "trial.number" in t}
 
 
 def home_of(pid: int, nodes: list[Node]) -> Node | None:
@@ -70,72 +75,49 @@ class Story:
     """Processes that trained the first trials, by number."""
     killed: int
     """The trial whose node was killed."""
-    joined: set[int]
-    """Trials that the node that came late has trained."""
-
-    @cached_property
-    def owners(self) -> dict[int, int]:
-        runs = self.found.children().items()
-        return {number: int(run.data.tags["owner.process"]) for number, run in runs}
 
 
 @pytest.fixture(scope="module")
 def story(cluster, tmp_path_factory) -> Story:
     found = Sweep(tmp_path_factory.mktemp("story"), "over")
     second = cluster.start_node()
-    wait_until(lambda: "Ray runtime started" in (cluster.folder / "node-1.log").read_text())
+    cluster.wait_for(second)
     driver = start_sweep(
-        *(*SEARCH, *FAST, "name=over", "n_trials=8", "trainer.max_epochs=60"),
+        *(*SEARCH, *FAST, "name=over", f"n_trials={TRIALS}", f"trainer.max_epochs={EPOCHS}"),
         f"executor.address={cluster.address}",
         cwd=found.folder,
     )
-    wait_until(lambda: min(epochs_of(found.store, "trial", number) for number in (0, 1)) > 0)
-    first = {number: owner_of(found, "trial", number) for number in (0, 1)}
+    wait_until(lambda: min(epochs_of(found.store, "trial", number) for number in (0, 1)) > 2)
+    first = {number: owners(found)[number] for number in (0, 1)}
+    for pid in first.values():
+        os.kill(pid, signal.SIGSTOP)  # until the third node has work
     third = cluster.start_node()
     said = read_until(driver, "the cluster has room for 3")
-    joined: set[int] = set()
-
-    def third_has_work() -> set[int]:
-        for run in found.store.runs():
-            if int(run.data.tags["owner.process"]) in third.processes():
-                joined.add(int(run.data.tags["trial.number"]))
-        return joined
-
-    wait_until(third_has_work)
-    killed: list[int] = []
-
-    def second_has_work() -> list[int]:
-        inside = second.processes()
-        for run in found.store.runs():
-            tags = run.data.tags
-            if run.info.status == "RUNNING" and int(tags["owner.process"]) in inside:
-                number = int(tags.get("trial.number", -1))
-                if number >= 0 and epochs_of(found.store, "trial", number) > 2:
-                    killed.append(number)
-        return killed
-
-    wait_until(second_has_work)
+    wait_until(lambda: set(owners(found).values()) & third.processes())
+    [killed] = (number for number, pid in first.items() if pid in second.processes())
     second.kill()
+    [other] = set(first.values()) - {first[killed]}
+    os.kill(other, signal.SIGCONT)
     code, output, errors = end(driver)
-    return Story(found, code, said + output, errors, first, killed[0], joined)
+    return Story(found, code, said + output, errors, first, killed)
 
 
 def test_a_search_over_nodes_meets_its_budget_exactly(story):
     assert (story.code, story.errors) == (0, "")
-    story.found.assert_complete(8)
-    assert len(set(story.owners.values())) >= 3
+    story.found.assert_complete(TRIALS)
 
 
 def test_a_node_that_comes_while_the_search_goes_on_gets_work(story):
-    assert story.joined
-    assert not {story.owners[number] for number in story.joined} & set(story.first.values())
+    assert set(owners(story.found).values()) - set(story.first.values())
+    assert "the cluster has room for 3 workers now" in story.output
 
 
 def test_a_killed_node_costs_its_trial_one_more_try(story):
-    [trial] = [t for t in story.found.trials() if t.number == story.killed]
-    assert trial.state.name == "COMPLETE"
-    assert sorted(trial.intermediate_values) == list(range(1, 61))
-    assert len(story.found.trials()) == 8  # it kept its number
+    trials = {trial.number: trial for trial in story.found.trials()}
+    assert list(trials) == list(range(TRIALS))  # it kept its number
+    assert trials[story.killed].state == TrialState.COMPLETE
+    assert sorted(trials[story.killed].intermediate_values) == list(range(1, EPOCHS + 1))
+    assert owners(story.found)[story.killed] != story.first[story.killed]
     assert "the cluster has room for 2 workers now" in story.output
 
 
@@ -145,7 +127,7 @@ def test_the_driver_s_death_ends_its_actors_and_the_search_goes_on(cluster, stor
     arguments += (f"executor.address={cluster.address}",)
     driver = start_sweep(*arguments, cwd=found.folder)
     read_until(driver, "trial +[01] ")
-    actors = {int(run.data.tags["owner.process"]) for run in found.store.runs()} - {driver.pid}
+    actors = set(owners(found).values())
     assert all(home_of(actor, cluster.nodes) for actor in actors)
     driver.kill()
     end(driver)
@@ -166,8 +148,7 @@ def elsewhere(cluster, story, tmp_path_factory) -> Path:
     if subprocess.run(attempt, capture_output=True).returncode:
         pytest.skip("needs root to give a node a name of its own")
     machine = cluster.start_node(cpus=4, without=folder)
-    log = cluster.folder / f"node-{cluster.nodes.index(machine)}.log"
-    wait_until(lambda: "Ray runtime started" in log.read_text())
+    cluster.wait_for(machine)
     return folder
 
 
