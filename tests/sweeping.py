@@ -1,7 +1,10 @@
 """Searches as real commands, and what they left in Optuna's journal and in MLflow's store."""
 
+import contextlib
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,7 +18,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from tests.conftest import Store, environment, python
+from tests.conftest import TIMEOUT_S, Store, environment, python
 
 FAST = ("data=digits", "trainer.threads=1", "trainer.batch_size=64")
 """What makes a trial quick, and its numbers the same in every process."""
@@ -42,6 +45,51 @@ def start_sweep(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
+
+
+def processes_of(session: int) -> dict[int, int]:
+    """Return the living processes of a session and the parent of each."""
+    found = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent, _, its_session, *_ = stat.read_text().rpartition(") ")[2].split()
+            if int(its_session) == session and state != "Z":
+                found[int(stat.parent.name)] = int(parent)
+    return found
+
+
+def wait_until(condition, *, within_s=TIMEOUT_S):
+    """Return what the condition gives, as soon as that is true."""
+    end = time.monotonic() + within_s
+    while not (found := condition()):
+        assert time.monotonic() < end, "it never came to pass"
+        time.sleep(0.02)
+    return found
+
+
+def read_until(driver: subprocess.Popen, pattern: str) -> str:
+    for line in driver.stdout:
+        if re.match(pattern, line):
+            return line
+    raise AssertionError(f"no line like {pattern!r}: {driver.stderr.read()}")
+
+
+def epochs_of(store: Store, kind: str, number: int) -> int:
+    """Return how many epochs the running trial or confirmation has told, 0 without one."""
+    if not (store.folder / "mlruns" / "mlflow.db").exists():
+        return 0
+    for run in store.runs():
+        tagged = run.data.tags.get(f"{kind}.number") == str(number)
+        if tagged and run.info.status == "RUNNING":
+            return len(store.curve(run.info.run_id, "val_loss"))
+    return 0
+
+
+def end(driver: subprocess.Popen) -> tuple[int, str, str]:
+    """Return how the driver ended and what it said, once all its processes are gone."""
+    output, errors = driver.communicate(timeout=TIMEOUT_S)
+    wait_until(lambda: not processes_of(driver.pid), within_s=20)
+    return driver.returncode, output, errors
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import tempfile
 from itertools import pairwise
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 from threading import Thread
@@ -26,6 +25,7 @@ from src.search.settings import SweepSettings
 from src.search.space import make_space
 from src.search.storage import open_journal
 from src.search.study import open_study
+from src.search.worker import Line
 
 SPACE = {
     "model.hidden_sizes": {"layers": {"low": 1, "high": 3}, "width": {"low": 32, "high": 512}},
@@ -43,7 +43,7 @@ class Trivial(Executor):
 
     def _start(self, number: int) -> Worker:
         ours, theirs = Pipe()
-        thread = Thread(target=_pretend, args=(theirs,), daemon=True)
+        thread = Thread(target=pretend, args=(theirs,), daemon=True)
         thread.start()
         return Worker(number, ours, thread)
 
@@ -65,7 +65,8 @@ class _Clock:
         pass
 
 
-def _pretend(connection: Connection) -> None:
+def pretend(connection: Line) -> None:
+    """Serve the driver as a worker does, but train nothing."""
     connection.send(Ready())
     try:
         while True:
@@ -83,20 +84,13 @@ def _pretend(connection: Connection) -> None:
         return
 
 
-def main(n_trials: int = 1_000) -> None:
-    """Print the driver's milliseconds per trial around 100, 1,000, ... trials."""
-    import resource
-
-    print(f"driver overhead per trial, trivial objective, TPE, to {n_trials:,} trials")
-    settings = SweepSettings(n_trials=n_trials)
+def search(executor: Executor, folder: Path, *, n_trials: int) -> list[float]:
+    """Let the real driver search with these workers; return when each trial ended, in seconds."""
+    settings, space = SweepSettings(n_trials=n_trials), make_space(SPACE)
     clock = _Clock()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        hydra.initialize_config_dir(str(CONF), version_base="1.3"),
-    ):
-        space = make_space(SPACE)
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         study = open_study(
-            open_journal(Path(folder)),
+            open_journal(folder),
             "driver",
             settings=settings,
             space=space,
@@ -107,10 +101,8 @@ def main(n_trials: int = 1_000) -> None:
             end_run=lambda run_id, status, reason: None,
             pruner=Component("pruner", "optuna.pruners.NopPruner", {}),
         )
-        executor = Trivial()
-        executor.start()
         screen: SweepScreen = clock  # type: ignore[assignment]
-        driver = Driver(
+        Driver(
             study,
             settings=settings,
             space=space,
@@ -121,12 +113,23 @@ def main(n_trials: int = 1_000) -> None:
             screen=screen,
             stop=StopRequest(),
             end_run=lambda run_id, status, reason: None,
-        )
-        driver.run()
+        ).run()
+    return clock.times
+
+
+def main(n_trials: int = 1_000) -> None:
+    """Print the driver's milliseconds per trial around 100, 1,000, ... trials."""
+    import resource
+
+    print(f"driver overhead per trial, trivial objective, TPE, to {n_trials:,} trials")
+    with tempfile.TemporaryDirectory() as folder:
+        executor = Trivial()
+        executor.start()
+        times = search(executor, Path(folder), n_trials=n_trials)
         executor.close()
         for size in (100, 1_000, 10_000):
             if size <= n_trials:
-                last = clock.times[size - 50 : size]
+                last = times[size - 50 : size]
                 steps = [b - a for a, b in pairwise(last)]
                 print(f"  at {size:>6,} trials {median(steps) * 1000:8.1f} ms a trial")
         began = perf_counter()

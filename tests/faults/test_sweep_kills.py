@@ -3,7 +3,6 @@
 import contextlib
 import os
 import random
-import re
 import signal
 import subprocess
 import time
@@ -14,8 +13,19 @@ from pathlib import Path
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from tests.conftest import TIMEOUT_S, Store
-from tests.sweeping import FAST, Sweep, start_sweep, sweep, two_at_a_time
+from tests.conftest import Store
+from tests.sweeping import (
+    FAST,
+    Sweep,
+    end,
+    epochs_of,
+    processes_of,
+    read_until,
+    start_sweep,
+    sweep,
+    two_at_a_time,
+    wait_until,
+)
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="reads the processes of Linux"
@@ -38,55 +48,10 @@ class Killed:
     errors: str
 
 
-def processes_of(session: int) -> dict[int, int]:
-    """Return the living processes of a session and the parent of each."""
-    found = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            state, parent, _, its_session, *_ = stat.read_text().rpartition(") ")[2].split()
-            if int(its_session) == session and state != "Z":
-                found[int(stat.parent.name)] = int(parent)
-    return found
-
-
 def workers_of(driver: int) -> list[int]:
     """Return the processes that the driver's server has forked."""
     alive = processes_of(driver)
     return [pid for pid, parent in alive.items() if alive.get(parent) == driver]
-
-
-def wait_until(condition, *, within_s=TIMEOUT_S):
-    """Return what the condition gives, as soon as that is true."""
-    end = time.monotonic() + within_s
-    while not (found := condition()):
-        assert time.monotonic() < end, "it never came to pass"
-        time.sleep(0.02)
-    return found
-
-
-def read_until(driver: subprocess.Popen, pattern: str) -> str:
-    for line in driver.stdout:
-        if re.match(pattern, line):
-            return line
-    raise AssertionError(f"no line like {pattern!r}: {driver.stderr.read()}")
-
-
-def epochs_of(store: Store, kind: str, number: int) -> int:
-    """Return how many epochs the running trial or confirmation has told, 0 without one."""
-    if not (store.folder / "mlruns" / "mlflow.db").exists():
-        return 0
-    for run in store.runs():
-        tagged = run.data.tags.get(f"{kind}.number") == str(number)
-        if tagged and run.info.status == "RUNNING":
-            return len(store.curve(run.info.run_id, "val_loss"))
-    return 0
-
-
-def end(driver: subprocess.Popen) -> tuple[int, str, str]:
-    """Return how the driver ended and what it said, once all its processes are gone."""
-    output, errors = driver.communicate(timeout=TIMEOUT_S)
-    wait_until(lambda: not processes_of(driver.pid), within_s=20)
-    return driver.returncode, output, errors
 
 
 def kill_workers(folder: Path) -> Killed:

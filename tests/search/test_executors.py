@@ -21,6 +21,7 @@ from src.search.executors.local import Died, Executor, ends_job
 from src.search.executors.processes import own_gpu
 from src.search.messages import Ended, Epoch, Failed, Finished, Go, Job, Prune, Ready, Started, Stop
 from tests.plans import QUICK, plan_of
+from tests.sweeping import wait_until
 
 NEWS_WITHIN_S = 60
 
