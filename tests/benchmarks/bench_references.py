@@ -16,7 +16,7 @@ from time import time
 from optuna import load_study
 from optuna.trial import TrialState
 
-from src.search.study import open_storage
+from src.search.storage import open_journal
 
 OURS = {
     "processes": ("sweep=dnn", "executor=processes"),
@@ -65,7 +65,7 @@ def ours(kind: str, seconds: int, seed: int) -> Reached:
             ],
             within_s=seconds + END_WITHIN_S,
         )
-        study = load_study(study_name="measured", storage=open_storage(Path(folder)))
+        study = load_study(study_name="measured", storage=open_journal(Path(folder)))
         trials = study.get_trials(states=[TrialState.COMPLETE])
     ends = [(t.datetime_complete.timestamp() - began, t.values[0]) for t in trials]  # type: ignore[union-attr]
     return sorted(ends)
