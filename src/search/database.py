@@ -7,6 +7,7 @@ from time import monotonic, sleep
 from typing import Any, cast, final
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage, get_storage
 from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -59,42 +60,50 @@ class DatabaseStudies(Studies):
         self._address = take_credentials(address).replace("postgresql://", f"{SCHEMES[0]}://")
         self.where = without_password(address)
         self._check_stop = check_stop
-        try:
+        with self._expected():
             _create(self._address)
-        except (SQLAlchemyError, RuntimeError) as error:  # the latter of tables of another Optuna
-            said = first_line(getattr(error, "orig", None) or error)
+
+    def names(self) -> list[str]:
+        """Return the names of all studies."""
+        with self._expected():
+            storage = RDBStorage(self._address, {"connect_args": WAITS})
+            names = optuna.get_all_study_names(storage)
+            storage.engine.dispose()
+        return names
+
+    @contextmanager
+    def hold(self, sweep: str) -> Iterator[BaseStorage]:
+        """Keep drivers on all machines from a sweep; raises Taken."""
+        with self._expected():
+            storage = RDBStorage(
+                self._address,
+                {"connect_args": WAITS, "pool_size": 1, "max_overflow": 0, "pool_pre_ping": True},
+                skip_compatibility_check=True,  # which needs two connections, and was done
+                skip_table_creation=True,
+            )
+            storage.engine.dispose()
+            key = _key(f"sweep {without_generation(sweep)}")
+            event.listen(storage.engine, "connect", lambda connection, _: _take(connection, key))
+            _connect_when_free(storage.engine)
+        try:
+            patient = Patient(get_storage(storage), where=self.where, check_stop=self._check_stop)
+            yield cast(BaseStorage, patient)
+        finally:
+            storage.engine.dispose()
+
+    @contextmanager
+    def _expected(self) -> Iterator[None]:
+        """Raise StudiesUnusable where what is done inside cannot be done there."""
+        try:
+            yield
+        except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
+            at = error.__cause__ if isinstance(error, StorageInternalError) else error
+            said = first_line(getattr(at, "orig", None) or at or error)
             raise StudiesUnusable(
                 f"`storage`={self.where}: cannot be used ({said}); start it, correct the address "
                 "or the password (PGPASSWORD, PGPASSFILE), or leave it out to keep the search in "
                 "the tracking folder"
             ) from error
-
-    def names(self) -> list[str]:
-        """Return the names of all studies."""
-        storage = RDBStorage(self._address, {"connect_args": WAITS})
-        try:
-            return optuna.get_all_study_names(storage)
-        finally:
-            storage.engine.dispose()
-
-    @contextmanager
-    def hold(self, sweep: str) -> Iterator[BaseStorage]:
-        """Keep drivers on all machines from a sweep; raises Taken."""
-        storage = RDBStorage(
-            self._address,
-            {"connect_args": WAITS, "pool_size": 1, "max_overflow": 0, "pool_pre_ping": True},
-            skip_compatibility_check=True,  # which needs two connections, and was done
-            skip_table_creation=True,
-        )
-        storage.engine.dispose()
-        key = _key(f"sweep {without_generation(sweep)}")
-        event.listen(storage.engine, "connect", lambda connection, _: _take(connection, key))
-        try:
-            _connect_when_free(storage.engine)
-            patient = Patient(get_storage(storage), where=self.where, check_stop=self._check_stop)
-            yield cast(BaseStorage, patient)
-        finally:
-            storage.engine.dispose()
 
 
 def expect_address(address: str) -> None:
