@@ -218,7 +218,8 @@ def stop_after(epochs):
         "regularization=strong regularization.patience=5",
         "optimizer=sgd scheduler=cosine trainer.gradient_clip_norm=1",
         "optimizer=adagrad scheduler=constant model.batch_norm=true",
-        "model.loss=one_vs_rest regularization.augmentation=1 optimizer=adam",
+        "model.loss=one_vs_rest regularization.augmentation=1 optimizer=adam "
+        "trainer.precision=bfloat16",
     ],
 )
 def test_going_on_gives_the_same_weights_bit_for_bit_whatever_is_trained(tmp_path, line):
