@@ -121,7 +121,7 @@ def test_a_killed_node_costs_its_trial_one_more_try(story):
     assert "the cluster has room for 2 workers now" in story.output
 
 
-def test_the_driver_s_death_ends_its_actors_and_the_search_goes_on(cluster, story, tmp_path):
+def test_the_driver_s_death_ends_its_actors_and_the_search_goes_on(cluster, tmp_path):
     found = Sweep(tmp_path, "cut")
     arguments = (*SEARCH, *FAST, "name=cut", "n_trials=4", "trainer.max_epochs=30")
     arguments += (f"executor.address={cluster.address}",)
@@ -140,7 +140,7 @@ def test_the_driver_s_death_ends_its_actors_and_the_search_goes_on(cluster, stor
 
 
 @pytest.fixture(scope="module")
-def elsewhere(cluster, story, tmp_path_factory) -> Path:
+def elsewhere(cluster, tmp_path_factory) -> Path:
     """Return the driver's folder, which the cluster's only node with processors has not got."""
     folder = tmp_path_factory.mktemp("driver")
     write(folder / "digits.csv", as_text(digit_rows(400)))

@@ -22,7 +22,7 @@ from src.tracking.connection import database_file
 LOOK_EVERY_S = 2.0
 """How often to look whether nodes have come or gone."""
 
-WAIT_IN_SILENCE_S = 30.0
+WAIT_IN_SILENCE_S = 60.0
 """How long no worker may have room before a line says so."""
 
 

@@ -71,6 +71,7 @@ def join(address: str | None, *, cpus: int) -> None:
                 object_store_memory=OBJECT_STORE_BYTES,
                 include_dashboard=False,
                 logging_level=logging.ERROR,
+                log_to_driver=False,
                 _temp_dir=tempfile.mkdtemp(prefix="ray-", dir="/tmp"),  # sockets: a short path
                 _node_ip_address="127.0.0.1",
             )
@@ -78,7 +79,7 @@ def join(address: str | None, *, cpus: int) -> None:
         _expect_answer(address)
         code = {"py_modules": [str(SOURCE)], "excludes": ["__pycache__"]}
         try:
-            ray.init(address, logging_level=logging.ERROR, runtime_env=code)
+            ray.init(address, logging_level=logging.ERROR, log_to_driver=False, runtime_env=code)
         except (OSError, RuntimeError, ValueError, ImportError) as error:
             raise ConfigError(
                 f"`executor.address`={address}: what answers there lets this process not in "
