@@ -16,12 +16,14 @@ from src.settings import Tracking
 from tests.cluster.conftest import Cluster, ClusterSweep
 from tests.cluster.postgres import PASSWORD, Postgres
 from tests.conftest import environment
-from tests.faults.test_sweep_kills import end, read_until, wait_until
+from tests.faults.test_sweep_kills import processes_of, read_until, wait_until
 from tests.sweeping import FAST
 
 pytestmark = pytest.mark.cluster
 
-N_TRIALS, EPOCHS = 8, 60
+N_TRIALS, EPOCHS = 6, 60
+WITHIN_S = 300
+"""How long a session may take, on a machine that is busy with other work too."""
 SEARCH = (
     *(*FAST, "model=dnn", "optimizer.lr=tag(log, interval(1e-4, 1e-1))", "name=far"),
     *("sampler=random", f"n_trials={N_TRIALS}", "confirm.seeds=1", f"trainer.max_epochs={EPOCHS}"),
@@ -76,7 +78,9 @@ def errors_in(folder: Path) -> str:
 
 def ended(driver: Popen[str], folder: Path) -> tuple[int, str]:
     """Return how a driver ended, once all its processes are gone, and what its errors were."""
-    return end(driver)[0], errors_in(folder)
+    driver.communicate(timeout=WITHIN_S)
+    wait_until(lambda: not processes_of(driver.pid), within_s=20)
+    return driver.returncode, errors_in(folder)
 
 
 @pytest.fixture(scope="module")
