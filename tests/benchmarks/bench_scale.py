@@ -129,8 +129,11 @@ def draw(points: Sequence[Point], *, what: str, path: Path) -> None:
     linear = [seconds[0] * size / sizes[0] for size in sizes]
     axes.loglog(sizes, linear, color=MUTED, linestyle="--", label="linear")
     axes.loglog(sizes, seconds, color=BLUE, marker="o", label="measured")
+    axes.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
+    axes.set_yticks(seconds, [f"{value:.3g}" for value in seconds])
+    axes.minorticks_off()
     axes.legend(frameon=False)
-    style_axes(axes, title=what.split(",")[0], x_label="size", y_label="seconds of the processor")
+    style_axes(axes, title=what.split(",")[0], x_label="", y_label="seconds of the processor")
     save_figure(figure, path)
 
 
