@@ -1,9 +1,10 @@
-"""Runs every benchmark but `bench_references.py`, which takes as long as it is told to."""
+"""Runs the benchmarks that need neither a server, nor Ray, nor as long as they are told to."""
 
 import os
 import platform
 
 from tests.benchmarks import (
+    bench_augmentation,
     bench_driver,
     bench_inference,
     bench_scale,
@@ -15,6 +16,7 @@ from tests.benchmarks import (
 print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, median (range)\n")
 bench_training.main()
 bench_shapes.main()
+bench_augmentation.main()
 bench_search.main()
 bench_driver.main()
 bench_inference.main()
