@@ -87,10 +87,16 @@ def story(cluster, tmp_path_factory) -> Story:
         f"executor.address={cluster.address}",
         cwd=found.folder,
     )
-    wait_until(lambda: min(epochs_of(found.store, "trial", number) for number in (0, 1)) > 2)
-    first = {number: owners(found)[number] for number in (0, 1)}
-    for pid in first.values():
-        os.kill(pid, signal.SIGSTOP)  # until the third node has work
+    first: dict[int, int] = {}
+
+    def both_stand_still() -> bool:
+        for number in {0, 1} - set(first):
+            if epochs_of(found.store, "trial", number) > 2:
+                first[number] = owners(found)[number]
+                os.kill(first[number], signal.SIGSTOP)  # until the third node has work
+        return len(first) == 2
+
+    wait_until(both_stand_still)
     third = cluster.start_node()
     said = read_until(driver, "the cluster has room for 3")
     wait_until(lambda: set(owners(found).values()) & third.processes())
@@ -118,7 +124,6 @@ def test_a_killed_node_costs_its_trial_one_more_try(story):
     assert trials[story.killed].state == TrialState.COMPLETE
     assert sorted(trials[story.killed].intermediate_values) == list(range(1, EPOCHS + 1))
     assert owners(story.found)[story.killed] != story.first[story.killed]
-    assert "the cluster has room for 2 workers now" in story.output
 
 
 def test_the_driver_s_death_ends_its_actors_and_the_search_goes_on(cluster, tmp_path):

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from math import floor
 from pathlib import Path
 from typing import final
@@ -56,7 +57,7 @@ def join(address: str | None, *, cpus: int) -> None:
     if address is None:
         # a name that says little: Ray's switch for an own address of 127.0.0.1
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _own_token()}
     try:
         import ray
     except ImportError as error:
@@ -86,6 +87,12 @@ def join(address: str | None, *, cpus: int) -> None:
                 f"({first_line(error)}); it needs the same versions of Ray and Python here, "
                 "and where it has a token, that in ~/.ray/auth_token and RAY_AUTH_MODE=token"
             ) from error
+
+
+@cache
+def _own_token() -> str:
+    """Return what lets the processes of a Ray of our own in; Ray reads it once a process."""
+    return secrets.token_hex(32)
 
 
 def leave() -> None:
