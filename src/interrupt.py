@@ -8,6 +8,8 @@ from time import monotonic
 from types import FrameType
 from typing import final
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that ask a program to end."""
 SAME_WITHIN_S = 0.02
 """A signal that comes again so soon is the same wish: `timeout` signals a process and its group."""
 

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import optuna
 import pytest
@@ -32,16 +32,19 @@ def sweep(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return python("-m", "src.sweep", *arguments, cwd=cwd)
 
 
-def start_sweep(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    """Start `python -m src.sweep ARGUMENTS` as the head of a process group of its own."""
-    command = [sys.executable, "-m", "src.sweep", *arguments]
-    pipe = subprocess.PIPE
+def start_sweep(
+    *arguments: str,
+    cwd: Path,
+    how: tuple[str, ...] = ("-m", "src.sweep"),
+    errors: int | IO[str] = subprocess.PIPE,
+) -> subprocess.Popen[str]:
+    """Start `python HOW ARGUMENTS`, a sweep, as the head of a process group of its own."""
     return subprocess.Popen(
-        command,
+        [sys.executable, *how, *arguments],
         cwd=cwd,
         env=environment(),
-        stdout=pipe,
-        stderr=pipe,
+        stdout=subprocess.PIPE,
+        stderr=errors,
         text=True,
         start_new_session=True,
     )

@@ -13,7 +13,7 @@ from typing import Protocol, final
 from src.console import SilentReporter
 from src.data.source import Dataset
 from src.errors import TrainingFailed, UserError
-from src.interrupt import Halted
+from src.interrupt import ENDING, Halted
 from src.plan import Component
 from src.search.messages import (
     Ended,
@@ -60,7 +60,7 @@ def work_in_process(connection: Connection, gpu: str | None) -> None:
 
     gpu: name of the GPU this worker may use, None for no choice.
     """
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for signum in ENDING:
         signal.signal(signum, signal.SIG_IGN)
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu

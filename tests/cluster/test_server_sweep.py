@@ -2,10 +2,9 @@
 
 import json
 import signal
-import sys
 from itertools import pairwise
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import Popen
 
 import psycopg
 import pytest
@@ -15,9 +14,8 @@ from src.search.doctor import reconcile
 from src.settings import Tracking
 from tests.cluster.conftest import Cluster, ClusterSweep
 from tests.cluster.postgres import PASSWORD, Postgres
-from tests.conftest import environment
 from tests.faults.test_sweep_kills import processes_of, read_until, wait_until
-from tests.sweeping import FAST
+from tests.sweeping import FAST, start_sweep
 
 pytestmark = pytest.mark.cluster
 
@@ -61,15 +59,7 @@ def is_early(postgres: Postgres) -> bool:
 def start(*arguments: str, cwd: Path, how: tuple[str, ...] = ("-m", "src.sweep")) -> Popen[str]:
     """Start a search as `start_sweep` does, but let it write its errors to a file."""
     with (cwd / "errors.txt").open("w") as errors:
-        return Popen(
-            [sys.executable, *how, *arguments],
-            cwd=cwd,
-            env=environment(),
-            stdout=PIPE,
-            stderr=errors,
-            text=True,
-            start_new_session=True,
-        )
+        return start_sweep(*arguments, cwd=cwd, how=how, errors=errors)
 
 
 def errors_in(folder: Path) -> str:

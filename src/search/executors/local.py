@@ -10,6 +10,8 @@ from src.errors import TrainingFailed
 from src.plan import Plan
 from src.search.messages import Ended, Failed, Finished, FromWorker, Ready, Stop, Task, ToWorker
 
+END_WITHIN_S = 10.0
+"""How long a worker that was let go may take."""
 MOST_STILLBORN = 3
 """Workers in a row that may die before they are ready."""
 

@@ -8,12 +8,10 @@ from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from typing import final
 
+from src.interrupt import ENDING
 from src.machine import available_cores
 from src.ranges import PositiveInt
-from src.search.executors.local import Executor, Worker
-
-END_WITHIN_S = 10.0
-ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+from src.search.executors.local import END_WITHIN_S, Executor, Worker
 
 
 @final

@@ -14,8 +14,8 @@ from src.machine import available_cores
 from src.plan import Component, Plan
 from src.ranges import NonNegative, PositiveInt
 from src.search.executors import ray_cluster
-from src.search.executors.local import Executor, Worker
-from src.search.executors.ray_actor import END_WITHIN_S, Actor, Sent
+from src.search.executors.local import END_WITHIN_S, Executor, Worker
+from src.search.executors.ray_actor import Actor, Sent
 from src.search.messages import Examine, FromWorker, Job, ToWorker
 from src.tracking.connection import database_file
 

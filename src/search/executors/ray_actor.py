@@ -11,11 +11,10 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, final
 
+from src.interrupt import ENDING
 from src.plan import Component
+from src.search.executors.local import END_WITHIN_S
 from src.search.messages import FromWorker, ToWorker
-
-END_WITHIN_S = 10.0
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @final

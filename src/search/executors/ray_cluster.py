@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import final
 
 from src.errors import ConfigError, first_line
+from src.interrupt import ENDING
 
 SOURCE = Path(__file__).resolve().parents[2]
 """The package `src`, which goes along to machines that may not have it."""
@@ -24,7 +25,6 @@ SOURCE = Path(__file__).resolve().parents[2]
 ANSWER_WITHIN_S = 5.0
 OBJECT_STORE_BYTES = 100_000_000
 """For a Ray of our own, which has no data to carry."""
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @final
@@ -51,9 +51,8 @@ def join(address: str | None, *, cpus: int) -> None:
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # no statistics to its makers
     os.environ["RAY_SCHEDULER_EVENTS"] = "0"  # no word on the screen while a worker waits for room
-    os.environ.setdefault(
-        "RAY_NUM_REDIS_GET_RETRIES", "1"
-    )  # half a minute, not a quarter of an hour
+    # where something other than Ray answers, half a minute, not a quarter of an hour
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
     if address is None:
         # a name that says little: Ray's switch for an own address of 127.0.0.1
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
