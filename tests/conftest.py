@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from hypothesis import settings
 # `make test` generates the same examples each time, `make faults` others
 settings.register_profile("same", derandomize=True)
 settings.load_profile("default" if os.environ.get("FUZZ") == "long" else "same")
+
+# those of tests/cluster need the extras `ray` and `postgres`, which `make test` does without
+collect_ignore = [] if find_spec("ray") and find_spec("psycopg") else ["cluster"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TIMEOUT_S = 120
