@@ -12,6 +12,7 @@ from src.config import quote_model, resolved
 from src.entry import run_verb
 from src.errors import ConfigError
 from src.interrupt import stop_on_signals
+from src.loading import loaded
 from src.plan import Check
 from src.settings import App, Asked, Tracking
 
@@ -45,6 +46,7 @@ def app_command(config: DictConfig) -> None:
         page, address = Page(request.tracking, request.asked).launch(
             port=request.app.port, open_browser=request.app.open_browser
         )
+        loaded()
         print(f"draw a digit at {address} (end with Ctrl-C)", flush=True)
         while stop.interrupted is None:
             time.sleep(0.1)

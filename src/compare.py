@@ -5,6 +5,7 @@ from omegaconf import DictConfig
 from src.comparison.settings import Request, make_request
 from src.config import resolved
 from src.entry import run_verb
+from src.loading import loaded
 
 
 def compare_command(config: DictConfig) -> None:
@@ -30,6 +31,7 @@ def compare_command(config: DictConfig) -> None:
     from src.comparison.screen import print_outcome, progress
     from src.comparison.session import compare
 
+    loaded()
     selection = select(stored, request.which)
     with progress() as say:
         outcome = compare(stored, selection, request.tracking, name=request.name, say=say)

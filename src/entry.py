@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from src.config import CONF, REFUSALS, check_grid, explain, is_grid
 from src.errors import ConfigError, TrainingFailed, Unsuccessful, UserError, disk_trouble
 from src.interrupt import Interrupted
+from src.loading import begin_loading
 from src.settings import take_credentials
 
 
@@ -31,6 +32,7 @@ def run_verb(
     128 + signal number: interrupted. Of several runs (`-m`) a failed one does not keep the others
     from running; a mistake or a signal does.
     """
+    begin_loading()
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through to us
     failures: list[Exception] = []

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from src.config import quote_model, resolved
 from src.entry import run_verb
 from src.errors import ConfigError, UserError
+from src.loading import loaded
 from src.plan import Check
 from src.settings import Asked, Predict, Tracking
 
@@ -51,6 +52,7 @@ def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
 
         expect_free(settings.export)
     recogniser = load_recogniser(tracking, model=request.asked.run, threshold=settings.threshold)
+    loaded()
     problems: list[str] = []
     if files:
         from src.inference.output import answer_files

@@ -25,6 +25,7 @@ from src.errors import StoreAway, TrainingFailed, disk_trouble, first_line
 from src.evaluation import Score, evaluate, evaluate_test, log_model
 from src.fit import build_classifier, check_accelerator, fit
 from src.interrupt import Halted
+from src.loading import loaded
 from src.models.predictor import load_predictor
 from src.plan import Plan
 from src.tracking.environment import describe_environment
@@ -86,6 +87,7 @@ def train(
 
     with _tracked(plan, dataset, parent=parent, tags=tags, check_stop=check_stop) as run:
         on_start(run.id)
+        loaded()
         done = fit(
             classifier,
             plan,

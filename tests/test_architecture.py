@@ -11,7 +11,17 @@ SOURCE = Path(__file__).resolve().parents[1] / "src"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = (
-    {"errors", "ranges", "settings", "plan", "interrupt", "machine", "statistics", "differences"},
+    {
+        "errors",
+        "ranges",
+        "settings",
+        "plan",
+        "interrupt",
+        "loading",
+        "machine",
+        "statistics",
+        "differences",
+    },
     {"data", "figures", "tracking", "optimizers", "schedulers", "config", "console", "entry"},
     {"models"},
     {"fit", "artifacts", "evaluation", "description", "training", "reproduce"},

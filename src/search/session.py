@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial
 from src.data.source import Dataset
 from src.errors import ConfigError
 from src.interrupt import StopRequest
+from src.loading import loaded
 from src.plan import Component, Plan
 from src.search.check import check_first, check_space
 from src.search.composer import Composer
@@ -119,6 +120,7 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
         executor.start()
         stack.enter_context(screen)
         screen.say(_heading(request, study, executor))
+        loaded()
         effort = Effort(study, executor)
         driver = _search(request, study, executor, parent.id, effort, stop=stop, screen=screen)
         best = best_trial(study)

@@ -20,7 +20,7 @@ class Processes(Executor):
 
     def __init__(self, *, workers: PositiveInt | None = None) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["src.search.worker"])
+        self._context.set_forkserver_preload(["src.search.executors.preload"])
         with _signals_held_back():
             forkserver.ensure_running()
         super().__init__(num_workers=workers or available_cores())
