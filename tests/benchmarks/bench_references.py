@@ -61,6 +61,7 @@ def ours(kind: str, seconds: int, seed: int) -> Reached:
         _run(
             [
                 *("-m", "src.sweep", *OURS[kind], *BUDGET, "name=measured", f"seed={seed}"),
+                *(f"data.sample_seed={seed}", f"data.split_seed={seed}"),
                 *(f"timeout_minutes={seconds / 60}", f"tracking.folder={folder}"),
             ],
             within_s=seconds + END_WITHIN_S,

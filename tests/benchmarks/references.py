@@ -20,11 +20,14 @@ EPOCHS = 10
 BATCH_SIZES = [64, 128, 256]
 
 
-def rows() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return training and validation pixels in [0, 1], float32 `[N, 784]`, each with its labels."""
+def rows(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return training and validation pixels in [0, 1], float32 `[N, 784]`, each with its labels.
+
+    Every seed is another sample and another split of it.
+    """
     from src.data.mnist import Mnist
 
-    dataset = Mnist(rows=20_000, validation_size=5000).load()
+    dataset = Mnist(rows=20_000, validation_size=5000, sample_seed=seed, split_seed=seed).load()
     train, validation = (
         part.pixels.reshape(len(part), -1) / np.float32(255)
         for part in (dataset.train, dataset.validation)
@@ -85,7 +88,7 @@ def bare(seed: int, tell: Callable[[float], None]) -> None:
     import torch.nn.functional as F
 
     torch.manual_seed(seed)
-    train_x, train_y, val_x, val_y = map(torch.from_numpy, rows())
+    train_x, train_y, val_x, val_y = map(torch.from_numpy, rows(seed))
 
     def train(trial: Any) -> Iterator[float]:
         made = draw(trial)
@@ -120,7 +123,7 @@ def lightning(seed: int, tell: Callable[[float], None]) -> None:
     warnings.simplefilter("ignore")
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     pl.seed_everything(seed)
-    train_x, train_y, val_x, val_y = map(torch.from_numpy, rows())
+    train_x, train_y, val_x, val_y = map(torch.from_numpy, rows(seed))
 
     class Net(pl.LightningModule):
         def __init__(self, made: dict[str, Any]) -> None:
@@ -183,7 +186,7 @@ def sklearn(seed: int, tell: Callable[[float], None]) -> None:
     from sklearn.neural_network import MLPClassifier
 
     warnings.simplefilter("ignore")  # it would like more epochs
-    train_x, train_y, val_x, val_y = rows()
+    train_x, train_y, val_x, val_y = rows(seed)
     draws = np.random.default_rng(seed)
     widths = [
         tuple(int(2 ** draws.uniform(5, 9)) for _ in range(depth)) for depth in (1, 2, 3) * 50
