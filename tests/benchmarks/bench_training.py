@@ -1,11 +1,13 @@
 """One training against a bare PyTorch loop, scikit-learn, and the bare import of the libraries."""
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from itertools import chain, pairwise
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, sleep
 
 import numpy as np
 import torch
@@ -21,6 +23,13 @@ from tests.benchmarks.measure import alternate, command_seconds, say
 from tests.plans import plan_of
 
 IMPORTS = "import hydra, torch, pytorch_lightning, mlflow, matplotlib.figure, pandas"
+LOOP = f"""
+{IMPORTS}
+from src.data.mnist import Mnist
+from tests.benchmarks.bench_training import bare_loop
+bare_loop(Mnist(rows=20_000, validation_size=5000).load(), epochs=5, hidden_sizes=())
+"""
+LINEAR = ("-m", "src.train", "model=linear", "trainer.max_epochs=5")
 NO_STORE = ("tracking=off",)
 
 
@@ -130,22 +139,42 @@ def sklearn() -> None:
 def whole_commands() -> None:
     """`src.train` from the command line against the bare import of what it loads."""
     print("whole commands, cold processes")
-    linear = ("-m", "src.train", "model=linear", "trainer.max_epochs=5")
-    seconds = alternate(
-        {
-            "imports": lambda: command_seconds("-c", IMPORTS),
-            "help": lambda: command_seconds("-m", "src.train", "--cfg", "job"),
-            "off": lambda: command_seconds(*linear, "tracking=off"),
-            "linear": lambda: command_seconds(*linear),
-            "dnn": lambda: command_seconds("-m", "src.train"),
-        },
-        repeats=3,
-    )
+    with tempfile.TemporaryDirectory() as used:
+        command_seconds(*LINEAR, f"tracking.folder={used}")
+        seconds = alternate(
+            {
+                "two": lambda: command_seconds("-c", "import torch, pytorch_lightning"),
+                "imports": lambda: command_seconds("-c", IMPORTS),
+                "loop": lambda: command_seconds("-c", LOOP),
+                "help": lambda: command_seconds("-m", "src.train", "--cfg", "job"),
+                "first step": lambda: first_step_seconds(used),
+                "off": lambda: command_seconds(*LINEAR, *NO_STORE),
+                "linear": lambda: command_seconds(*LINEAR, f"tracking.folder={used}"),
+                "empty": lambda: command_seconds(*LINEAR),
+                "dnn": lambda: command_seconds("-m", "src.train", f"tracking.folder={used}"),
+            },
+            repeats=5,
+        )
+    say("import of torch and Lightning", seconds["two"])
+    say("to the first training step, used folder", seconds["first step"], seconds["two"])
     say("import of torch, Lightning, MLflow, Hydra, pandas", seconds["imports"])
     say("src.train --cfg job", seconds["help"], seconds["imports"])
-    say("src.train model=linear, 5 epochs, tracking=off", seconds["off"], seconds["imports"])
-    say("src.train model=linear, 5 epochs, first run", seconds["linear"], seconds["imports"])
-    say("src.train (dnn, 20 epochs), first run", seconds["dnn"], seconds["imports"])
+    say("the imports, and a bare loop of the linear model", seconds["loop"])
+    say("src.train model=linear, 5 epochs, tracking=off", seconds["off"], seconds["loop"])
+    say("src.train model=linear, 5 epochs, used folder", seconds["linear"], seconds["loop"])
+    say("src.train model=linear, 5 epochs, empty folder", seconds["empty"], seconds["loop"])
+    say("src.train (dnn, 20 epochs), used folder", seconds["dnn"], seconds["imports"])
+
+
+def first_step_seconds(store: str) -> float:
+    """Return the seconds until a run in this store has kept its first layer as it was drawn."""
+    command = [sys.executable, *LINEAR, f"tracking.folder={store}"]
+    began = perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not any(Path(store).glob("runs/*/weights/0.npy")):
+            assert process.poll() is None
+            sleep(0.005)
+        return perf_counter() - began
 
 
 def tracking_share() -> None:
