@@ -35,11 +35,11 @@ CONFUSION_EPOCHS = frozenset(2**power for power in range(16))
 @final
 @dataclass(frozen=True)
 class Fit:
-    """What a training left: the classifier with the weights of the epoch that `select` keeps.
+    """What a training left: the classifier with the weights of the epoch that was kept.
 
-    best_epoch, that one, counts from 1; seconds is the time spent in epochs, validation included.
-    weights: first layer float32 `[U, C * H * W]` by minibatch step, the best epoch's last; none
-    where the first layer is not dense.
+    best_epoch, that one, counts from 1; select is why: "best" or "last". seconds is the time spent
+    in epochs, validation included. weights: first layer float32 `[U, C * H * W]` by minibatch
+    step, the best epoch's last; none where the first layer is not dense.
     confusions: int64 `[K, K]` of the validation images by epoch.
     """
 
@@ -47,6 +47,7 @@ class Fit:
     predictor: Predictor
     parameters: int
     best_epoch: int
+    select: str
     seconds: float
     weights: dict[int, np.ndarray]
     confusions: dict[int, np.ndarray]
@@ -197,6 +198,7 @@ def fit(
         ),
         parameters=sum(p.numel() for p in classifier.model.parameters()),
         best_epoch=best_epoch,
+        select=plan.trainer.select,
         seconds=sum(epoch["seconds"] for epoch in classifier.history),
         weights=weights,
         confusions=_kept(folder / "confusions"),

@@ -101,7 +101,8 @@ def train(
         test = evaluate_test(done.predictor, source.load_test(), run) if look_at_test else None
         wall_seconds = perf_counter() - began
         run.log_metrics({"seconds/training": done.seconds, "seconds/wall": wall_seconds})
-        said = describe_result(validation, test, best_epoch=done.best_epoch)
+        kept = f"epoch {done.best_epoch}, the {done.select}"
+        said = describe_result(validation, test, kept=kept)
         run.set_tags({"mlflow.note.content": f"{_heading(plan, dataset)}\n\n{said}"})
     return Result(
         run_id=run.id,

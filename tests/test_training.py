@@ -295,7 +295,7 @@ def test_the_last_epoch_is_kept_where_that_is_asked_for(tmp_path):
     done = fit_of(plan, dataset_of(plan), tmp_path)
     accuracies = [epoch["val_accuracy"] for epoch in done.classifier.history]
     assert max(accuracies) > accuracies[-1], "choose a training whose last epoch is not its best"
-    assert done.best_epoch == 8
+    assert (done.best_epoch, done.select) == (8, "last")
     kept = torch.load(done.checkpoint, weights_only=True)["state_dict"]
     assert torch.equal(kept["model.1.weight"], done.classifier.state_dict()["model.1.weight"])
 
