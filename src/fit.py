@@ -105,14 +105,31 @@ def minibatches(plan: Plan, dataset: Dataset) -> tuple[int, int]:
     return batch_size, steps
 
 
-def check_accelerator(name: str) -> None:
-    """Raise ConfigError where this machine has no such accelerator."""
-    here = {"gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not here.get(name, True):
+def find_device(accelerator: str) -> str:
+    """Return the kind of device that is trained on: cuda, mps or cpu.
+
+    Raises ConfigError where this machine has no such accelerator.
+    """
+    here = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if accelerator == "auto":
+        return next(kind for kind, there in here.items() if there)
+    kind = "cuda" if accelerator == "gpu" else accelerator
+    if not here[kind]:
         raise ConfigError(
-            f"`trainer.accelerator`={name}: this machine has none that PyTorch can use; "
+            f"`trainer.accelerator`={accelerator}: this machine has none that PyTorch can use; "
             "leave it at auto"
         )
+    return kind
+
+
+def describe_device(accelerator: str) -> str:
+    """Return the device in words, a GPU by its name too: cuda (NVIDIA H100 80GB HBM3)."""
+    kind = find_device(accelerator)
+    return f"{kind} ({torch.cuda.get_device_name()})" if kind == "cuda" else kind
 
 
 def fit(
@@ -153,7 +170,7 @@ def fit(
         patience = plan.regularization.patience
         callbacks.insert(0, EarlyStopping("val_accuracy", mode="max", patience=patience))
     trainer = pl.Trainer(
-        accelerator=plan.trainer.accelerator,
+        accelerator=find_device(plan.trainer.accelerator),
         devices=1,
         max_epochs=_last_epoch(plan, last),
         callbacks=callbacks,

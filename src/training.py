@@ -23,7 +23,7 @@ from src.description import (
 )
 from src.errors import StoreAway, TrainingFailed, disk_trouble, first_line
 from src.evaluation import Score, evaluate, evaluate_test, log_model
-from src.fit import build_classifier, check_accelerator, fit
+from src.fit import build_classifier, describe_device, find_device, fit
 from src.interrupt import Halted
 from src.models.predictor import load_predictor
 from src.plan import Plan
@@ -72,7 +72,7 @@ def train(
     when the loss is no number any more; the run then ends as FAILED, or KILLED when halted.
     """
     began = perf_counter()
-    check_accelerator(plan.trainer.accelerator)
+    find_device(plan.trainer.accelerator)
     source = plan.data.build()
     dataset = dataset or source.load()
     if look_at_test:
@@ -200,6 +200,7 @@ def _start(plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[st
             **({"mlflow.parentRunId": parent} if parent else {}),
             **data_tags(plan, dataset),
             **describe_environment(),
+            "hardware.device": describe_device(plan.trainer.accelerator),
             **tags,
         },
         data=describe_data(plan, dataset),

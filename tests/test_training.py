@@ -118,6 +118,7 @@ def test_tags_say_on_what_with_what_and_where_it_was_made(finished):
         assert re.match(r"\d+\.\d+", tags[f"version.{package}"]), package
     assert tags["hardware.processor"]
     assert int(tags["hardware.cores"]) >= 1
+    assert tags["hardware.device"].startswith("cuda" if torch.cuda.is_available() else "cpu")
     if "git.dirty" in tags:
         assert re.fullmatch("[0-9a-f]{40}", tags["mlflow.source.git.commit"])
         assert tags["git.dirty"] in {"true", "false"}
