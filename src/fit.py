@@ -54,6 +54,17 @@ class Fit:
     checkpoint: Path
 
 
+def checked_classifier(plan: Plan, dataset: Dataset, *, look_at_test: bool) -> Classifier:
+    """Build the model where all that its training needs is there: a device, the test images.
+
+    Raises ConfigError or DataError.
+    """
+    find_device(plan.trainer.accelerator)
+    if look_at_test:
+        plan.data.build().check_test()
+    return build_classifier(plan, dataset)
+
+
 def build_classifier(plan: Plan, dataset: Dataset) -> Classifier:
     """Build the model with its initial weights drawn from the plan's seed.
 

@@ -23,7 +23,7 @@ from src.description import (
 )
 from src.errors import StoreAway, TrainingFailed, disk_trouble, first_line
 from src.evaluation import Score, evaluate, evaluate_test, log_model
-from src.fit import build_classifier, describe_device, find_device, fit
+from src.fit import checked_classifier, describe_device, fit
 from src.interrupt import Halted
 from src.models.predictor import load_predictor
 from src.plan import Plan
@@ -72,12 +72,9 @@ def train(
     when the loss is no number any more; the run then ends as FAILED, or KILLED when halted.
     """
     began = perf_counter()
-    find_device(plan.trainer.accelerator)
     source = plan.data.build()
     dataset = dataset or source.load()
-    if look_at_test:
-        source.check_test()
-    classifier = build_classifier(plan, dataset)
+    classifier = checked_classifier(plan, dataset, look_at_test=look_at_test)
     check_stop()
 
     def log_epoch(epoch: int, metrics: dict[str, float]) -> None:
