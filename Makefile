@@ -36,7 +36,7 @@ explore: $(READY) ## look at the data before any model
 	$(RUN) -m src.explore $(ARGS)
 
 ui: $(READY) ## open the tracked runs in the MLflow UI
-	@$(RUN) -m src.ui "tracking.folder='$(MLRUNS)'" port=$(PORT)
+	@exec $(RUN) -m src.ui "tracking.folder='$(MLRUNS)'" port=$(PORT)
 
 app: $(READY) ## open a page to draw a digit on
 	$(RUN) -m src.app $(ARGS)

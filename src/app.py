@@ -1,6 +1,5 @@
 """`python -m src.app`: a page to draw a digit on, served to this machine alone."""
 
-import socket
 import sys
 import time
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from src.entry import run_verb
 from src.errors import ConfigError
 from src.interrupt import stop_on_signals
 from src.loading import loaded
+from src.machine import expect_free_port
 from src.plan import Check
 from src.settings import App, Asked, Tracking
 
@@ -31,7 +31,7 @@ def app_command(config: DictConfig) -> None:
     """Serve the page until Ctrl-C."""
     request = make_request(resolved(config))
     if request.app.port is not None:
-        expect_free(request.app.port)
+        expect_free_port(request.app.port, key="app.port")
     print("preparing the page ...", flush=True)
     with stop_on_signals() as stop:
         try:
@@ -51,19 +51,6 @@ def app_command(config: DictConfig) -> None:
         while stop.interrupted is None:
             time.sleep(0.1)
         page.close(verbose=False)
-
-
-def expect_free(port: int) -> None:
-    """Raise ConfigError where another program listens on the port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise ConfigError(
-                f"`app.port`={port}: cannot be used ({error.strerror}); choose another one, or "
-                "leave it out"
-            ) from error
 
 
 def make_request(config: dict[str, Any]) -> Request:

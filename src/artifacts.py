@@ -45,7 +45,10 @@ def write_files(
     figures.mkdir()
     counts = write_predictions(folder, "validation", probabilities, images, names)
     draw_learning_curves(
-        fit.classifier.history, best_epoch=fit.best_epoch, path=figures / "learning_curves.png"
+        fit.classifier.history,
+        best_epoch=fit.best_epoch,
+        select=fit.select,
+        path=figures / "learning_curves.png",
     )
     draw_confusion_matrix(
         counts,

@@ -28,7 +28,7 @@ def compare_command(config: DictConfig) -> None:
         promotion.expect_promoted()
         return
     from src.comparison.contenders import select
-    from src.comparison.screen import print_outcome, progress
+    from src.comparison.screen import print_outcome, print_way_to_promote, progress
     from src.comparison.session import compare
 
     loaded()
@@ -36,6 +36,7 @@ def compare_command(config: DictConfig) -> None:
     with progress() as say:
         outcome = compare(stored, selection, request.tracking, name=request.name, say=say)
     print_outcome(outcome, request.tracking)
+    print_way_to_promote(outcome, request.tracking)
 
 
 def go_back(request: Request) -> None:

@@ -128,8 +128,9 @@ def epoch_reporter(plan: Plan) -> EpochReporter:
 
 def print_result(result: "Result", plan: Plan) -> None:
     """Print the short table at the end of a training, and where to look next."""
+    validation = f"{result.validation.describe()}, epoch {result.best_epoch}"
     rows = {
-        "best validation accuracy": f"{result.validation.describe()}, epoch {result.best_epoch}",
+        f"{plan.trainer.select} validation accuracy": validation,
         "test accuracy": result.test.describe() if result.test else "not looked at",
         "seconds": f"{result.training_seconds:.1f} in epochs, {result.wall_seconds:.1f} since "
         "the data were loaded",

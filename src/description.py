@@ -64,8 +64,11 @@ def describe_images(plan: Plan, dataset: Dataset) -> str:
     )
 
 
-def describe_result(validation: "Score", test: "Score | None", *, best_epoch: int) -> str:
-    """Return what a training reached as a table in Markdown, and where its pictures are."""
+def describe_result(validation: "Score", test: "Score | None", *, kept: str) -> str:
+    """Return what a training reached as a table in Markdown, and where its pictures are.
+
+    kept: the epoch whose weights were scored, in words.
+    """
     rows = [
         f"| {name} | {s.accuracy:.4f} | {s.low:.4f} to {s.high:.4f} | {s.log_loss:.4f} |"
         for name, s in (("validation", validation), ("test", test))
@@ -73,7 +76,7 @@ def describe_result(validation: "Score", test: "Score | None", *, best_epoch: in
     ]
     return "\n".join(
         [
-            f"| epoch {best_epoch}, the best | accuracy | 95 % interval | log loss |",
+            f"| {kept} | accuracy | 95 % interval | log loss |",
             "|---|---|---|---|",
             *rows,
             "",

@@ -35,11 +35,11 @@ CONFUSION_EPOCHS = frozenset(2**power for power in range(16))
 @final
 @dataclass(frozen=True)
 class Fit:
-    """What a training left: the classifier with the weights of the epoch that `select` keeps.
+    """What a training left: the classifier with the weights of the epoch that was kept.
 
-    best_epoch, that one, counts from 1; seconds is the time spent in epochs, validation included.
-    weights: first layer float32 `[U, C * H * W]` by minibatch step, the best epoch's last; none
-    where the first layer is not dense.
+    best_epoch, that one, counts from 1; select is why: "best" or "last". seconds is the time spent
+    in epochs, validation included. weights: first layer float32 `[U, C * H * W]` by minibatch
+    step, the best epoch's last; none where the first layer is not dense.
     confusions: int64 `[K, K]` of the validation images by epoch.
     """
 
@@ -47,10 +47,22 @@ class Fit:
     predictor: Predictor
     parameters: int
     best_epoch: int
+    select: str
     seconds: float
     weights: dict[int, np.ndarray]
     confusions: dict[int, np.ndarray]
     checkpoint: Path
+
+
+def checked_classifier(plan: Plan, dataset: Dataset, *, look_at_test: bool) -> Classifier:
+    """Build the model where all that its training needs is there: a device, the test images.
+
+    Raises ConfigError or DataError.
+    """
+    find_device(plan.trainer.accelerator)
+    if look_at_test:
+        plan.data.build().check_test()
+    return build_classifier(plan, dataset)
 
 
 def build_classifier(plan: Plan, dataset: Dataset) -> Classifier:
@@ -104,14 +116,31 @@ def minibatches(plan: Plan, dataset: Dataset) -> tuple[int, int]:
     return batch_size, steps
 
 
-def check_accelerator(name: str) -> None:
-    """Raise ConfigError where this machine has no such accelerator."""
-    here = {"gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not here.get(name, True):
+def find_device(accelerator: str) -> str:
+    """Return the kind of device that is trained on: cuda, mps or cpu.
+
+    Raises ConfigError where this machine has no such accelerator.
+    """
+    here = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if accelerator == "auto":
+        return next(kind for kind, there in here.items() if there)
+    kind = "cuda" if accelerator == "gpu" else accelerator
+    if not here[kind]:
         raise ConfigError(
-            f"`trainer.accelerator`={name}: this machine has none that PyTorch can use; "
+            f"`trainer.accelerator`={accelerator}: this machine has none that PyTorch can use; "
             "leave it at auto"
         )
+    return kind
+
+
+def describe_device(accelerator: str) -> str:
+    """Return the device in words, a GPU by its name too: cuda (NVIDIA H100 80GB HBM3)."""
+    kind = find_device(accelerator)
+    return f"{kind} ({torch.cuda.get_device_name()})" if kind == "cuda" else kind
 
 
 def fit(
@@ -152,7 +181,7 @@ def fit(
         patience = plan.regularization.patience
         callbacks.insert(0, EarlyStopping("val_accuracy", mode="max", patience=patience))
     trainer = pl.Trainer(
-        accelerator=plan.trainer.accelerator,
+        accelerator=find_device(plan.trainer.accelerator),
         devices=1,
         max_epochs=_last_epoch(plan, last),
         callbacks=callbacks,
@@ -197,6 +226,7 @@ def fit(
         ),
         parameters=sum(p.numel() for p in classifier.model.parameters()),
         best_epoch=best_epoch,
+        select=plan.trainer.select,
         seconds=sum(epoch["seconds"] for epoch in classifier.history),
         weights=weights,
         confusions=_kept(folder / "confusions"),

@@ -24,6 +24,7 @@ CAUSES = {
     "mlflow.source.git.commit": "the commit",
     "hardware.processor": "the processor",
     "hardware.cores": "the number of cores",
+    "hardware.device": "the device",
 }
 """Tags whose difference may make another result, in words; versions come beside them."""
 

@@ -23,7 +23,7 @@ from src.description import (
 )
 from src.errors import StoreAway, TrainingFailed, disk_trouble, first_line
 from src.evaluation import Score, evaluate, evaluate_test, log_model
-from src.fit import build_classifier, check_accelerator, fit
+from src.fit import checked_classifier, describe_device, fit
 from src.interrupt import Halted
 from src.loading import loaded
 from src.models.predictor import load_predictor
@@ -73,12 +73,9 @@ def train(
     when the loss is no number any more; the run then ends as FAILED, or KILLED when halted.
     """
     began = perf_counter()
-    check_accelerator(plan.trainer.accelerator)
     source = plan.data.build()
     dataset = dataset or source.load()
-    if look_at_test:
-        source.check_test()
-    classifier = build_classifier(plan, dataset)
+    classifier = checked_classifier(plan, dataset, look_at_test=look_at_test)
     check_stop()
 
     def log_epoch(epoch: int, metrics: dict[str, float]) -> None:
@@ -103,7 +100,8 @@ def train(
         test = evaluate_test(done.predictor, source.load_test(), run) if look_at_test else None
         wall_seconds = perf_counter() - began
         run.log_metrics({"seconds/training": done.seconds, "seconds/wall": wall_seconds})
-        said = describe_result(validation, test, best_epoch=done.best_epoch)
+        kept = f"epoch {done.best_epoch}, the {done.select}"
+        said = describe_result(validation, test, kept=kept)
         run.set_tags({"mlflow.note.content": f"{_heading(plan, dataset)}\n\n{said}"})
     return Result(
         run_id=run.id,
@@ -201,6 +199,7 @@ def _start(plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[st
             **({"mlflow.parentRunId": parent} if parent else {}),
             **data_tags(plan, dataset),
             **describe_environment(),
+            "hardware.device": describe_device(plan.trainer.accelerator),
             **tags,
         },
         data=describe_data(plan, dataset),

@@ -1,7 +1,14 @@
 """`python -m src.ui`: the MLflow UI on the local store, which is put in order first."""
 
 import os
+import signal
+import socket
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
@@ -9,12 +16,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from src.config import resolved
 from src.entry import run_verb
+from src.errors import Unsuccessful
+from src.interrupt import stop_on_signals
+from src.machine import LOOPBACK, expect_free_port
 from src.plan import Check
 from src.settings import Tracking
 
-HOST = "127.0.0.1"
 QUIET = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 """No job processes, which take 0.7 GB, and no reports to anybody."""
+END_WITHIN_S = 1.0
+"""How long the server may finish what it answers; MLflow's command takes seconds more to go."""
 
 
 class _Page(BaseModel):
@@ -25,15 +36,54 @@ class _Page(BaseModel):
 def ui_command(config: DictConfig) -> None:
     """Let artifacts of a moved folder be found, end runs without a living owner, show the rest."""
     port, tracking = check(resolved(config))
-    from src.tracking.store import open_store
+    expect_free_port(port, key="port")
+    print("starting the MLflow UI ...", flush=True)
+    with stop_on_signals() as stop:
+        from src.tracking.store import open_store
 
-    store = open_store(tracking)
-    runs = f"http://{HOST}:{port}/#/experiments/{store.experiment_id}/runs"
-    print(f"the runs are at {runs} (end with Ctrl-C)", flush=True)
-    database = f"sqlite:///{store.folder}/mlflow.db"
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", database]
-    command += ["--host", HOST, "--port", str(port), "--workers", "1"]
-    os.execve(sys.executable, command, {**os.environ, **QUIET})
+        store = open_store(tracking)
+        runs = f"http://{LOOPBACK}:{port}/#/experiments/{store.experiment_id}/runs"
+        told = False
+        with _server(store.folder, port) as server:
+            while stop.interrupted is None:
+                if server.poll() is not None:
+                    raise Unsuccessful(f"MLflow's server ended with exit code {server.returncode}")
+                if not told and _listens(port):
+                    told = True
+                    print(f"the runs are at {runs} (end with Ctrl-C)", flush=True)
+                time.sleep(0.1)
+    print("the MLflow UI has ended")
+
+
+@contextmanager
+def _server(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run MLflow's server in a session of its own; it would hear Ctrl-C twice, with tracebacks."""
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", LOOPBACK, "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+    command += ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    server = subprocess.Popen(command, env={**os.environ, **QUIET}, start_new_session=True)
+    try:
+        yield server
+    finally:
+        _end(server)
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """End all of the server's processes."""
+    with suppress(subprocess.TimeoutExpired):
+        server.terminate()
+        server.wait(END_WITHIN_S)
+    with suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)
+    server.wait()
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def check(config: dict[str, Any]) -> tuple[int, Tracking]:

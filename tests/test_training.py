@@ -118,6 +118,7 @@ def test_tags_say_on_what_with_what_and_where_it_was_made(finished):
         assert re.match(r"\d+\.\d+", tags[f"version.{package}"]), package
     assert tags["hardware.processor"]
     assert int(tags["hardware.cores"]) >= 1
+    assert tags["hardware.device"].startswith("cuda" if torch.cuda.is_available() else "cpu")
     if "git.dirty" in tags:
         assert re.fullmatch("[0-9a-f]{40}", tags["mlflow.source.git.commit"])
         assert tags["git.dirty"] in {"true", "false"}
@@ -295,7 +296,7 @@ def test_the_last_epoch_is_kept_where_that_is_asked_for(tmp_path):
     done = fit_of(plan, dataset_of(plan), tmp_path)
     accuracies = [epoch["val_accuracy"] for epoch in done.classifier.history]
     assert max(accuracies) > accuracies[-1], "choose a training whose last epoch is not its best"
-    assert done.best_epoch == 8
+    assert (done.best_epoch, done.select) == (8, "last")
     kept = torch.load(done.checkpoint, weights_only=True)["state_dict"]
     assert torch.equal(kept["model.1.weight"], done.classifier.state_dict()["model.1.weight"])
 

@@ -142,6 +142,13 @@ def judge(predictions: Sequence[Predictions]) -> tuple[Pair, ...]:
     return tuple(replace(pair, p_holm=p) for pair, p in zip(pairs, corrected, strict=True))
 
 
+def winner(pairs: Sequence[Pair]) -> int | None:
+    """Return the place of the contender that surely beats every other one, if there is such."""
+    better = [pair.first if pair.difference > 0 else pair.second for pair in pairs if pair.decided]
+    others = max((pair.second for pair in pairs), default=0)
+    return next((place for place in better if better.count(place) == others), None)
+
+
 def _pair(first: int, second: int, one: Predictions, other: Predictions) -> Pair:
     paired = one.images == other.images
     if len(one.right) > 1 or len(other.right) > 1:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from src.comparison.judgement import named
+from src.comparison.judgement import named, winner
 from src.comparison.report import honesty
 from src.console import tracking_overrides, ui_command
 from src.settings import Tracking
+from src.tracking.registry import find_champion
 
 if TYPE_CHECKING:
     from src.comparison.champion import Promotion
@@ -52,6 +53,19 @@ def print_outcome(outcome: "Outcome", tracking: Tracking) -> None:
     print(f"\nreport    {outcome.folder / 'report.html'}")
     print(f"for a PR  {outcome.folder / 'report.md'}")
     print(f"run       {outcome.run_id}; look at it with: {ui_command(tracking)}")
+
+
+def print_way_to_promote(outcome: "Outcome", tracking: Tracking) -> None:
+    """Print how to make the winner champion, where there is one that is not champion already."""
+    place = winner(outcome.comparison.pairs)
+    if place is None:
+        return
+    contender, champion = outcome.comparison.contenders[place], find_champion(tracking)
+    if champion is None or champion.run_id not in {run.id for run in contender.runs}:
+        print(
+            f"make the winner champion with: python -m src.compare "
+            f"promote={contender.shown.id}{tracking_overrides(tracking)}"
+        )
 
 
 def print_promotion(promotion: "Promotion", tracking: Tracking) -> None:

@@ -21,19 +21,20 @@ MOST_DOTS = 30
 
 
 def draw_learning_curves(
-    history: Sequence[Mapping[str, float]], *, best_epoch: int, path: Path
+    history: Sequence[Mapping[str, float]], *, best_epoch: int, select: str, path: Path
 ) -> None:
     """Draw log-loss and accuracy, training against validation, as a PNG at `path`.
 
     history: one mapping per epoch with train_loss, val_loss (nats, > 0), train_accuracy and
-    val_accuracy (0..1). best_epoch: counted from 1, marked in both charts.
+    val_accuracy (0..1). best_epoch: the one whose weights are kept, counted from 1, marked in both
+    charts as the one that `select` names: "best" or "last".
     """
     if not 1 <= best_epoch <= len(history):
         raise ValueError(f"best_epoch must be in 1..{len(history)}, got {best_epoch}")
     page, pen = blank(width=900, height=380)
     _draw_loss(page, history, best_epoch=best_epoch)
     _draw_accuracy(page, history, best_epoch=best_epoch)
-    _write_legend(pen)
+    _write_legend(pen, select=select)
     save_picture(page, path)
 
 
@@ -102,10 +103,11 @@ def _draw_pair(
     chart.star(best_epoch, history[best_epoch - 1][f"val_{metric}"], colour=GREEN)
 
 
-def _write_legend(pen: ImageDraw.ImageDraw) -> None:
+def _write_legend(pen: ImageDraw.ImageDraw, *, select: str) -> None:
     """Say under the right chart what the lines are: no corner of it is surely empty."""
     x, y = RIGHT[0], RIGHT[3] + 56
-    for words, colour in (("training", BLUE), ("validation", VERMILLION), ("best epoch", GREEN)):
+    kept = f"{select} epoch"
+    for words, colour in (("training", BLUE), ("validation", VERMILLION), (kept, GREEN)):
         pen.line((x, y, x + 18, y), fill=colour, width=2)
         write(pen, (x + 23, y), words, size=TICK_SIZE, anchor="lm")
         x += 23 + text_width(words, size=TICK_SIZE) + 16

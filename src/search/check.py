@@ -56,13 +56,11 @@ def check_first(
 
     Raises ConfigError or DataError.
     """
-    from src.fit import build_classifier, check_accelerator  # beside workers that load the same
+    from src.fit import checked_classifier  # beside workers that load the same
 
     tried_first = settings.enqueue[0] if settings.enqueue else {}
     plan = composer.plan({**space.fixed, **tried_first}, seed=settings.seed, name="check")
-    check_accelerator(plan.trainer.accelerator)
-    plan.data.build().check_test()
-    build_classifier(plan, dataset)
+    checked_classifier(plan, dataset, look_at_test=True)
 
 
 def _unknown_conditions(space: Space, base: Mapping[str, Any]) -> Iterator[str]:

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from markupsafe import escape
 
+from src.comparison.champion import promote
 from src.comparison.contenders import select
+from src.comparison.screen import print_way_to_promote
 from src.comparison.session import compare
-from src.comparison.settings import Which
+from src.comparison.settings import Which, make_request
 from src.data.digits import Digits
 from src.tracking.reading import StoredRuns
 from tests.comparison.conftest import copy_of, train_into
@@ -163,8 +165,26 @@ def test_the_command_prints_the_answer_and_where_to_look(own_contest):
     [report] = [Path(line.split()[-1]) for line in lines if line.startswith("report")]
     assert (own_contest.folder / report).exists()
     assert {p.name for p in own_contest.folder.iterdir()} == {"mlruns"}
+    assert lines[-1].endswith(f"python -m src.compare promote={own_contest.ids['dnn 1 again']}")
     made = Store(own_contest.folder).client.search_runs(["1"], "tags.comparison = 'dnn-linear'")
     assert [run.info.status for run in made] == ["FINISHED"]
+
+
+def test_who_wins_may_be_promoted_unless_champion_already(own_contest, capsys):
+    def told(*names):
+        print_way_to_promote(compared(own_contest, *names), own_contest.tracking)
+        return capsys.readouterr().out
+
+    elsewhere = f"tracking.folder={own_contest.tracking.folder}"
+    assert told("poor", "linear", "dnn 1").endswith(
+        f"src.compare promote={own_contest.ids['dnn 1']} {elsewhere}\n"
+    )
+    assert told("dnn 1", "dnn 1 again") == ""
+    asked = {"compare": {}, "tracking": own_contest.tracking.model_dump()}
+    run = own_contest.ids["dnn 1"]
+    request = make_request({**asked, "promote": run})
+    promote(StoredRuns(own_contest.tracking), request, named=run, say=lambda text: None)
+    assert told("poor", "linear", "dnn 1") == ""
 
 
 def test_a_mistake_is_answered_at_once(tmp_path):

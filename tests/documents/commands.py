@@ -96,7 +96,10 @@ class Checkout:
         return done.stdout
 
     def _serve(self, line: str) -> str:
-        """Start a server, ask it at the address it prints, and end it as Ctrl-C does."""
+        """Start a server, ask it at the address it prints, and end it as Ctrl-C does.
+
+        A page's last word is a line at the most, and nothing of it goes on.
+        """
         log = self.folder / "server.log"
         with log.open("w") as output:
             process = subprocess.Popen(
@@ -113,9 +116,13 @@ class Checkout:
                 assert process.poll() is None, f"{line}: ended\n{log.read_text()}"
                 assert time.monotonic() < end, f"{line}: does not answer\n{log.read_text()}"
                 time.sleep(0.3)
-            said = log.read_text()  # uvicorn has more to say of its end
+            said = log.read_text()
             os.killpg(process.pid, signal.SIGINT)
             process.wait(END_WITHIN_S)
+            if not line.startswith("make serve"):  # MLflow's own server has more to say of its end
+                ending = log.read_text().removeprefix(said)
+                assert len(ending.splitlines()) <= 1, f"{line}: ended with\n{ending}"
+                assert not _answers(said), f"{line}: goes on"
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

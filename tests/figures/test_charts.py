@@ -44,7 +44,7 @@ def places(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
 def test_curves_of_any_training(num_epochs: int, first_loss: float, tmp_path: Path) -> None:
     path = tmp_path / "curves.png"
     history = history_of(num_epochs, first_loss=first_loss)
-    draw_learning_curves(history, best_epoch=num_epochs, path=path)
+    draw_learning_curves(history, best_epoch=num_epochs, select="best", path=path)
     picture = read(path)
     assert len(places(picture[:, :450], VERMILLION)) + len(places(picture[:, :450], GREEN)) > 20
     assert len(places(picture[:, 450:], GREEN)) > 20
@@ -54,7 +54,7 @@ def test_curves_of_any_training(num_epochs: int, first_loss: float, tmp_path: Pa
 
 def test_a_huge_first_loss_does_not_flatten_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "curves.png"
-    draw_learning_curves(history_of(20, first_loss=1e6), best_epoch=20, path=path)
+    draw_learning_curves(history_of(20, first_loss=1e6), best_epoch=20, select="best", path=path)
     rows = places(read(path)[:, 75:420], VERMILLION)[:, 0]
     assert np.ptp(rows) > 25
 
@@ -63,7 +63,7 @@ def test_the_best_epoch_is_marked_where_it_is(tmp_path: Path) -> None:
     middles = []
     for best_epoch in (3, 18):
         path = tmp_path / f"{best_epoch}.png"
-        draw_learning_curves(history_of(20), best_epoch=best_epoch, path=path)
+        draw_learning_curves(history_of(20), best_epoch=best_epoch, select="best", path=path)
         middles.append(places(read(path)[100:200, 70:425], GREEN)[:, 1].mean())
     assert middles[0] < 100
     assert middles[1] > 240
@@ -78,14 +78,24 @@ def test_equal_accuracies_look_equal_in_two_runs(tmp_path: Path) -> None:
         history[9]["val_accuracy"] = peak
         for epoch in history:
             epoch["train_accuracy"] = epoch["val_accuracy"] - 0.01
-        draw_learning_curves(history, best_epoch=5, path=tmp_path / name)
+        draw_learning_curves(history, best_epoch=5, select="best", path=tmp_path / name)
         heights.append(places(read(tmp_path / name)[:, 500:740], GREEN)[:, 0])
     np.testing.assert_array_equal(heights[0], heights[1])
 
 
 def test_a_best_epoch_that_never_was_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"best_epoch must be in 1\.\.3, got 4"):
-        draw_learning_curves(history_of(3), best_epoch=4, path=tmp_path / "curves.png")
+        draw_learning_curves(history_of(3), best_epoch=4, select="best", path=tmp_path / "x.png")
+
+
+def test_the_legend_says_which_epoch_was_kept(tmp_path: Path) -> None:
+    pictures = []
+    for select in ("best", "last"):
+        draw_learning_curves(history_of(9), best_epoch=9, select=select, path=tmp_path / select)
+        pictures.append(read(tmp_path / select))
+    rows, columns = np.nonzero((pictures[0] != pictures[1]).any(axis=2))
+    assert rows.min() > 340  # below the charts
+    assert columns.min() > 700  # where the words of the marked epoch stand
 
 
 def blue_columns(path: Path, *, rows: slice) -> int:
