@@ -7,6 +7,7 @@ import secrets
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -72,7 +73,7 @@ def join(address: str | None, *, cpus: int) -> None:
                 include_dashboard=False,
                 logging_level=logging.ERROR,
                 log_to_driver=False,
-                _temp_dir=tempfile.mkdtemp(prefix="ray-", dir="/tmp"),  # sockets: a short path
+                _temp_dir=_own_folder(),
                 _node_ip_address="127.0.0.1",
             )
             return
@@ -92,6 +93,21 @@ def join(address: str | None, *, cpus: int) -> None:
 def _own_token() -> str:
     """Return what lets the processes of a Ray of our own in; Ray reads it once a process."""
     return secrets.token_hex(32)
+
+
+def _own_folder() -> str:
+    """Return a new folder for logs and sockets, which goes with this process, even a killed one."""
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # sockets: a short path
+    listening, _ = os.pipe()  # whose other end is open as long as we live
+    subprocess.run(
+        ["sh", "-c", f"exec 3<&0; (read end <&3; sleep 1; rm -rf {folder}) >/dev/null 2>&1 &"],
+        stdin=listening,
+        cwd="/",
+        start_new_session=True,
+        check=True,
+    )
+    os.close(listening)
+    return folder
 
 
 def leave() -> None:
