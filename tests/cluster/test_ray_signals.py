@@ -1,6 +1,7 @@
 """A search with a Ray of its own, ended by signals: the runs have ended, and so has its Ray."""
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -34,8 +35,8 @@ def names_of(session: int) -> dict[int, str]:
 def folder_of(session: int) -> Path:
     """Return the folder of the Ray that a search has started."""
     [raylet] = (name for name in names_of(session).values() if "/raylet/raylet " in name)
-    [path] = {Path(*Path(word.partition("=")[2]).parts[:3]) for word in raylet.split() if "/tmp/ray-" in word}
-    return path
+    [folder] = set(re.findall(r"/tmp/ray-\w+", raylet))
+    return Path(folder)
 
 
 def test_signals_end_runs_and_ray_and_the_search_goes_on(tmp_path):

@@ -113,15 +113,23 @@ def _own_folder() -> str:
 def leave() -> None:
     """End the Ray that this process has started, or the connection to another."""
     import ray
+    from psutil import NoSuchProcess, Process  # which Ray brings
     from ray._private import worker
 
     node = worker._global_node
     if node is None or not node.is_head():
         ray.shutdown()
         return
+    raylet = node.all_processes["raylet"][0].process.pid
+    helpers: list[Process] = []
+    with suppress(NoSuchProcess):
+        helpers = Process(raylet).children(recursive=True)
     end = node.kill_all_processes  # they do not hear SIGTERM, and Ray would wait a second for each
     setattr(node, "kill_all_processes", lambda **_: end(check_alive=False, allow_graceful=False))  # noqa: B010
     ray.shutdown()
+    for helper in helpers:  # else they look for the rest, up to a minute
+        with suppress(NoSuchProcess):
+            helper.kill()
     shutil.rmtree(node.get_temp_dir_path(), ignore_errors=True)
 
 
