@@ -2,7 +2,6 @@
 
 import sys
 import tempfile
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
