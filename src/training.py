@@ -157,13 +157,17 @@ def _patiently(start: Callable[[], Run], check_stop: Callable[[], None]) -> Run:
 
     Raises StoreAway when it has not come back in time.
     """
-    end = monotonic() + TRIAL_WAITS_S
+    end, told = monotonic() + TRIAL_WAITS_S, False
     while True:
         try:
             return start()
-        except StoreAway:
+        except StoreAway as error:
             if monotonic() > end:
                 raise
+            if not told:
+                minutes = f"{TRIAL_WAITS_S / 60:.0f} minutes"
+                print(f"a trial waits up to {minutes} to begin: {error}", file=sys.stderr)
+                told = True
         check_stop()
         sleep(1.0)
 

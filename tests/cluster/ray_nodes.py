@@ -42,6 +42,7 @@ class Cluster:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    client_port: int = field(default_factory=free_port)
     nodes: list[Node] = field(default_factory=list)
     secret: str = field(default_factory=lambda: secrets.token_hex(32))
 
@@ -57,7 +58,8 @@ class Cluster:
 
     def start_head(self, *, cpus: int) -> Node:
         sockets = ("--temp-dir", str(self.folder))
-        head = self._start("--head", "--port", str(self.port), *sockets, cpus=cpus)
+        ports = ("--port", str(self.port), "--ray-client-server-port", str(self.client_port))
+        head = self._start("--head", *ports, *sockets, cpus=cpus)
         self.wait_for(head)
         return head
 

@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
 from src.errors import ConfigError, StudiesAway, StudiesUnusable, TrainingFailed
+from src.plan import Component
 from src.search import patience
 from src.search.database import DatabaseStudies
 from src.search.patience import MADE_TWICE, Patient
@@ -24,7 +25,7 @@ def opened(address, *, check_stop=lambda: None):
     return DatabaseStudies(address, check_stop=check_stop)
 
 
-def study_in(storage, name="s"):
+def study_in(storage, name="s", *, pruner=NONE):
     return open_study(
         storage,
         name,
@@ -32,7 +33,7 @@ def study_in(storage, name="s"):
         space=SPACE,
         definition={"a": 1},
         sampler=RANDOM,
-        pruner=NONE,
+        pruner=pruner,
         end_run=lambda run_id, status, reason: None,
     )
 
@@ -175,6 +176,23 @@ def test_what_is_wrong_is_one_line_without_the_password(address, monkeypatch, ch
     assert len(str(told.value).splitlines()) == 1
     assert "geheim@" not in str(told.value)
     assert "=geheim" not in str(told.value)
+
+
+def test_a_trial_behind_the_others_is_pruned_and_kept_so(address):
+    median = Component("pruner", "optuna.pruners.MedianPruner", {"n_startup_trials": 1})
+    with opened(address).hold("pruned") as storage:
+        study = study_in(storage, "pruned", pruner=median)
+        good, bad = study.ask(), study.ask()
+        for trial, value in ((good, 0.9), (bad, 0.1)):
+            trial.report(value, 1)
+            if trial is good:
+                study.tell(trial, value)
+        assert bad.should_prune()
+        study.tell(bad, state=TrialState.PRUNED)
+    with opened(address).hold("pruned") as storage:
+        first, second = study_in(storage, "pruned", pruner=median).get_trials()
+    assert (first.state, second.state) == (TrialState.COMPLETE, TrialState.PRUNED)
+    assert second.intermediate_values == {1: 0.1}
 
 
 def test_optuna_itself_finds_the_study(address):

@@ -144,6 +144,17 @@ def test_the_driver_s_death_ends_its_actors_and_the_search_goes_on(cluster, tmp_
     assert finished < {trial.number for trial in found.finished}
 
 
+def test_a_cluster_that_this_machine_does_not_belong_to_is_reached_as_well(cluster, tmp_path):
+    found = Sweep(tmp_path, "client")
+    done = sweep(
+        *(*SEARCH, *FAST, "name=client", "n_trials=2", "trainer.max_epochs=3"),
+        f"executor.address=ray://127.0.0.1:{cluster.client_port}",
+        cwd=found.folder,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    found.assert_complete(2)
+
+
 @pytest.fixture(scope="module")
 def elsewhere(cluster, tmp_path_factory) -> Path:
     """Return the driver's folder, which the cluster's only node with processors has not got."""

@@ -109,6 +109,7 @@ def story(cluster: Cluster, tmp_path_factory):
 
         drivers.append(driver := start(*line, cwd=later))
         read_until(driver, "trial ")
+        wait_until(lambda: is_early(postgres))  # else nobody needs the database for a while
         postgres.stop()
         wait_until(lambda: "Optuna's storage postgresql" in errors_in(later))
         driver.send_signal(signal.SIGTERM)
@@ -118,6 +119,7 @@ def story(cluster: Cluster, tmp_path_factory):
 
         drivers.append(driver := start(*line, cwd=later, how=("-c", IMPATIENT)))
         read_until(driver, "trial ")
+        wait_until(lambda: is_early(postgres))  # else nobody needs the database for a while
         postgres.stop()
         told["gave up"] = ended(driver, later)
         postgres.start()

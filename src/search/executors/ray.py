@@ -208,11 +208,11 @@ class _Calls:
         return message
 
     def _hear(self) -> Any:
-        return self._actor.hear.options(concurrency_group="hear").remote()
+        return self._actor.hear.remote()
 
     def close(self) -> None:
         """Let the worker end its job."""
-        self.ending = self._actor.end.options(concurrency_group="end").remote()
+        self.ending = self._actor.end.remote()
 
 
 @final

@@ -106,6 +106,11 @@ class Actor:
         return replace(data, arguments={**data.arguments, **places})
 
 
+# what `ray.method` would note, which is not at hand where Ray is not installed
+for _method in (Actor.hear, Actor.end):
+    setattr(_method, "__ray_concurrency_group__", _method.__name__)  # noqa: B010
+
+
 def _is_here(path: str, files: Mapping[str, Sent]) -> bool:
     with suppress(OSError):
         return sha256(Path(path).expanduser().read_bytes()).hexdigest() == files[path].digest

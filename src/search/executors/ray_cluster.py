@@ -7,6 +7,7 @@ import secrets
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -72,7 +73,7 @@ def join(address: str | None, *, cpus: int) -> None:
                 include_dashboard=False,
                 logging_level=logging.ERROR,
                 log_to_driver=False,
-                _temp_dir=tempfile.mkdtemp(prefix="ray-", dir="/tmp"),  # sockets: a short path
+                _temp_dir=_own_folder(),
                 _node_ip_address="127.0.0.1",
             )
             return
@@ -94,18 +95,41 @@ def _own_token() -> str:
     return secrets.token_hex(32)
 
 
+def _own_folder() -> str:
+    """Return a new folder for logs and sockets, which goes with this process, even a killed one."""
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # sockets: a short path
+    listening, _ = os.pipe()  # whose other end is open as long as we live
+    subprocess.run(
+        ["sh", "-c", f"exec 3<&0; (read end <&3; sleep 1; rm -rf {folder}) >/dev/null 2>&1 &"],
+        stdin=listening,
+        cwd="/",
+        start_new_session=True,
+        check=True,
+    )
+    os.close(listening)
+    return folder
+
+
 def leave() -> None:
     """End the Ray that this process has started, or the connection to another."""
     import ray
+    from psutil import NoSuchProcess, Process  # which Ray brings
     from ray._private import worker
 
     node = worker._global_node
     if node is None or not node.is_head():
         ray.shutdown()
         return
+    raylet = node.all_processes["raylet"][0].process.pid
+    helpers: list[Process] = []
+    with suppress(NoSuchProcess):
+        helpers = Process(raylet).children(recursive=True)
     end = node.kill_all_processes  # they do not hear SIGTERM, and Ray would wait a second for each
     setattr(node, "kill_all_processes", lambda **_: end(check_alive=False, allow_graceful=False))  # noqa: B010
     ray.shutdown()
+    for helper in helpers:  # else they look for the rest, up to a minute
+        with suppress(NoSuchProcess):
+            helper.kill()
     shutil.rmtree(node.get_temp_dir_path(), ignore_errors=True)
 
 
