@@ -19,7 +19,7 @@ from tests.sweeping import FAST, start_sweep
 
 pytestmark = pytest.mark.cluster
 
-N_TRIALS, EPOCHS = 6, 60
+N_TRIALS, EPOCHS = 12, 40
 WITHIN_S = 300
 """How long a session may take, on a machine that is busy with other work too."""
 SEARCH = (
