@@ -230,7 +230,7 @@ def test_a_value_on_the_command_line_takes_its_key_out_of_the_space():
     assert request.plan.model.arguments["batch_norm"] is True
     [first] = request.settings.enqueue
     assert "model.batch_norm" not in first
-    assert first["optimizer.lr"] == 3e-3
+    assert first["optimizer.lr"] == 6e-3
 
 
 def test_a_range_on_the_command_line_takes_the_place_of_the_one_in_the_file():
