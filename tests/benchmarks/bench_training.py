@@ -30,7 +30,6 @@ from tests.benchmarks.bench_training import bare_loop
 bare_loop(Mnist(rows=20_000, validation_size=5000).load(), epochs=5, hidden_sizes=())
 """
 LINEAR = ("-m", "src.train", "model=linear", "trainer.max_epochs=5")
-NO_STORE = ("tracking=off",)
 
 
 def main() -> None:
@@ -148,7 +147,7 @@ def whole_commands() -> None:
                 "loop": lambda: command_seconds("-c", LOOP),
                 "help": lambda: command_seconds("-m", "src.train", "--cfg", "job"),
                 "first step": lambda: first_step_seconds(used),
-                "off": lambda: command_seconds(*LINEAR, *NO_STORE),
+                "off": lambda: command_seconds(*LINEAR, "tracking=off"),
                 "linear": lambda: command_seconds(*LINEAR, f"tracking.folder={used}"),
                 "empty": lambda: command_seconds(*LINEAR),
                 "dnn": lambda: command_seconds("-m", "src.train", f"tracking.folder={used}"),
