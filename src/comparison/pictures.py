@@ -167,7 +167,7 @@ def _weights(
         save_picture(sheet, path)
         pictures.append(Picture(path, f"First-layer weights of {contenders[place].label}"))
     words = (
-        "Of the best epoch; linear models share one colour scale, networks another."
+        "Of the epoch kept; linear models share one colour scale, networks another."
         f"{_of_one_seed(contenders)}"
     )
     return Gallery("First-layer weights", words, pictures)

@@ -11,7 +11,7 @@ from src.plan import Check, Component
 from src.search.composer import Composer
 from src.search.session import Request
 from src.search.settings import SweepSettings
-from src.search.space import make_space
+from src.search.space import Space, make_space
 
 KINDS = ("executor", "sampler", "pruner")
 
@@ -55,13 +55,16 @@ def make_request(
 
     sweep: name of its file, None without one. overrides: the command line but for its ranges,
     which are given as entries of the space. A value on the command line takes its key out of the
-    space.
+    space, and out of the configurations to try first; a range takes those values out of them that
+    it does not hold.
     """
     settings, components = check_sweep(config)
     fixed = {override.split("=", 1)[0].lstrip("+") for override in overrides}
     space = make_space({**_without(settings.space, fixed), **ranges})
-    enqueue = [_without(assignment, fixed) for assignment in settings.enqueue]
-    settings = settings.model_copy(update={"enqueue": [first for first in enqueue if first]})
+    if "enqueue" not in fixed:
+        settings = settings.model_copy(
+            update={"enqueue": _first(settings, space, {*fixed, *ranges})}
+        )
     composer = Composer("sweep", overrides, threads=_threads(components["executor"]))
     plan = composer.plan({}, seed=settings.seed, name="base")
     if not plan.tracking.enabled:
@@ -81,6 +84,19 @@ def _threads(executor: Component) -> int:
     given = executor.arguments.get("cpus_per_worker")
     workers = executor.arguments.get("workers", 1) or available_cores()
     return given or max(1, available_cores() // workers)
+
+
+def _first(settings: SweepSettings, space: Space, given: set[str]) -> list[dict[str, Any]]:
+    """Return what to try first, less the values for which the command line leaves no room."""
+    first = [
+        {
+            key: value
+            for key, value in assignment.items()
+            if key not in given or (key in space.entries and space.entries[key].contains(value))
+        }
+        for assignment in settings.enqueue
+    ]
+    return [assignment for assignment in first if assignment]
 
 
 def _without(values: Mapping[str, Any], keys: set[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from multiprocessing import Pipe
 from pathlib import Path
 from statistics import median
 from threading import Thread
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import final
 
 import hydra
@@ -65,8 +65,8 @@ class _Clock:
         pass
 
 
-def pretend(connection: Line) -> None:
-    """Serve the driver as a worker does, but train nothing."""
+def pretend(connection: Line, *, seconds: float = 0.0) -> None:
+    """Serve the driver as a worker does, but train nothing; a trial sleeps so long."""
     connection.send(Ready())
     try:
         while True:
@@ -76,6 +76,7 @@ def pretend(connection: Line) -> None:
             connection.send(Started("run"))
             value = 1 - abs(job.plan.optimizer.arguments["lr"] - 0.01)
             for epoch in (1, 2, 3):
+                sleep(seconds / 3)
                 connection.send(Epoch(epoch, value))
                 connection.recv()
             values = {"val_accuracy": value, "val_loss": 1.0, "parameters": 1.0, "seconds": 0.0}

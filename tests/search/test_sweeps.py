@@ -233,6 +233,17 @@ def test_a_value_on_the_command_line_takes_its_key_out_of_the_space():
     assert first["optimizer.lr"] == 6e-3
 
 
+def test_a_narrower_range_on_the_command_line_leaves_of_what_is_tried_first_what_it_holds():
+    narrow = ("sweep=dnn", "data=digits", "optimizer.lr=tag(log, interval(1e-3, 5e-3))")
+    rates = [first.get("optimizer.lr") for first in request_of(*narrow).settings.enqueue]
+    whole = [first["optimizer.lr"] for first in request_of("sweep=dnn").settings.enqueue]
+    assert rates == [rate if rate <= 5e-3 else None for rate in whole]
+    check(request_of(*narrow))
+    own = (*narrow, "enqueue=[{optimizer.lr: 0.1}]")  # both from one hand: a mistake
+    with pytest.raises(ConfigError, match=r"optimizer.lr=0.1 is not in the space"):
+        check(request_of(*own))
+
+
 def test_a_range_on_the_command_line_takes_the_place_of_the_one_in_the_file():
     request = request_of("sweep=quick", "optimizer.lr=interval(0.1,0.2)")
     assert list(request.space.entries) == list(request_of("sweep=quick").space.entries)
