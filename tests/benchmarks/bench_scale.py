@@ -1,5 +1,7 @@
 """What a training or a search costs as rows, units or trials grow; `--pictures FOLDER` draws it.
 
+Workers: bench_executors.py.
+
 Seconds are those of the processor, on one thread, so that a busy machine changes them little; each
 line is measured in a process of its own, whose largest memory stands beside them.
 """
@@ -15,7 +17,8 @@ from time import process_time
 
 ROWS = (20_000, 60_000, 200_000, 600_000)
 WIDTHS = (64, 128, 256, 512, 1024)
-TRIALS = (100, 300, 1_000)
+TRIALS = (100, 300, 1_000, 3_000, 10_000)
+ASKED = (100, 300, 1_000, 3_000)
 MEGABYTES = (100, 300, 1_000)
 
 Point = tuple[float, float, float]
@@ -28,7 +31,8 @@ def main(pictures: Path | None = None, only: str = "") -> None:
         ("rows", "training rows, 784-128-128-10, batch 128, an epoch", training_rows, ROWS),
         ("width", "parameters, two equal hidden layers, 15,000 rows, an epoch", width, WIDTHS),
         ("csv", "megabytes of a CSV of digits, read and split", csv, MEGABYTES),
-        ("trials", "trials that train nothing, with driver, journal and store", trials, TRIALS),
+        ("trials", "random trials that train nothing; driver, journal and store", trials, TRIALS),
+        ("tpe", "TPE's trials that train nothing; driver and journal", tpe, ASKED),
     )
     for name, what, measure, sizes in tables:
         if only and name not in only.split(","):
@@ -110,13 +114,27 @@ def csv(megabytes: int) -> tuple[float, float]:
 
 
 def trials(number: int) -> tuple[float, float]:
-    """Return the seconds of a search of so many trials; ten thousand: tests/faults."""
+    """Return the seconds of a random search of so many trials, each a run in MLflow's store."""
     from tests.faults.trivial import search
 
     with tempfile.TemporaryDirectory() as folder:
         began = process_time()
         search(Path(folder), n_trials=number)
         return number, process_time() - began
+
+
+def tpe(number: int) -> tuple[float, float]:
+    """Return the seconds of a search of so many trials that learns from all before."""
+    from tests.benchmarks.bench_driver import Trivial, search
+
+    with tempfile.TemporaryDirectory() as folder:
+        executor = Trivial()
+        executor.start()
+        began = process_time()
+        search(executor, Path(folder), n_trials=number)
+        seconds = process_time() - began
+        executor.close()
+        return number, seconds
 
 
 def draw(points: Sequence[Point], *, what: str, path: Path) -> None:

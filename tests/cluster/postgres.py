@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -68,7 +69,8 @@ class Postgres:
         self._run("pg_ctl", "stop", "-D", f"{self.folder}/data", "-m", mode, "-w")
 
     def remove(self) -> None:
-        self.stop()
+        if self._listens():  # a test that fails may leave it stopped
+            self.stop()
         shutil.rmtree(self.folder)
 
     def create(self, database: str) -> str:
@@ -90,6 +92,10 @@ class Postgres:
         with self.connect("postgres") as connection:
             while connection.execute(query, [database]).fetchone() != (number,):
                 time.sleep(0.05)
+
+    def _listens(self) -> bool:
+        with socket.socket() as attempt:
+            return attempt.connect_ex(("127.0.0.1", self.port)) == 0
 
     def _run(self, name: str, *arguments: str) -> None:
         user = UNPRIVILEGED if os.geteuid() == 0 else None
