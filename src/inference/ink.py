@@ -27,7 +27,9 @@ BRIDGE = 0.04
 SPECK = 0.03
 """Parts with less than this share of the largest part's ink are left out."""
 DIGIT_HEIGHT = 0.5
-"""Two parts beside each other, both at least this high against the higher one, are two digits."""
+"""Two parts beside each other, both at least this high against the highest, are two digits."""
+ARM = 0.25
+"""But the left one is an arm of a 4 where it ends this much above the other's foot, and is as near."""
 
 
 @final
@@ -176,20 +178,22 @@ def _frame(labels: np.ndarray, number: int) -> np.ndarray:
 def _count_digits(boxes: list[tuple[slice, slice]]) -> int:
     """Count the parts that are high against the highest and stand beside each other.
 
-    A bar above a 5, a dot and a 4 of two strokes overlap from left to right, or are small.
+    A bar above a 5, a dot and a 4 of two strokes overlap from left to right, or are small; an open
+    4 has an arm that does not reach down to the line that digits stand on.
     """
-    heights = [box[0].stop - box[0].start for box in boxes]
-    columns = sorted(
-        (box[1].start, box[1].stop)
-        for box, height in zip(boxes, heights, strict=True)
-        if height >= DIGIT_HEIGHT * max(heights)
+    highest = max(box[0].stop - box[0].start for box in boxes)
+    parts = sorted(
+        (columns.start, columns.stop, rows.stop)
+        for rows, columns in boxes
+        if rows.stop - rows.start >= DIGIT_HEIGHT * highest
     )
-    digits, right = 0, -1
-    for start, stop in columns:
-        overlap = min(right, stop) - start
-        if overlap < 0.3 * min(stop - start, max(right - start, 1)) or digits == 0:
-            digits += 1
-        right = max(right, stop)
+    _, right, foot = parts[0]
+    digits = 1
+    for start, stop, low in parts[1:]:
+        is_arm = start - right < ARM * highest < low - foot
+        if start >= right and not is_arm:
+            digits, foot = digits + 1, low
+        right, foot = max(right, stop), max(foot, low)
     return digits
 
 

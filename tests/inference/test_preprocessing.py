@@ -124,6 +124,13 @@ def test_several_digits_are_not_taken_for_one(text):
     assert problem(image) == "several digits"
 
 
+def test_two_digits_that_do_not_stand_on_one_line_are_two():
+    image, pen = page(side=320)
+    pen.text((110, 145), "2", font=font(150), fill=10, anchor="mm")
+    pen.text((215, 170), "7", font=font(150), fill=10, anchor="mm")
+    assert problem(image) == "several digits"
+
+
 def test_broken_strokes_and_dots_are_one_digit():
     image, pen = page()
     pen.line((90, 60, 60, 140, 150, 140), fill=0, width=14)  # a 4 of two strokes apart
@@ -135,6 +142,10 @@ def test_broken_strokes_and_dots_are_one_digit():
     pen.ellipse((60, 40, 170, 200), outline=0, width=14)
     pen.line((115, 0, 115, 240), fill=250, width=5)  # a 0 in two halves, beside each other
     assert problem(ring) is None
+    open_four, pen = page()
+    pen.line((80, 50, 60, 130, 110, 130), fill=0, width=12)
+    pen.line((140, 60, 135, 200), fill=0, width=12)  # whose bar its arm does not reach
+    assert problem(open_four) is None
     five, pen = page()
     pen.text((120, 120), "5", font=font(150), fill=0, anchor="mm")
     pen.line((0, 100, 240, 100), fill=250, width=6)
