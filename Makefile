@@ -63,7 +63,7 @@ test-docs: $(READY) ## run the commands of README.md and docs/tour.md as written
 
 test-cluster: $(READY) ## test Ray, a tracking server and PostgreSQL (minutes)
 	.venv/bin/python -m pip install -q -c constraints.txt -e '.[dev,ray,postgres]'
-	$(RUN) -m pytest -m cluster $(ARGS)
+	$(RUN) -m pytest -m cluster -n 2 --dist loadfile $(ARGS)
 
 faults: $(READY) ## kill, fill, lock and move things, hundreds of times (an hour)
 	FUZZ=long $(RUN) -m pytest tests/faults $(ARGS)

@@ -29,7 +29,7 @@ SPECK = 0.03
 DIGIT_HEIGHT = 0.5
 """Two parts beside each other, both at least this high against the highest, are two digits."""
 ARM = 0.25
-"""But the left one is an arm of a 4 where it ends this much above the other's foot, and is as near."""
+"""But a left one that ends this much above the other's foot, and is as near, is an arm of a 4."""
 
 
 @final

@@ -1,17 +1,15 @@
 """What one folder left on the server, read and gone on with from another, as on another machine."""
 
+import json
+import re
 import signal
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from src.comparison.champion import promote
-from src.comparison.contenders import select
-from src.comparison.session import compare
-from src.comparison.settings import Which, make_request
-from src.inference.recogniser import load_recogniser
+from src.data.digits import Digits
 from src.settings import Tracking
-from src.tracking.reading import StoredRuns
 from tests.cluster.conftest import Cluster
 from tests.comparison.conftest import train_into
 from tests.conftest import TRAINING, python, start_training
@@ -58,26 +56,34 @@ def test_a_training_stopped_here_is_gone_on_with_there(cluster: Cluster, here, t
     assert "is finished; there is nothing to go on with" in refused.stderr
 
 
-def test_runs_are_compared_promoted_and_used_from_a_folder_that_has_nothing(
+def test_every_verb_finds_what_it_needs_from_a_folder_that_has_nothing(
     cluster: Cluster, here, there
 ):
-    asked = {"uri": cluster.server.uri, "experiment": "read"}
-    left = Tracking(folder=here / "mlruns", **asked)
-    line = (f"tracking.uri={left.uri}", f"tracking.experiment={left.experiment}")
-    ids = {model: train_into(left, f"model={model}", *line) for model in ("linear", "dnn")}
+    left = Tracking(folder=here / "mlruns", uri=cluster.server.uri, experiment="read")
+    line = (*cluster.tracking, f"tracking.experiment={left.experiment}")
+    ids = {model: train_into(left, f"model={model}", *line[1:]) for model in ("linear", "dnn")}
     assert not list((here / "mlruns" / "runs").iterdir())  # all of it is on the server
 
-    tracking = Tracking(folder=there / "mlruns", **asked)
-    stored = StoredRuns(tracking)
-    outcome = compare(stored, select(stored, Which()), tracking, name=None, say=lambda text: None)
-    assert "dnn" in (outcome.folder / "report.html").read_text()
-    assert outcome.folder.is_relative_to(there)
-    request = make_request(
-        {"compare": {}, "tracking": tracking.model_dump(), "promote": ids["dnn"]}
-    )
-    assert promote(stored, request, named=ids["dnn"], say=lambda text: None).promoted
-    recogniser = load_recogniser(tracking)
-    assert "champion" in recogniser.origin
-    assert stored.again(ids["dnn"]).tags["test.looks"] == "1"
-    address = cluster.store(there).client.get_run(ids["dnn"]).info.artifact_uri
-    assert address.startswith("mlflow-artifacts:")
+    def told(verb: str, *arguments: str) -> str:
+        done = python("-m", verb, *arguments, *line, cwd=there)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        return done.stdout
+
+    [report] = re.findall(r"^report +(\S+)$", told("src.compare"), re.MULTILINE)
+    assert "dnn" in Path(report).read_text()
+    assert Path(report).is_relative_to(there)
+    told("src.compare", f"promote={ids['dnn']}")
+    pixels = Digits().load().validation.pixels[0, 0]
+    Image.fromarray(pixels).save(there / "digit.png")
+    said = json.loads(told("src.predict", "digit.png", "format=json"))
+    assert said["run"] == ids["dnn"]
+    [answer] = said["answers"]
+    assert answer["status"] in {"recognised", "unsure"}
+    assert told("src.train", f"reproduce={ids['linear']}").splitlines()[-1].startswith("identical")
+
+    client = cluster.store(there).client
+    dnn = client.get_run(ids["dnn"])
+    assert dnn.data.tags["test.looks"] == "1"
+    assert dnn.info.artifact_uri.startswith("mlflow-artifacts:")
+    [again] = client.search_runs([dnn.info.experiment_id], f"tags.reproduces = '{ids['linear']}'")
+    assert again.info.status == "FINISHED"
