@@ -28,7 +28,7 @@ SPECK = 0.03
 """Parts with less than this share of the largest part's ink are left out."""
 DIGIT_HEIGHT = 0.5
 """Two parts beside each other, both at least this high against the highest, are two digits."""
-ARM = 0.25
+ARM = 0.3
 """But a left one that ends this much above the other's foot, and is as near, is an arm of a 4."""
 
 
