@@ -61,7 +61,7 @@ test: $(READY) ## run the tests (fast ones)
 test-docs: $(READY) ## run the commands of README.md and docs/tour.md as written, with quick settings
 	$(RUN) -m pytest tests/documents -m docs -n 2 --dist loadfile $(ARGS)
 
-test-cluster: $(READY) ## test Ray, a tracking server and PostgreSQL (minutes)
+test-cluster: $(READY) ## test Ray, a tracking server and PostgreSQL (five minutes)
 	.venv/bin/python -m pip install -q -c constraints.txt -e '.[dev,ray,postgres]'
 	$(RUN) -m pytest -m cluster -n 2 --dist loadfile $(ARGS)
 
