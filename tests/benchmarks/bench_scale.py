@@ -31,8 +31,8 @@ def main(pictures: Path | None = None, only: str = "") -> None:
         ("rows", "training rows, 784-128-128-10, batch 128, an epoch", training_rows, ROWS),
         ("width", "parameters, two equal hidden layers, 15,000 rows, an epoch", width, WIDTHS),
         ("csv", "megabytes of a CSV of digits, read and split", csv, MEGABYTES),
-        ("trials", "random trials that train nothing, with driver, journal and store", trials, TRIALS),
-        ("tpe", "TPE's trials that train nothing, with driver and journal", tpe, ASKED),
+        ("trials", "random trials that train nothing, with journal and store", trials, TRIALS),
+        ("tpe", "TPE's trials that train nothing, with a journal", tpe, ASKED),
     )
     for name, what, measure, sizes in tables:
         if only and name not in only.split(","):
