@@ -60,7 +60,8 @@ def make_request(
     """
     settings, components = check_sweep(config)
     fixed = {override.split("=", 1)[0].lstrip("+") for override in overrides}
-    space = make_space({**_without(settings.space, fixed), **ranges})
+    entries = {key: entry for key, entry in settings.space.items() if key not in fixed}
+    space = make_space({**entries, **ranges})
     if "enqueue" not in fixed:
         settings = settings.model_copy(
             update={"enqueue": _first(settings, space, {*fixed, *ranges})}
@@ -97,10 +98,6 @@ def _first(settings: SweepSettings, space: Space, given: set[str]) -> list[dict[
         for assignment in settings.enqueue
     ]
     return [assignment for assignment in first if assignment]
-
-
-def _without(values: Mapping[str, Any], keys: set[str]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key not in keys}
 
 
 def _checked(name: str) -> str:

@@ -22,6 +22,7 @@ from src.search.executors.processes import Processes
 from src.search.executors.ray import Ray
 from src.search.executors.ray_actor import Actor
 from tests.benchmarks.bench_driver import pretend, search
+from tests.benchmarks.measure import draw_growth
 
 WORKERS = (1, 2, 4, 8)
 SLEEPING = (1, 2, 4, 8, 16, 32, 64)
@@ -98,7 +99,7 @@ def main(pictures: Path | None = None, repeats: int = 3) -> None:
     for kind in kinds:
         best = 0.0
         for workers in WORKERS:
-            rates = [_rate(kind, workers) for _ in range(repeats)]
+            rates = [_rate(kind, workers, asleep=False) for _ in range(repeats)]
             best = max(best, median(rates))
             print(f"  {kind.name:<10}{workers:>3} workers {_said(rates)}", flush=True)
         print(f"  {kind.name:<10}feeds {60 * best:,.0f} workers with trials of one minute")
@@ -106,7 +107,7 @@ def main(pictures: Path | None = None, repeats: int = 3) -> None:
     for kind in kinds:
         points = []
         for workers in SLEEPING if kind.name == "processes" else WORKERS:
-            rates = [_rate_asleep(kind, workers) for _ in range(repeats)]
+            rates = [_rate(kind, workers, asleep=True) for _ in range(repeats)]
             points.append((workers, median(rates)))
             share = median(rates) / (workers / SLEEP_S)
             said = f"{_said(rates)}  {share:.2f} of ideal"
@@ -119,38 +120,32 @@ def _said(rates: list[float]) -> str:
     return f"{median(rates):6.2f} ({min(rates):.2f} to {max(rates):.2f})"
 
 
-def _rate(kind: Kind, workers: int) -> float:
-    with tempfile.TemporaryDirectory() as folder, kind.running(workers, asleep=False) as executor:
-        times = search(executor, Path(folder), n_trials=N_TRIALS)
-    return (N_TRIALS - LEFT_OUT) / (times[-1] - times[LEFT_OUT - 1])
-
-
-def _rate_asleep(kind: Kind, workers: int) -> float:
-    """Return the rate over whole rounds, in which each worker has one trial."""
-    first = -(-LEFT_OUT // workers) * workers
-    n_trials = first + ROUNDS * workers
-    with tempfile.TemporaryDirectory() as folder, kind.running(workers, asleep=True) as executor:
+def _rate(kind: Kind, workers: int, *, asleep: bool) -> float:
+    """Return the trials a second; of those that sleep, over rounds of one trial for each worker."""
+    first, n_trials = LEFT_OUT, N_TRIALS
+    if asleep:
+        first = -(-LEFT_OUT // workers) * workers
+        n_trials = first + ROUNDS * workers
+    with tempfile.TemporaryDirectory() as folder, kind.running(workers, asleep=asleep) as executor:
         times = search(executor, Path(folder), n_trials=n_trials)
     return (n_trials - first) / (times[-1] - times[first - 1])
 
 
 def draw(points: list[tuple[int, float]], *, path: Path) -> None:
     """Draw trials a second against workers as a PNG, beside the ideal."""
-    from src.figures.style import BLUE, MUTED, new_figure, save_figure, style_axes
-
     workers, rates = zip(*points, strict=True)
-    figure = new_figure(width_px=480, height_px=320)
-    axes = figure.add_axes((0.14, 0.16, 0.82, 0.72))
     ideal = [number / SLEEP_S for number in workers]
-    axes.loglog(workers, ideal, color=MUTED, linestyle="--", label="ideal")
-    axes.loglog(workers, rates, color=BLUE, marker="o", label="measured")
-    axes.set_xticks(workers, [str(number) for number in workers])
-    axes.set_yticks(ideal, [f"{value:g}" for value in ideal])
-    axes.minorticks_off()
-    axes.legend(frameon=False)
-    title = f"trials a second, {SLEEP_S:g} s each, one driver"
-    style_axes(axes, title=title, x_label="workers", y_label="trials a second")
-    save_figure(figure, path)
+    draw_growth(
+        workers,
+        rates,
+        expected=ideal,
+        label="ideal",
+        ticks=ideal,
+        title=f"trials a second, {SLEEP_S:g} s each, one driver",
+        x_label="workers",
+        y_label="trials a second",
+        path=path,
+    )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from time import process_time
 
+from tests.benchmarks.measure import draw_growth
+
 ROWS = (20_000, 60_000, 200_000, 600_000)
 WIDTHS = (64, 128, 256, 512, 1024)
 TRIALS = (100, 300, 1_000, 3_000, 10_000)
@@ -139,20 +141,17 @@ def tpe(number: int) -> tuple[float, float]:
 
 def draw(points: Sequence[Point], *, what: str, path: Path) -> None:
     """Draw cost against size as a PNG, beside a line of equal cost for each."""
-    from src.figures.style import BLUE, MUTED, new_figure, save_figure, style_axes
-
     sizes, seconds, _ = zip(*points, strict=True)
-    figure = new_figure(width_px=480, height_px=320)
-    axes = figure.add_axes((0.14, 0.16, 0.82, 0.72))
-    linear = [seconds[0] * size / sizes[0] for size in sizes]
-    axes.loglog(sizes, linear, color=MUTED, linestyle="--", label="linear")
-    axes.loglog(sizes, seconds, color=BLUE, marker="o", label="measured")
-    axes.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
-    axes.set_yticks(seconds, [f"{value:.3g}" for value in seconds])
-    axes.minorticks_off()
-    axes.legend(frameon=False)
-    style_axes(axes, title=what.split(",")[0], x_label="", y_label="seconds of the processor")
-    save_figure(figure, path)
+    draw_growth(
+        sizes,
+        seconds,
+        expected=[seconds[0] * size / sizes[0] for size in sizes],
+        label="linear",
+        ticks=seconds,
+        title=what.split(",")[0],
+        y_label="seconds of the processor",
+        path=path,
+    )
 
 
 if __name__ == "__main__":
