@@ -7,14 +7,14 @@ from typing import Any, final
 
 from omegaconf import DictConfig
 
-from src.config import quote_model, resolved
-from src.entry import run_verb
+from src.cli.entry import run_verb
+from src.cli.overrides import quote_model, resolved
+from src.config.plan import Check
+from src.config.settings import App, Asked, Tracking
 from src.errors import ConfigError
-from src.interrupt import stop_on_signals
-from src.loading import loaded
-from src.machine import expect_free_port
-from src.plan import Check
-from src.settings import App, Asked, Tracking
+from src.process.gc_pause import loaded
+from src.process.machine import expect_free_port
+from src.process.signals import stop_on_signals
 
 
 @final

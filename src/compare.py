@@ -2,17 +2,17 @@
 
 from omegaconf import DictConfig
 
+from src.cli.entry import run_verb
+from src.cli.overrides import resolved
 from src.comparison.settings import Request, make_request
-from src.config import resolved
-from src.entry import run_verb
-from src.loading import loaded
+from src.process.gc_pause import loaded
 
 
 def compare_command(config: DictConfig) -> None:
     """Check the configuration, compare or decide on a champion, print the answer."""
     request = make_request(resolved(config))
     # loaded only now, so that a mistake on the command line is answered at once
-    from src.tracking.reading import StoredRuns
+    from src.tracking.queries import StoredRuns
 
     if request.rollback:
         go_back(request)

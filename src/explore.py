@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from omegaconf import DictConfig
 
-from src.config import choices, resolved
+from src.cli.entry import run_verb
+from src.cli.overrides import choices, resolved
+from src.config.plan import Check, Component
+from src.config.settings import Explore
 from src.data.source import Dataset, DataSource, LabelledImages
-from src.entry import run_verb
 from src.errors import ConfigError
-from src.plan import Check, Component
-from src.settings import Explore
 
 if TYPE_CHECKING:
     import pandas as pd

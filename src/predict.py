@@ -8,12 +8,12 @@ from typing import Any, final
 
 from omegaconf import DictConfig
 
-from src.config import quote_model, resolved
-from src.entry import run_verb
+from src.cli.entry import run_verb
+from src.cli.overrides import quote_model, resolved
+from src.config.plan import Check
+from src.config.settings import Asked, Predict, Tracking
 from src.errors import ConfigError, UserError
-from src.loading import loaded
-from src.plan import Check
-from src.settings import Asked, Predict, Tracking
+from src.process.gc_pause import loaded
 
 WITH_VALUE = frozenset(
     {"-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name"}

@@ -11,13 +11,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from src.config import SWEEPS, resolved, task_overrides
-from src.entry import report_mistake, run_verb
+from src.cli.entry import report_mistake, run_verb
+from src.cli.overrides import SWEEPS, resolved, task_overrides
+from src.config.plan import make_plan
+from src.config.settings import take_credentials
 from src.errors import ConfigError, TrainingFailed
-from src.interrupt import stop_on_signals
-from src.plan import make_plan
+from src.process.signals import stop_on_signals
 from src.search.grammar import split_ranges
-from src.settings import take_credentials
 
 
 def sweep_command(config: DictConfig, *, ranges: dict[str, Any]) -> None:

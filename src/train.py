@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from src.config import plan_from, task_overrides
-from src.entry import run_verb
+from src.cli.entry import run_verb
+from src.cli.overrides import plan_from, task_overrides
+from src.config.plan import Plan, make_plan
 from src.errors import ConfigError
-from src.interrupt import Halted, stop_on_signals
-from src.plan import Plan, make_plan
+from src.process.signals import Halted, stop_on_signals
 
 if TYPE_CHECKING:
-    from src.training import Result
+    from src.training.train_run import Result
 
 
 def train_command(config: DictConfig) -> None:
@@ -29,8 +29,8 @@ def run_plan(plan: Plan, *, look_at_test: bool, tags: Mapping[str, str] | None =
     """Train the plan until its end or a signal, and print the result or the way on."""
     dataset = plan.data.build().load()
     # loaded only now, so that a mistake in the configuration or the data is answered at once
-    from src.console import epoch_reporter, print_result, print_way_on
-    from src.training import train
+    from src.cli.output import epoch_reporter, print_result, print_way_on
+    from src.training.train_run import train
 
     started: list[str] = []
     try:
@@ -68,10 +68,10 @@ def resumed_plan(config: DictConfig) -> Plan:
 def reproduce_command(config: DictConfig) -> None:
     """Train a finished run again as it was, and say whether it came out the same."""
     asked, now = as_asked("reproduce", "repeats", config)
-    from src.console import print_reproduction
-    from src.reproduce import compare_runs, plan_again
-    from src.tracking.reading import StoredRuns
+    from src.cli.output import print_reproduction
+    from src.tracking.queries import StoredRuns
     from src.tracking.runs import finished_run
+    from src.training.reproduce import compare_runs, plan_again
 
     stored = StoredRuns(now.tracking)
     plan, old = plan_again(stored, asked, now.tracking)

@@ -14,13 +14,13 @@ from typing import Any
 from omegaconf import DictConfig
 from pydantic import BaseModel, ConfigDict, Field
 
-from src.config import resolved
-from src.entry import run_verb
+from src.cli.entry import run_verb
+from src.cli.overrides import resolved
+from src.config.plan import Check
+from src.config.settings import Tracking
 from src.errors import Unsuccessful
-from src.interrupt import stop_on_signals
-from src.machine import LOOPBACK, expect_free_port
-from src.plan import Check
-from src.settings import Tracking
+from src.process.machine import LOOPBACK, expect_free_port
+from src.process.signals import stop_on_signals
 
 QUIET = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 """No job processes, which take 0.7 GB, and no reports to anybody."""

@@ -5,10 +5,10 @@ from functools import partial
 import hydra
 from omegaconf import open_dict
 
-from src.config import CONF, GROUPS, REFUSALS, explain, resolved
+from src.cli.overrides import CONF, GROUPS, REFUSALS, explain, resolved
+from src.config.plan import Plan, make_plan
 from src.data.source import Dataset
 from src.errors import ConfigError
-from src.plan import Plan, make_plan
 
 QUICK = ("data=digits", "trainer.threads=1")
 """Small real data, on one thread, so that runs give the same numbers in every process."""
@@ -55,8 +55,8 @@ def dataset_of(plan: Plan, *, train_images: int | None = None) -> Dataset:
 
 def fit_of(plan: Plan, dataset: Dataset, folder, *, check_stop=lambda: None, log_epoch=None):
     """Train the plan's model in `folder` without a store; return what the training left."""
-    from src.console import SilentReporter
-    from src.fit import build_classifier, fit
+    from src.cli.output import SilentReporter
+    from src.training.fit import build_classifier, fit
 
     return fit(
         build_classifier(plan, dataset),

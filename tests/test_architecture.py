@@ -123,18 +123,18 @@ def test_only_tracking_knows_mlflow(name):
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("src.figures")])
 def test_figures_are_made_from_arrays_alone(name):
     assert not packages(name) & {"torch", "pytorch_lightning", "mlflow", "omegaconf", "hydra"}
-    assert all(i == "src.statistics" or i.startswith("src.figures") for i in inner(name))
+    assert all(i == "src.stats.intervals" or i.startswith("src.figures") for i in inner(name))
 
 
-@pytest.mark.parametrize("name", ["src.statistics", "src.differences"])
+@pytest.mark.parametrize("name", ["src.stats.intervals", "src.stats.differences"])
 def test_statistics_needs_numpy_and_scipy_only(name):
     assert packages(name) <= {"numpy", "scipy"} | sys.stdlib_module_names
-    assert inner(name) <= {"src.statistics"}
+    assert inner(name) <= {"src.stats.intervals"}
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_hydras_objects_stay_at_the_entrance(name):
-    at_the_entrance = name in VERBS | {"src.entry", "src.config", "src.search.composer"}
+    at_the_entrance = name in VERBS | {"src.cli.entry", "src.cli.overrides", "src.search.composer"}
     assert at_the_entrance or "omegaconf" not in packages(name)
 
 

@@ -6,9 +6,9 @@ import pytest
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from src.config import CONF
-from src.plan import NOT_ARGUMENTS, PROVIDED
-from src.settings import Regularization, Tracking, Trainer
+from src.cli.overrides import CONF
+from src.config.plan import NOT_ARGUMENTS, PROVIDED
+from src.config.settings import Regularization, Tracking, Trainer
 from tests.plans import plan_of
 
 SETTINGS = {"regularization": Regularization, "trainer": Trainer, "tracking": Tracking}

@@ -61,7 +61,7 @@ MISTAKES = {
     "model._target_=builtins.eval": ["may only name one of src.*, torch.optim.*, torch.nn.*"],
     "model._target_=srcx.models": ["may only name one of"],
     "model._target_=src.models.dnn.dnm": ["there is no such function or class"],
-    "model._target_=src.config": ["is not a function or class"],
+    "model._target_=src.cli.overrides": ["is not a function or class"],
     "model._target_=null": ["`model._target_`=None: may only name one of"],
     "model.hidden_sizes=[3": ["cannot read `model.hidden_sizes=[3`; write key=value"],
     "lr": ["cannot read `lr`; write key=value"],
@@ -160,9 +160,9 @@ def test_a_mistake_shows_a_traceback_only_when_asked(tmp_path, monkeypatch):
 VERB = """
 import os, sys
 from functools import partial
-from src.entry import run_verb
+from src.cli.entry import run_verb
 from src.errors import TrainingFailed
-from src.plan import make_plan
+from src.config.plan import make_plan
 
 def verb(config):
     print("seed", config.seed)
@@ -219,8 +219,8 @@ def test_what_shows_only_later_is_still_told_before_training_and_leaves_nothing(
     script = f"""
 import os, sys
 from functools import partial
-from src.entry import run_verb
-from src.plan import make_plan
+from src.cli.entry import run_verb
+from src.config.plan import make_plan
 from src.train import train_command
 
 for line in {list(TOO_LATE_FOR_THE_PARSER)!r}:

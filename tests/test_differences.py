@@ -7,7 +7,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from src.differences import (
+from src.stats.differences import (
     Discordance,
     discordance,
     fisher_exact,
@@ -18,7 +18,7 @@ from src.differences import (
     paired_bootstrap,
     seeds_difference,
 )
-from src.statistics import t_interval, wilson_interval
+from src.stats.intervals import t_interval, wilson_interval
 
 REPEATS = 2000
 """Simulations; the share of a 95 % interval then has a standard error of 0.5 points."""

@@ -2,8 +2,8 @@
 
 import pytest
 
-from src.config import CONF
-from src.fit import minibatches
+from src.cli.overrides import CONF
+from src.training.fit import minibatches
 from tests.plans import dataset_of, fit_of, plan_of
 
 NAMES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))

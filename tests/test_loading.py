@@ -4,7 +4,7 @@ from tests.conftest import TRAINING, python
 
 CYCLES = """
 import gc, weakref
-from src.loading import begin_loading, loaded
+from src.process.gc_pause import begin_loading, loaded
 
 class Node:
     pass

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from src.config import CONF
+from src.cli.overrides import CONF
 from tests.plans import plan_of
 
 OPTIMIZERS = sorted(file.stem for file in (CONF / "optimizer").glob("*.yaml"))

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import yaml
 
+from src.config.settings import Tracking
 from src.errors import ConfigError, NotReproduced
-from src.reproduce import TOLERANCE, compare_runs, plan_again
-from src.settings import Tracking
-from src.tracking.reading import StoredRuns
+from src.tracking.queries import StoredRuns
 from src.tracking.runs import finished_run
+from src.training.reproduce import TOLERANCE, compare_runs, plan_again
 from tests.conftest import python
 from tests.plans import QUICK, plan_of
 
 
 def train(folder, *overrides: str) -> str:
-    from src.console import SilentReporter
-    from src.training import train as training
+    from src.cli.output import SilentReporter
+    from src.training.train_run import train as training
 
     plan = plan_of(*QUICK, "trainer.max_epochs=3", f"tracking.folder={folder}", *overrides)
     return training(

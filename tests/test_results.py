@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from src.console import SilentReporter
+from src.cli.output import SilentReporter
+from src.config.settings import Tracking
 from src.errors import ConfigError
 from src.results.document import BLOCK, filled
 from src.results.harvest import harvest
 from src.results.recipes import recipe_plan, recipes
 from src.results.record import RECORD, merged, read_record, write_record
 from src.results.tables import TABLES
-from src.settings import Tracking
-from src.statistics import t_interval
-from src.tracking.reading import StoredRuns
-from src.training import train
+from src.stats.intervals import t_interval
+from src.tracking.queries import StoredRuns
+from src.training.train_run import train
 
 ROOT = RECORD.parents[2]
 DOCUMENTS = [ROOT / "docs" / "results.md", ROOT / "README.md"]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from src.interrupt import Interrupted, stop_on_signals
+from src.process.signals import Interrupted, stop_on_signals
 from tests.conftest import TIMEOUT_S, TRAINING, Store, python, start_training
 from tests.plans import QUICK, dataset_of, fit_of, plan_of
 

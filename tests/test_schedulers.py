@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from src.config import CONF
+from src.cli.overrides import CONF
 from tests.plans import plan_of
 
 SCHEDULERS = sorted(file.stem for file in (CONF / "scheduler").glob("*.yaml"))

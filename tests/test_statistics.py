@@ -7,14 +7,13 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
-from src.statistics import (
+from src.stats.intervals import t_interval, wilson_interval
+from src.stats.scores import (
     calibration_table,
     confusion_counts,
     expected_calibration_error,
     log_loss,
     per_class_scores,
-    t_interval,
-    wilson_interval,
 )
 
 

@@ -11,13 +11,13 @@ from src.comparison.judgement import Pair, p_text, points
 from src.comparison.origins import load_model, load_origin
 from src.comparison.session import Outcome, compare
 from src.comparison.settings import Request
+from src.config.settings import Tracking
 from src.data.source import digest
 from src.errors import ConfigError, NotPromoted
-from src.evaluation import evaluate_test, log_model
-from src.settings import Tracking
-from src.tracking.reading import StoredRun, StoredRuns
+from src.tracking.queries import StoredRun, StoredRuns
 from src.tracking.registry import Champion, crown, find_champion
 from src.tracking.runs import finished_run
+from src.training.evaluation import evaluate_test, log_model
 
 
 @final

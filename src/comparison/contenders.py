@@ -8,7 +8,7 @@ from typing import Any, Literal, final
 
 from src.comparison.settings import MOST_CONTENDERS, Which
 from src.errors import ConfigError
-from src.tracking.reading import StoredRun, StoredRuns
+from src.tracking.queries import StoredRun, StoredRuns
 
 SplitName = Literal["test", "validation"]
 

@@ -9,10 +9,12 @@ from typing import Literal, final
 
 import numpy as np
 
-from src import differences, statistics
 from src.comparison.contenders import Contender, Selection
-from src.differences import Discordance, discordance
-from src.tracking.reading import StoredRuns
+from src.stats import differences
+from src.stats.differences import Discordance, discordance
+from src.stats.intervals import t_interval, wilson_interval
+from src.stats.scores import expected_calibration_error, log_loss
+from src.tracking.queries import StoredRuns
 
 ALPHA = 0.05
 SMALLEST_P = 1e-6
@@ -117,17 +119,17 @@ def standing(predictions: Predictions) -> Standing:
     accuracies = right.mean(axis=1)
     several = len(right) > 1
     if several:
-        low, high = statistics.t_interval(accuracies)
+        low, high = t_interval(accuracies)
     else:
-        low, high = statistics.wilson_interval(int(right.sum()), right.size)
+        low, high = wilson_interval(int(right.sum()), right.size)
     each = list(predictions.probabilities)
     return Standing(
         accuracy=float(accuracies.mean()),
         low=low,
         high=high,
         spread=float(accuracies.std(ddof=1)) if several else None,
-        log_loss=mean(statistics.log_loss(p, labels) for p in each),
-        ece=mean(statistics.expected_calibration_error(p, labels) for p in each),
+        log_loss=mean(log_loss(p, labels) for p in each),
+        ece=mean(expected_calibration_error(p, labels) for p in each),
         images=len(labels),
     )
 

@@ -8,11 +8,11 @@ from typing import Any, final
 
 import numpy as np
 
+from src.config.plan import Check
 from src.data.source import Dataset, DataSource, LabelledImages, digest
 from src.errors import DataError
 from src.models.predictor import Predictor, load_predictor
-from src.plan import Check
-from src.tracking.reading import StoredRun, StoredRuns
+from src.tracking.queries import StoredRun, StoredRuns
 
 
 @final

@@ -19,7 +19,7 @@ from src.figures.reliability import draw_reliability
 from src.figures.together import draw_curves_together, draw_errors_per_class
 from src.figures.weight_tiles import shared_scale_limit
 from src.figures.weights import weight_sheet
-from src.statistics import confusion_counts
+from src.stats.scores import confusion_counts
 
 
 @final

@@ -13,7 +13,7 @@ from src.comparison.contenders import Contender, Selection
 from src.comparison.judgement import Pair, Standing, named, p_number, points
 from src.comparison.pictures import Gallery
 from src.comparison.speed import Speed
-from src.tracking.reading import Looks
+from src.tracking.queries import Looks
 
 TEMPLATES = Path(__file__).parent / "templates"
 ABSENT = "–"

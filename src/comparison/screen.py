@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from src.cli.output import tracking_overrides, ui_command
 from src.comparison.judgement import named, winner
 from src.comparison.report import honesty
-from src.console import tracking_overrides, ui_command
-from src.settings import Tracking
+from src.config.settings import Tracking
 from src.tracking.registry import find_champion
 
 if TYPE_CHECKING:

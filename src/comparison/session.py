@@ -34,13 +34,13 @@ from src.comparison.origins import (
 from src.comparison.pictures import Material, draw_galleries
 from src.comparison.report import Comparison, write_report
 from src.comparison.speed import Speed, measure
+from src.config.settings import Tracking
 from src.errors import UserError
-from src.machine import available_cores
 from src.models.predictor import Predictor
-from src.settings import Tracking
+from src.process.machine import available_cores
 from src.tracking.database import make_folder
-from src.tracking.environment import describe_environment
-from src.tracking.reading import Looks, StoredRuns
+from src.tracking.provenance import describe_environment
+from src.tracking.queries import Looks, StoredRuns
 from src.tracking.runs import DataDescription, start_run
 
 CURVES = ("val_accuracy", "val_loss")

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from src.plan import Check
-from src.ranges import Flag
-from src.settings import Tracking
+from src.config.plan import Check
+from src.config.settings import Tracking
+from src.config.types import Flag
 
 MOST_CONTENDERS = 8
 """As many colours as can be told apart in one chart."""

@@ -4,11 +4,11 @@ from math import isqrt, prod
 from pathlib import Path
 from typing import final
 
+from src.config.types import ImageShape, PositiveInt, Seed, SplitSize
 from src.data.csv_labels import Classes
 from src.data.csv_table import Table, read_table
 from src.data.source import DataSource, LabelledImages
 from src.errors import DataError
-from src.ranges import ImageShape, PositiveInt, Seed, SplitSize
 
 
 @final

@@ -4,8 +4,8 @@ from typing import final
 
 import numpy as np
 
+from src.config.types import Seed, SplitSize
 from src.data.source import DataSource, LabelledImages
-from src.ranges import Seed, SplitSize
 
 
 @final

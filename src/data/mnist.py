@@ -7,9 +7,9 @@ from typing import Annotated, final
 import numpy as np
 from pydantic import Field
 
+from src.config.types import PositiveInt, Seed, SplitSize
 from src.data.mnist_download import TEST_FILES, TRAIN_FILES, read_files
 from src.data.source import DataSource, LabelledImages
-from src.ranges import PositiveInt, Seed, SplitSize
 
 NUM_OFFICIAL_ROWS = 60_000
 NUM_LABELS_HEADER_BYTES = 8

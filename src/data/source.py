@@ -7,9 +7,9 @@ from typing import ClassVar, final
 
 import numpy as np
 
+from src.config.types import Seed, SplitSize
 from src.data.split import Split, draw_split
 from src.errors import DataError
-from src.ranges import Seed, SplitSize
 
 
 @final

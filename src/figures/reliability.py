@@ -8,7 +8,8 @@ from PIL import Image, ImageDraw
 from src.figures.canvas import blank, save_picture, write
 from src.figures.chart import TICK_SIZE, Chart
 from src.figures.style import INK, MUTED, VERMILLION
-from src.statistics import CalibrationTable, calibration_table, wilson_interval
+from src.stats.intervals import wilson_interval
+from src.stats.scores import CalibrationTable, calibration_table
 
 NUM_BINS = 15
 SHARES = {share: f"{share:.1f}" for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)}

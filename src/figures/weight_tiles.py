@@ -5,9 +5,9 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw
 
-from src.figures.autocorrelation import unit_images
 from src.figures.canvas import blank, colour_bar, colour_bar_width, enlarged, text_width, write
 from src.figures.style import MUTED, colour_table
+from src.stats.autocorrelation import unit_images
 
 MARGIN = 12
 HEADER = 58

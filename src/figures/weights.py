@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from src.figures.autocorrelation import is_noise_like, order_units, spatial_autocorrelation
 from src.figures.canvas import trimmed, write
 from src.figures.style import INK, VERMILLION
 from src.figures.weight_tiles import (
@@ -19,6 +18,7 @@ from src.figures.weight_tiles import (
     shared_scale_limit,
     weight_tiles,
 )
+from src.stats.autocorrelation import is_noise_like, order_units, spatial_autocorrelation
 
 MOST_CLASSES = 100
 GAP = 6

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from src.figures.autocorrelation import is_noise_like, order_units
 from src.figures.canvas import save_picture, text_width, trimmed, write
 from src.figures.style import INK, MUTED, VERMILLION
 from src.figures.weight_tiles import (
@@ -20,6 +19,7 @@ from src.figures.weight_tiles import (
     shared_scale_limit,
     weight_tiles,
 )
+from src.stats.autocorrelation import is_noise_like, order_units
 
 MOST_UNITS = 20
 ROWS_IN_A_BLOCK = 10

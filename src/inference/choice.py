@@ -1,8 +1,8 @@
 """Which run answers: the one named, else the champion, else the newest."""
 
+from src.config.settings import Tracking
 from src.errors import TrackingError
-from src.settings import Tracking
-from src.tracking.reading import StoredRun, StoredRuns
+from src.tracking.queries import StoredRun, StoredRuns
 from src.tracking.registry import find_champion
 
 

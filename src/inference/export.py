@@ -15,12 +15,12 @@ from uuid import uuid4
 import numpy as np
 import torch
 
+from src.config.plan import Check
+from src.config.settings import Tracking
 from src.data.source import DataSource
 from src.errors import ConfigError, UserError
 from src.inference.recogniser import Recogniser
-from src.plan import Check
-from src.settings import Tracking
-from src.tracking.reading import StoredRuns
+from src.tracking.queries import StoredRuns
 
 OPSET = 20
 EXAMPLE_ROWS = 2

@@ -9,11 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, final
 
+from src.config.settings import Predict
 from src.figures.canvas import save_picture
 from src.figures.explained import Explained, explained_sheet
 from src.inference.pictures import Picture, PictureError, read_picture
 from src.inference.recogniser import Answer, Recogniser
-from src.settings import Predict
 from src.tracking.database import make_folder
 
 BATCH = 32

@@ -8,13 +8,13 @@ from typing import Literal, final
 
 import numpy as np
 
+from src.config.settings import Tracking
 from src.errors import ConfigError
 from src.inference.choice import choose_run
 from src.inference.pictures import Picture
 from src.inference.preprocessing import Prepared, Problem, prepare
 from src.models.predictor import Predictor, load_predictor
-from src.settings import Tracking
-from src.tracking.reading import CHECKPOINT, StoredRun, StoredRuns
+from src.tracking.queries import CHECKPOINT, StoredRun, StoredRuns
 
 RIGHT_WHEN_SURE = 0.99
 """Share of right answers among the validation images that are answered."""

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from src.config.plan import Loss
+from src.config.settings import Regularization
 from src.data.augmentation import augment
 from src.data.module import derived_seed
 from src.models.probabilities import log_probabilities, scale
-from src.plan import Loss
-from src.settings import Regularization
 
 SNAPSHOT_STEPS = frozenset(10**power for power in range(1, 9))
 """Minibatch steps after which the first layer is kept: 10, 100, 1000, ..."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from src.ranges import Flag, ImageShape, PositiveInt, Probability
+from src.config.types import Flag, ImageShape, PositiveInt, Probability
 
 if TYPE_CHECKING:
     from torch import nn

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from src.ranges import ImageShape, PositiveInt, Probability
+from src.config.types import ImageShape, PositiveInt, Probability
 
 if TYPE_CHECKING:
     from torch import nn

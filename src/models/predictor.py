@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from src.config.plan import Component, Loss
 from src.models.checkpoints import read_checkpoint
 from src.models.probabilities import log_probabilities, scale
-from src.plan import Component, Loss
 
 
 @final

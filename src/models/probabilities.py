@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from src.plan import Loss
+from src.config.plan import Loss
 
 
 def scale(pixels: Tensor) -> Tensor:

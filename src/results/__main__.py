@@ -8,15 +8,15 @@ experiment `record`, are taken into the record, and nothing is trained.
 import sys
 from pathlib import Path
 
-from src.entry import report_mistake
+from src.cli.entry import report_mistake
+from src.config.settings import Tracking
 from src.errors import ConfigError, TrainingFailed, UserError
 from src.results.document import refill
 from src.results.harvest import harvest
 from src.results.pictures import redraw
 from src.results.recipes import EXPERIMENT, train_lacking
 from src.results.record import RECORD, merged, read_record, write_record
-from src.settings import Tracking
-from src.tracking.reading import StoredRuns
+from src.tracking.queries import StoredRuns
 
 ROOT = RECORD.parents[2]
 DOCUMENTS = (ROOT / "docs" / "results.md", ROOT / "README.md")

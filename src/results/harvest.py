@@ -6,7 +6,7 @@ from typing import Any
 
 from src.results.recipes import MOST_CHANGES, Recipe, recipes
 from src.results.record import Kind, Line
-from src.tracking.reading import StoredRun, StoredRuns, is_training
+from src.tracking.queries import StoredRun, StoredRuns, is_training
 
 KEYS = ("val_accuracy", "val_loss")
 

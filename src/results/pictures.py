@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from src.console import SilentReporter
+from src.cli.output import SilentReporter
+from src.config.plan import Plan
 from src.data.source import Dataset
 from src.figures.animation import save_animation, stacked
-from src.figures.autocorrelation import order_units
 from src.figures.weight_tiles import shared_scale_limit
 from src.figures.weights import weight_sheet
-from src.fit import build_classifier, fit
-from src.plan import Plan
 from src.results.recipes import SWEEP, recipe_plan
 from src.results.record import RECORD, Line
-from src.tracking.reading import StoredRuns
+from src.stats.autocorrelation import order_units
+from src.tracking.queries import StoredRuns
+from src.training.fit import build_classifier, fit
 
 IMAGES = RECORD.parents[1] / "images"
 SEED = 1

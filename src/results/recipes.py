@@ -10,14 +10,14 @@ from typing import final
 
 import hydra
 
-from src.config import CONF
-from src.description import describe_params
+from src.cli.overrides import CONF
+from src.config.plan import Plan
+from src.config.settings import Tracking
 from src.errors import TrainingFailed
-from src.plan import Plan
 from src.results.record import Line
 from src.search.composer import Composer
-from src.settings import Tracking
-from src.tracking.reading import StoredRun
+from src.tracking.queries import StoredRun
+from src.training.description import describe_params
 
 EXPERIMENT = "record"
 """The experiment of a store whose runs go into the record."""

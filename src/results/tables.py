@@ -8,7 +8,7 @@ from statistics import mean, median, stdev
 from src.errors import ConfigError
 from src.results.recipes import EXERCISE, GRID_COMMAND, SWEEP, SWEEP_COMMAND
 from src.results.record import RECORD, Line
-from src.statistics import t_interval
+from src.stats.intervals import t_interval
 
 LONG = ("dnn_20k", "dnn_full")
 SHORT = "dnn_20k_short"

@@ -56,7 +56,7 @@ def check_first(
 
     Raises ConfigError or DataError.
     """
-    from src.fit import checked_classifier  # beside workers that load the same
+    from src.training.fit import checked_classifier  # beside workers that load the same
 
     tried_first = settings.enqueue[0] if settings.enqueue else {}
     plan = composer.plan({**space.fixed, **tried_first}, seed=settings.seed, name="check")

@@ -8,9 +8,9 @@ from typing import Any, final
 from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
-from src.config import CONF, chosen_options, known_keys, resolved
+from src.cli.overrides import CONF, chosen_options, known_keys, resolved
+from src.config.plan import Plan, make_plan
 from src.errors import ConfigError, nearest
-from src.plan import Plan, make_plan
 from src.search.space import Assignment
 
 PLAN_KEYS = (

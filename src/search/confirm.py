@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import optuna
 
-from src.interrupt import StopRequest
-from src.plan import Plan
+from src.config.plan import Plan
+from src.process.signals import StopRequest
 from src.search.driver import NEWS_WITHIN_S
-from src.search.executors.local import Died, Executor, ends_job
+from src.search.executors.base import Died, Executor, ends_job
 from src.search.messages import Epoch, Examine, Failed, Finished, Go, Job, Started, Stop
 from src.search.screen import SweepScreen, short
 from src.search.settings import SweepSettings

@@ -6,12 +6,13 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from src.config.settings import Tracking
 from src.errors import ConfigError
-from src.search.storage import Taken, open_studies
+from src.search.storage.base import Taken
+from src.search.storage.open import open_studies
 from src.search.study import stopped_trials, try_again
-from src.settings import Tracking
 from src.tracking.connection import connect, database_file
-from src.tracking.leftovers import end_orphans, send_kept
+from src.tracking.recovery import end_orphans, send_kept
 from src.tracking.run import Status
 from src.tracking.runs import finished_run, runs_below, set_aside
 

@@ -8,12 +8,12 @@ from typing import final
 import optuna
 from optuna.trial import Trial, TrialState
 
+from src.config.plan import Plan
 from src.errors import ConfigError, StudiesAway
-from src.interrupt import StopRequest
-from src.plan import Plan
+from src.process.signals import StopRequest
 from src.search.composer import Composer
 from src.search.effort import Effort
-from src.search.executors.local import Died, Executor, Worker, ends_job
+from src.search.executors.base import Died, Executor, Worker, ends_job
 from src.search.messages import (
     Ended,
     Epoch,

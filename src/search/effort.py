@@ -5,7 +5,7 @@ from typing import final
 
 import optuna
 
-from src.search.executors.local import Executor
+from src.search.executors.base import Executor
 
 NOTHING = {"wall": 0.0, "busy": 0.0, "available": 0.0}
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, final
 
-from src.plan import Plan
+from src.config.plan import Plan
 
 
 @final

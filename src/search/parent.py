@@ -12,18 +12,18 @@ from uuid import uuid4
 
 import optuna
 
+from src.config.plan import Plan
+from src.config.settings import Tracking
 from src.data.source import Dataset
-from src.description import data_tags, describe_data, describe_images
 from src.errors import TrackingError
-from src.interrupt import Halted, StopRequest
-from src.plan import Plan
+from src.process.signals import Halted, StopRequest
 from src.search.doctor import mend
 from src.search.report import best_trial
 from src.search.settings import SweepSettings
-from src.settings import Tracking
-from src.tracking.environment import describe_environment
+from src.tracking.provenance import describe_environment
 from src.tracking.run import Run
 from src.tracking.runs import end_left_running, finished_run, reopen_run, start_run
+from src.training.description import data_tags, describe_data, describe_images
 
 STATES = ("COMPLETE", "PRUNED", "FAIL", "STOPPED", "WAITING")
 

@@ -11,7 +11,7 @@ import optuna
 import yaml
 from optuna.trial import FrozenTrial, TrialState
 
-from src.plan import Plan
+from src.config.plan import Plan
 from src.search.composer import PLAN_KEYS
 from src.search.settings import SweepSettings
 

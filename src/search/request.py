@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
+from src.config.plan import Check, Component
 from src.errors import ConfigError
-from src.machine import available_cores
-from src.plan import Check, Component
+from src.process.machine import available_cores
 from src.search.composer import Composer
 from src.search.session import Request
 from src.search.settings import SweepSettings
@@ -34,7 +34,7 @@ def check_sweep(config: Mapping[str, Any]) -> tuple[SweepSettings, dict[str, Com
                 "as in target=0.95"
             )
     if settings is not None and settings.storage is not None:
-        from src.search.database import expect_address
+        from src.search.storage.postgres import expect_address
 
         try:
             expect_address(settings.storage)

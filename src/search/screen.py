@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 from rich.console import Console
 from rich.status import Status
 
-from src.console import tracking_overrides, ui_command
+from src.cli.output import tracking_overrides, ui_command
 
 if TYPE_CHECKING:
     from src.search.session import Outcome, Request

@@ -11,23 +11,25 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
+from src.config.plan import Component, Plan
+from src.config.settings import Tracking
 from src.data.source import Dataset
 from src.errors import ConfigError
-from src.interrupt import StopRequest
-from src.loading import loaded
-from src.plan import Component, Plan
+from src.process.gc_pause import loaded
+from src.process.signals import StopRequest
 from src.search.check import check_first, check_space
 from src.search.composer import Composer
 from src.search.confirm import confirm, confirmed, examine
 from src.search.driver import Driver
 from src.search.effort import Effort
-from src.search.executors.local import Executor
+from src.search.executors.base import Executor
 from src.search.parent import finish_parent, open_parent
 from src.search.report import best_trial, write_report
 from src.search.screen import SweepScreen
 from src.search.settings import SweepSettings
 from src.search.space import Space
-from src.search.storage import Studies, Taken, open_studies
+from src.search.storage.base import Studies, Taken
+from src.search.storage.open import open_studies
 from src.search.study import (
     EndRun,
     Epochs,
@@ -39,7 +41,6 @@ from src.search.study import (
     trial_seed,
 )
 from src.search.verdict import Verdict, judge
-from src.settings import Tracking
 from src.tracking.run import Status
 from src.tracking.runs import finished_run
 

@@ -4,7 +4,7 @@ from typing import Any, Literal, final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from src.ranges import Flag, NonNegativeInt, Positive, PositiveInt, Seed
+from src.config.types import Flag, NonNegativeInt, Positive, PositiveInt, Seed
 
 Metric = Literal["val_accuracy", "val_loss", "parameters", "seconds"]
 EPOCH_METRICS = ("val_accuracy", "val_loss")

@@ -13,8 +13,8 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from src.config.plan import Component
 from src.errors import ConfigError
-from src.plan import Component
 from src.search.settings import SweepSettings
 from src.search.space import Space
 from src.tracking.run import Status

@@ -6,7 +6,7 @@ from statistics import mean, stdev
 from typing import Literal, final
 
 from src.search.settings import Objective
-from src.statistics import t_interval
+from src.stats.intervals import t_interval
 
 Answer = Literal["reached", "not reached", "undecided", "no target"]
 

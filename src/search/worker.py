@@ -10,11 +10,11 @@ from multiprocessing.connection import Connection
 from time import perf_counter
 from typing import Protocol, final
 
-from src.console import SilentReporter
+from src.cli.output import SilentReporter
+from src.config.plan import Component
 from src.data.source import Dataset
 from src.errors import TrainingFailed, UserError
-from src.interrupt import ENDING, Halted
-from src.plan import Component
+from src.process.signals import ENDING, Halted
 from src.search.messages import (
     Ended,
     Epoch,
@@ -29,7 +29,7 @@ from src.search.messages import (
     Stop,
     ToWorker,
 )
-from src.training import examine, train
+from src.training.train_run import examine, train
 
 
 class Line(Protocol):

@@ -15,8 +15,8 @@ from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from src.config.settings import Tracking, take_credentials, without_password
 from src.errors import StoreAway, TrackingError, first_line
-from src.settings import Tracking, take_credentials, without_password
 from src.tracking.database import (
     artifacts_of,
     create_database,

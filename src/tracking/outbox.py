@@ -23,7 +23,7 @@ from requests.exceptions import RequestException
 
 from src.errors import TrackingError, TrainingFailed, first_line
 from src.tracking.connection import Store, expect_database
-from src.tracking.lines import append_line, drop_half_line
+from src.tracking.jsonl import append_line, drop_half_line
 
 KEPT, FILES = "unsent.jsonl", "unsent"
 """News that wait, one a line, and the files they speak of."""

@@ -7,8 +7,8 @@ from typing import final
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from src.config.settings import Tracking
 from src.errors import ConfigError
-from src.settings import Tracking
 from src.tracking.connection import Store
 from src.tracking.store import open_store
 

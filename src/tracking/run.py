@@ -21,7 +21,7 @@ from requests.exceptions import RequestException
 
 from src.errors import TrackingError, first_line
 from src.tracking.connection import Store
-from src.tracking.elsewhere import LAST, pack
+from src.tracking.handover import LAST, pack
 from src.tracking.outbox import Outbox
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]

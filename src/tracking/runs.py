@@ -14,13 +14,13 @@ from filelock import Timeout
 from mlflow.entities import Run as StoredRun
 from mlflow.exceptions import MlflowException
 
+from src.config.settings import Tracking
 from src.errors import ConfigError, DataError
-from src.settings import Tracking
 from src.tracking.connection import Store, all_runs, unusable
 from src.tracking.database import make_folder
-from src.tracking.elsewhere import LAST, bring_here
-from src.tracking.leftovers import send_kept
+from src.tracking.handover import LAST, bring_here
 from src.tracking.owner import owner_tags
+from src.tracking.recovery import send_kept
 from src.tracking.run import MlflowRun, Run, UntrackedRun
 from src.tracking.store import open_store
 

@@ -4,9 +4,9 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from src.settings import Tracking
+from src.config.settings import Tracking
 from src.tracking.connection import Store, connect
-from src.tracking.leftovers import end_orphans, send_kept
+from src.tracking.recovery import end_orphans, send_kept
 
 
 def open_store(settings: Tracking) -> Store:

@@ -10,9 +10,9 @@ from src.data.augmentation import augment
 from src.data.mnist import Mnist
 from src.data.module import to_tensors
 from src.data.source import Dataset
-from src.fit import build_classifier
-from src.machine import available_cores
 from src.models.probabilities import scale
+from src.process.machine import available_cores
+from src.training.fit import build_classifier
 from tests.benchmarks.measure import alternate, say
 from tests.plans import fit_of, plan_of
 

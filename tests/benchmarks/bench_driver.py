@@ -12,18 +12,18 @@ from typing import final
 import hydra
 import optuna
 
-from src.config import CONF
-from src.interrupt import StopRequest
-from src.plan import Component
+from src.cli.overrides import CONF
+from src.config.plan import Component
+from src.process.signals import StopRequest
 from src.search.composer import Composer
 from src.search.driver import Driver
 from src.search.effort import Effort
-from src.search.executors.local import Executor, Worker
+from src.search.executors.base import Executor, Worker
 from src.search.messages import Epoch, Finished, Job, Ready, Started
 from src.search.screen import SweepScreen, TrialLine
 from src.search.settings import SweepSettings
 from src.search.space import make_space
-from src.search.storage import open_journal
+from src.search.storage.journal import open_journal
 from src.search.study import open_study
 from src.search.worker import Line
 

@@ -17,10 +17,10 @@ from statistics import median
 from typing import final
 from unittest import mock
 
-from src.search.executors.local import Executor
+from src.search.executors.base import Executor
 from src.search.executors.processes import Processes
-from src.search.executors.ray import Ray
-from src.search.executors.ray_actor import Actor
+from src.search.executors.ray.actor import Actor
+from src.search.executors.ray.executor import Ray
 from tests.benchmarks.bench_driver import pretend, search
 from tests.benchmarks.measure import draw_growth
 
@@ -87,7 +87,7 @@ KINDS = (
         (partial(serve, seconds=0.0), partial(serve, seconds=SLEEP_S)),
         Processes,
     ),
-    Kind("ray", "src.search.executors.ray.Actor", (PretendingActor, SleepingActor), Ray),
+    Kind("ray", "src.search.executors.ray.executor.Actor", (PretendingActor, SleepingActor), Ray),
 )
 
 

@@ -17,7 +17,7 @@ from time import time
 from optuna import load_study
 from optuna.trial import TrialState
 
-from src.search.storage import open_journal
+from src.search.storage.journal import open_journal
 
 OURS = {
     "processes": ("sweep=dnn", "executor=processes"),

@@ -10,7 +10,7 @@ import optuna
 from mlflow import MlflowClient
 from optuna.trial import FrozenTrial, TrialState
 
-from src.search.storage import open_journal
+from src.search.storage.journal import open_journal
 from src.search.study import finished_trials
 from tests.benchmarks.bench_training import IMPORTS
 from tests.benchmarks.measure import alternate, command_seconds, say

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from src.console import SilentReporter
+from src.cli.output import SilentReporter
+from src.config.plan import Plan
 from src.data.mnist import Mnist
 from src.data.source import Dataset
-from src.fit import build_classifier, fit
-from src.machine import available_cores
-from src.plan import Plan
+from src.process.machine import available_cores
+from src.training.fit import build_classifier, fit
 from tests.benchmarks.measure import alternate, command_seconds, say
 from tests.plans import plan_of
 
@@ -178,7 +178,7 @@ def first_step_seconds(store: str) -> float:
 
 def tracking_share() -> None:
     """What metrics, files, pictures and the export cost of the default training, warm."""
-    from src.training import train
+    from src.training.train_run import train
 
     print("share of the wall time that is not training, default model, warm process")
     with tempfile.TemporaryDirectory() as folder:

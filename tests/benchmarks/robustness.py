@@ -13,11 +13,11 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from src.config.settings import Tracking
 from src.data.mnist import Mnist
 from src.inference.pictures import picture_from_array
 from src.inference.recogniser import Recogniser, load_recogniser
-from src.settings import Tracking
-from src.statistics import wilson_interval
+from src.stats.intervals import wilson_interval
 from src.tracking.runs import finished_run
 
 SIDE = 200

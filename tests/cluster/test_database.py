@@ -9,12 +9,12 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
+from src.config.plan import Component
 from src.errors import ConfigError, StudiesAway, StudiesUnusable, TrainingFailed
-from src.plan import Component
-from src.search import patience
-from src.search.database import DatabaseStudies
-from src.search.patience import MADE_TWICE, Patient
-from src.search.storage import Taken
+from src.search.storage import retrying
+from src.search.storage.base import Taken
+from src.search.storage.postgres import DatabaseStudies
+from src.search.storage.retrying import MADE_TWICE, Patient
 from tests.cluster.postgres import PASSWORD
 from tests.search.test_study import NONE, RANDOM, SPACE, SweepSettings, open_study, points
 
@@ -126,7 +126,7 @@ def test_a_lost_answer_makes_nothing_twice(address):
 
 
 def test_a_driver_that_was_replaced_while_away_ends(postgres, address, monkeypatch):
-    monkeypatch.setattr(patience, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(retrying, "PATIENCE_S", 0.5)
     with opened(address).hold("taken") as storage:
         study = study_in(storage, "taken")
         trial, other_trial = study.ask(), study.ask()
@@ -143,14 +143,14 @@ def test_a_driver_that_was_replaced_while_away_ends(postgres, address, monkeypat
 
 
 def test_patience_ends_and_then_nothing_waits(postgres, address, monkeypatch):
-    monkeypatch.setattr(patience, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(retrying, "PATIENCE_S", 1.0)
     with opened(address).hold("patient") as storage:
         study = study_in(storage, "patient")
         postgres.stop()
         try:
             with pytest.raises(StudiesAway, match="has not come back within"):
                 study.ask()
-            monkeypatch.setattr(patience, "PATIENCE_S", 1000.0)
+            monkeypatch.setattr(retrying, "PATIENCE_S", 1000.0)
             with pytest.raises(StudiesAway):
                 study.ask()
         finally:

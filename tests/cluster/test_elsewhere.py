@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from src.config.settings import Tracking
 from src.data.digits import Digits
-from src.settings import Tracking
 from tests.cluster.conftest import Cluster
 from tests.comparison.conftest import train_into
 from tests.conftest import TRAINING, python, start_training

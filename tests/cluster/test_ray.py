@@ -15,7 +15,7 @@ import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
-from src.search.executors.ray_cluster import Node as Room
+from src.search.executors.ray.cluster import Node as Room
 from tests.cluster.ray_nodes import Cluster, Node
 from tests.conftest import environment
 from tests.data.tables import as_text, digit_rows, write

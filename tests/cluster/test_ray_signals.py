@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from src.config.settings import Tracking
 from src.search.doctor import reconcile
-from src.settings import Tracking
 from tests.faults.test_sweep_kills import interrupt
 from tests.sweeping import FAST, Sweep, epochs_of, processes_of, start_sweep, wait_until
 

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from optuna.trial import TrialState
 
+from src.config.settings import Tracking
 from src.search.doctor import reconcile
-from src.settings import Tracking
 from tests.cluster.conftest import Cluster, ClusterSweep
 from tests.cluster.postgres import PASSWORD, Postgres
 from tests.faults.test_sweep_kills import processes_of, read_until, wait_until

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from src.settings import Tracking
+from src.config.settings import Tracking
 from tests.conftest import Store
 from tests.plans import QUICK, dataset_of, plan_of
 
@@ -39,8 +39,8 @@ class Contest:
 
 def train_into(tracking: Tracking, *overrides: str, **how) -> str:
     """Train in this process as `python -m src.train` would, and return the run's id."""
-    from src.console import SilentReporter
-    from src.training import train
+    from src.cli.output import SilentReporter
+    from src.training.train_run import train
 
     plan = plan_of(*SPEEDY, f"tracking.folder={tracking.folder}", *overrides)
     known = {"reporter": SilentReporter(), "check_stop": lambda: None, "look_at_test": True}
@@ -49,8 +49,8 @@ def train_into(tracking: Tracking, *overrides: str, **how) -> str:
 
 def _search(tracking: Tracking) -> dict[str, str]:
     """Leave what a search leaves: a parent, two trials, and a confirmation of the better."""
-    from src.description import describe_data
     from src.tracking.runs import start_run
+    from src.training.description import describe_data
 
     plan = plan_of(*SPEEDY)
     dataset = dataset_of(plan)

@@ -8,7 +8,7 @@ import torch
 from src.comparison.champion import promote
 from src.comparison.settings import make_request
 from src.errors import ConfigError, NotPromoted
-from src.tracking.reading import StoredRuns
+from src.tracking.queries import StoredRuns
 from src.tracking.registry import find_champion, roll_back
 from tests.plans import plan_of
 
@@ -125,7 +125,7 @@ def test_a_look_that_was_cut_off_is_counted_and_taken_again(own_contest, monkeyp
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("src.evaluation.write_predictions", killed)
+        patch.setattr("src.training.evaluation.write_predictions", killed)
         with pytest.raises(KeyboardInterrupt):
             challenge(own_contest, "trial 1")
     assert _looks(own_contest).looks == 6

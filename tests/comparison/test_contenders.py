@@ -4,9 +4,9 @@ import pytest
 
 from src.comparison.contenders import select
 from src.comparison.settings import Which
+from src.config.settings import Tracking
 from src.errors import ConfigError, TrackingError
-from src.settings import Tracking
-from src.tracking.reading import StoredRuns
+from src.tracking.queries import StoredRuns
 
 
 def chosen(contest, **which):

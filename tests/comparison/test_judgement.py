@@ -15,8 +15,8 @@ from src.comparison.judgement import (
     standing,
 )
 from src.comparison.settings import Which
-from src.statistics import wilson_interval
-from src.tracking.reading import StoredRun, StoredRuns
+from src.stats.intervals import wilson_interval
+from src.tracking.queries import StoredRun, StoredRuns
 
 
 def predictions(*rights: np.ndarray, images: str = "same") -> Predictions:

@@ -12,7 +12,7 @@ from src.comparison.screen import print_way_to_promote
 from src.comparison.session import compare
 from src.comparison.settings import Which, make_request
 from src.data.digits import Digits
-from src.tracking.reading import StoredRuns
+from src.tracking.queries import StoredRuns
 from tests.comparison.conftest import copy_of, train_into
 from tests.conftest import Store, python
 

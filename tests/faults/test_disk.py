@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from src.console import SilentReporter
+from src.cli.output import SilentReporter
 from src.errors import TrackingError, disk_trouble
 from src.tracking.runs import find_interrupted
-from src.training import train
+from src.training.train_run import train
 from tests.conftest import Store, python
 from tests.plans import QUICK, plan_of
 from tests.sweeping import FAST, Sweep, start_sweep, sweep

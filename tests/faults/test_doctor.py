@@ -7,9 +7,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from src.config.settings import Tracking
 from src.search.doctor import reconcile
-from src.search.storage import open_journal
-from src.settings import Tracking
+from src.search.storage.journal import open_journal
 from src.tracking.connection import connect
 from src.tracking.owner import HOST, PROCESS, STARTED, owner_tags
 from src.tracking.runs import start_run

@@ -10,10 +10,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from src.config import CONF, resolved
+from src.cli.overrides import CONF, resolved
+from src.config.plan import make_plan
 from src.errors import ConfigError
-from src.fit import build_classifier
-from src.plan import make_plan
 from src.search.check import check_space
 from src.search.composer import PLAN_KEYS, Composer
 from src.search.grammar import split_ranges
@@ -21,6 +20,7 @@ from src.search.request import check_sweep
 from src.search.settings import SweepSettings
 from src.search.space import make_space
 from src.sweep import read_search
+from src.training.fit import build_classifier
 from tests.plans import dataset_of, plan_of, problems_of
 
 KEYS = [
@@ -36,7 +36,7 @@ VALUES = [
     "{}", "[1,2]", "[1,[2]]", "{a:1}", "linear", "dnn", "adamw", "sgd", "digits", "cosine", "1_000",
     "0x10", "${seed}", "${nowhere}", "${oc.env:HOME}", "${", "$", "../../x", "a b", "é", "'", '"',
     "(", "choice(1,2)", "interval(0,1)", "range(1,3)", "glob(*)", "src.models.linear.linear",
-    "src.entry.os.system", "os.system", "99999999999999999999", "1,2", "a=b", "\\", "%", "???",
+    "src.cli.entry.os.system", "os.system", "99999999999999999999", "1,2", "a=b", "\\", "%", "???",
 ]  # fmt: skip
 KEY = st.one_of(st.sampled_from(KEYS), st.text(max_size=8))
 VALUE = st.one_of(st.sampled_from(VALUES), st.text(max_size=8))
@@ -64,7 +64,7 @@ def check_lines(problems) -> None:
 
 @many(slow=3_000, quick=40)
 @given(st.lists(OVERRIDE, min_size=1, max_size=3))
-@example(["model._target_=src.entry.os.system"])
+@example(["model._target_=src.cli.entry.os.system"])
 @example(["optimizer.lr=nan"])
 @example(["data=[1,2]"])
 @example(["data=[1,[2]]"])

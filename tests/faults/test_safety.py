@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from src.console import SilentReporter
+from src.cli.output import SilentReporter
+from src.config.settings import take_credentials, without_password
 from src.errors import ConfigError, DataError
 from src.models.checkpoints import WholeCheckpoints, read_checkpoint
 from src.models.predictor import load_predictor
-from src.settings import take_credentials, without_password
-from src.training import train
+from src.training.train_run import train
 from tests.conftest import TIMEOUT_S, Store, python
 from tests.plans import plan_of, problems_of
 from tests.sweeping import FAST, start_sweep
@@ -48,7 +48,7 @@ def test_a_planted_pickle_is_refused(tmp_path, form):
 
 def test_a_checkpoint_that_names_a_class_from_elsewhere_is_refused(tmp_path, finished):
     stored = read_checkpoint(finished.artifacts / "checkpoint" / "best.ckpt")
-    for target in ("os.system", "src.entry.os.system", "subprocess.Popen"):
+    for target in ("os.system", "src.cli.entry.os.system", "subprocess.Popen"):
         stored["description"]["model"] = {"target": target, "arguments": {}}
         torch.save(stored, tmp_path / "best.ckpt")
         with pytest.raises(ConfigError, match="may only name one of"):
@@ -67,7 +67,7 @@ def test_a_damaged_checkpoint_is_told_in_a_line(tmp_path, finished, at):
 
 @pytest.mark.parametrize(
     "target",
-    ["os.system", "builtins.eval", "src.entry.os.system", "torch.optim.adam.torch.load", "src"],
+    ["os.system", "builtins.eval", "src.cli.entry.os.system", "torch.optim.adam.torch.load", "src"],
 )
 @pytest.mark.parametrize("group", ["model", "data", "optimizer", "scheduler"])
 def test_a_target_outside_of_the_list_is_refused(group, target):

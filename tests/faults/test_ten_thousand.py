@@ -6,8 +6,8 @@ from time import perf_counter
 import optuna
 import pytest
 
-from src.search.storage import open_journal
-from src.settings import Tracking
+from src.config.settings import Tracking
+from src.search.storage.journal import open_journal
 from src.tracking.connection import connect
 from src.tracking.runs import runs_below
 from tests.faults.trivial import milliseconds, search

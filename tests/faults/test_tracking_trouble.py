@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from src.console import SilentReporter
-from src.tracking.leftovers import send_kept
+from src.cli.output import SilentReporter
+from src.tracking.recovery import send_kept
 from src.tracking.store import open_store
-from src.training import train
+from src.training.train_run import train
 from tests.conftest import Store
 from tests.plans import QUICK, plan_of
 from tests.serving import Server

@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from src.figures.autocorrelation import (
+from src.stats.autocorrelation import (
     is_noise_like,
     moments_if_shuffled,
     order_units,

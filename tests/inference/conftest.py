@@ -9,11 +9,11 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from src.console import SilentReporter
+from src.cli.output import SilentReporter
+from src.config.settings import Tracking
 from src.data.mnist import Mnist
 from src.inference.recogniser import load_recogniser
-from src.settings import Tracking
-from src.training import train
+from src.training.train_run import train
 from tests.plans import plan_of
 
 SHORT = ("data=mnist_20k", "trainer.threads=1", "trainer.max_epochs=4")

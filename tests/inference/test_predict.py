@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from src.config.settings import Predict, Tracking
 from src.errors import ConfigError, TrackingError
 from src.figures.canvas import font
 from src.inference.output import answer_files
 from src.inference.pictures import picture_from_array
 from src.inference.recogniser import choose_threshold, judge_threshold, load_recogniser
 from src.predict import split_arguments
-from src.settings import Predict, Tracking
 from tests.conftest import python
 from tests.inference.conftest import enlarged
 

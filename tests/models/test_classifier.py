@@ -8,9 +8,9 @@ import torch.nn.functional as F
 
 from src.data.module import to_tensors
 from src.errors import ConfigError
-from src.fit import build_classifier, minibatches
 from src.models.classifier import cross_entropy, log_probabilities, one_vs_rest
 from src.models.probabilities import scale
+from src.training.fit import build_classifier, minibatches
 from tests.plans import QUICK, dataset_of, fit_of, plan_of
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [-3.0, -2.0, -4.0], [30.0, -30.0, 0.0]])
@@ -185,8 +185,8 @@ def test_gradients_are_clipped_to_the_global_norm(tmp_path):
             if gradients:
                 seen.append(float(torch.cat([g.flatten() for g in gradients]).norm()))
 
-        from src.console import SilentReporter
-        from src.fit import fit
+        from src.cli.output import SilentReporter
+        from src.training.fit import fit
 
         fit(
             classifier,

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from src.config import CONF
+from src.cli.overrides import CONF
 from src.data.module import to_tensors
 from src.models.probabilities import scale
 from tests.plans import QUICK, dataset_of, plan_of

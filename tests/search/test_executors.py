@@ -14,10 +14,10 @@ from pkgutil import iter_modules
 import pytest
 from mlflow import MlflowClient
 
+from src.config.plan import Component
 from src.errors import TrainingFailed
-from src.plan import Component
 from src.search import executors
-from src.search.executors.local import Died, Executor, ends_job
+from src.search.executors.base import Died, Executor, ends_job
 from src.search.executors.processes import own_gpu
 from src.search.messages import Ended, Epoch, Failed, Finished, Go, Job, Prune, Ready, Started, Stop
 from tests.plans import QUICK, plan_of

@@ -4,11 +4,11 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from src.config.plan import Component
 from src.errors import ConfigError
-from src.plan import Component
 from src.search.settings import SweepSettings
 from src.search.space import make_space
-from src.search.storage import open_journal
+from src.search.storage.journal import open_journal
 from src.search.study import (
     RETRIED,
     counts_by_state,

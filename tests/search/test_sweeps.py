@@ -6,15 +6,15 @@ import pytest
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf, open_dict
 
-from src.config import CONF, SWEEPS, resolved
+from src.cli.overrides import CONF, SWEEPS, resolved
 from src.errors import ConfigError
-from src.fit import build_classifier
 from src.search.check import check_first, check_space
 from src.search.driver import trial_seed
 from src.search.grammar import split_ranges
 from src.search.request import make_request
 from src.search.session import Request
 from src.sweep import register_sweeps
+from src.training.fit import build_classifier
 from tests.plans import dataset_of
 
 NAMES = sorted(path.stem for path in SWEEPS.glob("*.yaml"))

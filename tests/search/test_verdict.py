@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from src.search.settings import Objective
 from src.search.verdict import judge
-from src.statistics import t_interval
+from src.stats.intervals import t_interval
 
 MORE = Objective(metric="val_accuracy", direction="maximize")
 LESS = Objective(metric="val_loss", direction="minimize")

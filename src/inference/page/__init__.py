@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, final
 import gradio as gr
 from starlette.middleware import Middleware
 
+from src.config.settings import Asked, Tracking
 from src.errors import ConfigError
 from src.inference.choice import choose_run
 from src.inference.page.limit import LimitedRequests
-from src.settings import Asked, Tracking
-from src.tracking.reading import StoredRun, StoredRuns
+from src.tracking.queries import StoredRun, StoredRuns
 
 if TYPE_CHECKING:
     from src.inference.page.answers import Answers

@@ -7,13 +7,13 @@ from functools import lru_cache
 from io import BytesIO
 from typing import final
 
+from src.config.settings import Tracking
 from src.errors import UserError
 from src.inference.page.limit import MOST_REQUEST_BYTES
 from src.inference.page.panel import answer_panel, problem_panel, waiting_panel
 from src.inference.pictures import Picture, PictureError, read_picture
 from src.inference.recogniser import Recogniser, load_recogniser
 from src.inference.units import strongest_units
-from src.settings import Tracking
 
 MOST_LOADED = 8
 

@@ -1,6 +1,6 @@
 """What the server loads from which workers are forked: everything that a worker needs."""
 
-from src.loading import begin_loading
+from src.process.gc_pause import begin_loading
 
 begin_loading()
 

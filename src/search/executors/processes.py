@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from typing import final
 
-from src.interrupt import ENDING
-from src.machine import available_cores
-from src.ranges import PositiveInt
-from src.search.executors.local import END_WITHIN_S, Executor, Worker
+from src.config.types import PositiveInt
+from src.process.machine import available_cores
+from src.process.signals import ENDING
+from src.search.executors.base import END_WITHIN_S, Executor, Worker
 
 
 @final

@@ -4,7 +4,7 @@ from multiprocessing import Pipe
 from threading import Thread
 from typing import final
 
-from src.search.executors.local import Executor, Worker
+from src.search.executors.base import Executor, Worker
 
 
 @final

@@ -1,0 +1,1 @@
+"""A checked configuration as plain objects, and the types of its values."""

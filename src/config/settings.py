@@ -1,0 +1,137 @@
+"""Groups of values that belong to the program itself, with their ranges."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal, final
+from urllib.parse import unquote
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from src.config.types import Flag, NonNegative, Positive, PositiveInt, Probability
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@final
+class Regularization(_Settings):
+    """What keeps a model from learning its training images by heart; 0 or None is off.
+
+    l1, l2: factors of the sum of |w| and of w squared over all weights, biases exempt; added to
+    the loss of every minibatch. patience: epochs without a better validation accuracy.
+    """
+
+    l1: NonNegative = 0.0
+    l2: NonNegative = 0.0
+    dropout: Probability = 0.0
+    input_dropout: Probability = 0.0
+    label_smoothing: Probability = 0.0
+    augmentation: Annotated[float, Field(ge=0, le=2, strict=True)] = 0.0
+    patience: PositiveInt | None = None
+
+
+@final
+class Trainer(_Settings):
+    """How long to train, on what, and how many images at a time.
+
+    steps_per_epoch: minibatches after which to validate; None: once through the training images.
+    loss_reduction: of the losses of a minibatch, before gradients are clipped.
+    select: the epoch whose weights are kept and scored: the best on the validation images, or the
+    last.
+    precision: of the products in a training's layers; weights, losses and all scoring are float32.
+    """
+
+    max_epochs: PositiveInt = 20
+    batch_size: PositiveInt = 128
+    steps_per_epoch: PositiveInt | None = None
+    loss_reduction: Literal["mean", "sum"] = "mean"
+    select: Literal["best", "last"] = "best"
+    steps_per_execution: PositiveInt = 32
+    gradient_clip_norm: Positive | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    threads: PositiveInt | None = None
+
+
+@final
+class Tracking(_Settings):
+    """Where runs are remembered."""
+
+    enabled: Flag = True
+    folder: Path = Path("mlruns")
+    uri: str | None = None
+    experiment: Annotated[str, Field(min_length=1)] = "digits"
+
+
+@final
+class Explore(_Settings):
+    """What to look at before any model, and where the pictures go.
+
+    pixel: column of the table to describe; None: 72 as in the exercise, or the middle of a smaller
+    image.
+    """
+
+    pixel: PositiveInt | None = None
+    folder: Path = Path("mlruns/explore")
+
+
+def take_credentials(uri: str) -> str:
+    """Return the address of a server without its password, which goes where its client looks.
+
+    That is the environment variables of MLflow, which take the user too, and of PostgreSQL's libpq;
+    nothing that is printed, logged or kept can then hold it.
+    Text around the address, and anything that is none, is left as it is.
+    """
+    found = re.fullmatch(r"(.*https?://)(.*)@(.*)", uri, flags=re.DOTALL)
+    if found is not None:
+        user, _, password = found[2].partition(":")
+        os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(user)
+        os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(password)
+        return found[1] + found[3]
+    found = re.fullmatch(r"(.*postgresql(?:\+\w+)?://[^:/@]*):(.*)(@.*)", uri, flags=re.DOTALL)
+    if found is not None:
+        os.environ["PGPASSWORD"] = unquote(found[2])
+        return found[1] + found[3]
+    return uri
+
+
+@final
+class Asked(_Settings):
+    """Which tracked model: the run with this id; None: the champion, else the newest."""
+
+    run: str | None = None
+
+
+@final
+class Predict(_Settings):
+    """What to do with the pictures, and how to say it.
+
+    threshold: the least probability of an answer; None: chosen on the validation images. export:
+    the ONNX file to write.
+    """
+
+    format: Literal["table", "json", "csv"] = "table"
+    explain: Flag = False
+    threshold: Probability | None = None
+    export: Path | None = None
+
+
+@final
+class App(_Settings):
+    """Where the page is served; port None: the first free one from 7860."""
+
+    port: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = None
+    open_browser: Flag = False
+
+
+def without_password(uri: str) -> str:
+    """Return the address without user name, password, and what follows a question mark.
+
+    A password may hold any sign, a slash or another @ too: all up to the last @ is left out.
+    """
+    scheme, separator, rest = uri.partition("://")
+    if scheme == "sqlite" or not separator:
+        return uri
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"

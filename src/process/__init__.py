@@ -1,0 +1,1 @@
+"""This process: signals, processor cores, garbage collection."""

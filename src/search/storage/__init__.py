@@ -1,0 +1,1 @@
+"""Where the studies of searches are kept."""

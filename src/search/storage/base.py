@@ -1,0 +1,34 @@
+"""Where studies are kept, each for one driver at a time."""
+
+import re
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+
+from optuna.storages import BaseStorage
+
+
+class Taken(Exception):
+    """Another process is working on the sweep."""
+
+
+class Studies(ABC):
+    """All studies of one place, each for one driver at a time."""
+
+    where: str
+    """The place in words, without a password."""
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """Return the names of all studies."""
+
+    @abstractmethod
+    def hold(self, sweep: str) -> AbstractContextManager[BaseStorage]:
+        """Keep other drivers from a sweep and its fresh starts, and give the storage meanwhile.
+
+        The hold is let go when its process dies. Raises Taken where another has it.
+        """
+
+
+def without_generation(study: str) -> str:
+    """Return the name of the sweep that a study belongs to, maybe after fresh starts."""
+    return re.sub(r"[.][0-9]+$", "", study)

@@ -1,0 +1,51 @@
+"""Studies in a journal in the tracking folder."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, final
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from src.search.storage.base import Studies, Taken, without_generation
+from src.tracking.jsonl import drop_half_line
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@final
+class JournalStudies(Studies):
+    """Studies in the journal of a tracking folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.where = str(folder / "optuna.journal")
+        self._folder = folder
+
+    def names(self) -> list[str]:
+        """Return the names of all studies."""
+        return optuna.get_all_study_names(open_journal(self._folder))
+
+    @contextmanager
+    def hold(self, sweep: str) -> Iterator[BaseStorage]:
+        """Keep other drivers of this machine from a sweep; raises Taken."""
+        path = self._folder / "sweeps" / f".{without_generation(sweep)}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            held = FileLock(path).acquire(timeout=0)
+        except Timeout as error:
+            raise Taken(sweep) from error
+        with held:
+            yield open_journal(self._folder)
+
+
+def open_journal(folder: Path) -> JournalStorage:
+    """Open the journal that holds all studies; its lock is let go when its holder dies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    journal = folder / "optuna.journal"
+    lock: Any = FileLock(f"{journal}.lock")  # has the two methods that Optuna asks of a lock
+    with lock:
+        drop_half_line(journal)  # else the next entry would be added to it, and lost with it
+    return JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))

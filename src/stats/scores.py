@@ -1,0 +1,106 @@
+"""Calibration, per-class scores and log loss: probabilities in, numbers out."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+
+@final
+@dataclass(frozen=True)
+class CalibrationTable:
+    """How often a model is right where it is how sure.
+
+    edges: float64 `[B + 1]`, the bins are `(edges[b], edges[b + 1]]`, the first one closed.
+    counts: int64 `[B]`. confidence, accuracy: float64 `[B]`, means in 0..1, nan in empty bins.
+    """
+
+    edges: np.ndarray
+    counts: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+
+    @property
+    def expected_error(self) -> float:
+        """The expected calibration error, 0..1; nan without images."""
+        if self.counts.sum() == 0:
+            return float("nan")
+        gaps = np.abs(self.accuracy - self.confidence)
+        return float(np.nansum(self.counts * gaps) / self.counts.sum())
+
+
+def calibration_table(
+    probabilities: np.ndarray, labels: np.ndarray, *, num_bins: int = 15
+) -> CalibrationTable:
+    """Put predictions into equal-width bins of confidence (Guo et al. 2017, section 2).
+
+    probabilities: float `[N, K]`, rows that sum to 1. labels: int64 `[N]`.
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    edges = np.linspace(0.0, 1.0, num_bins + 1)
+    bins = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, num_bins - 1)
+    counts = np.bincount(bins, minlength=num_bins)
+    divisor = np.where(counts > 0, counts, np.nan)
+    return CalibrationTable(
+        edges=edges,
+        counts=counts,
+        confidence=np.bincount(bins, weights=confidence, minlength=num_bins) / divisor,
+        accuracy=np.bincount(bins, weights=right, minlength=num_bins) / divisor,
+    )
+
+
+def expected_calibration_error(
+    probabilities: np.ndarray, labels: np.ndarray, *, num_bins: int = 15
+) -> float:
+    """Return the mean gap between confidence and accuracy, 0..1 (Guo et al. 2017, equation 3).
+
+    probabilities: float `[N, K]`. labels: int64 `[N]`. The bins: `calibration_table`.
+    """
+    return calibration_table(probabilities, labels, num_bins=num_bins).expected_error
+
+
+def confusion_counts(
+    labels: np.ndarray, predictions: np.ndarray, *, num_classes: int
+) -> np.ndarray:
+    """Count images by true class (row) and predicted class (column): int64 `[K, K]`.
+
+    labels, predictions: int64 `[N]`, each in 0..num_classes - 1; else ValueError.
+    """
+    for name, values in (("labels", labels), ("predictions", predictions)):
+        if len(values) and not (values.min() >= 0 and values.max() < num_classes):
+            raise ValueError(
+                f"{name} must be in 0..{num_classes - 1}, got {values.min()}..{values.max()}"
+            )
+    cells = np.bincount(labels * num_classes + predictions, minlength=num_classes**2)
+    return cells.reshape(num_classes, num_classes).astype(np.int64)
+
+
+def per_class_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Return precision, recall, f1 (float64 `[K]`, 0..1) and support (int64 `[K]`) per class.
+
+    counts: int64 `[K, K]`, rows true, columns predicted. 0 / 0 is nan, as scikit-learn's
+    `zero_division=nan`: the precision of a class never predicted is not known, it is not 0.
+    """
+    hits = np.diag(counts).astype(np.float64)
+    predicted, support = counts.sum(axis=0), counts.sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return {
+            "precision": hits / predicted,
+            "recall": hits / support,
+            "f1": 2 * hits / (predicted + support),
+            "support": support,
+        }
+
+
+def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean negative natural logarithm of the probability of the true class.
+
+    probabilities: float `[N, K]`, clipped from below at their type's epsilon as in scikit-learn,
+    so that a certain mistake costs much and not infinity. labels: int64 `[N]`. No images: nan.
+    """
+    if len(labels) == 0:
+        return float("nan")
+    given_to_truth = probabilities[np.arange(len(labels)), labels]
+    smallest = np.finfo(probabilities.dtype).eps
+    return float(-np.log(given_to_truth.clip(smallest, 1).astype(np.float64)).mean())

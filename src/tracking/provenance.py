@@ -1,0 +1,53 @@
+"""Where and with what a run was made: commit, versions, hardware."""
+
+import platform
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from src.process.machine import available_cores
+
+PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "optuna", "mlflow", "numpy")
+
+
+@cache
+def describe_environment() -> Mapping[str, str]:
+    """Return tags: git commit and dirty flag, versions of Python and packages, processor.
+
+    As they are when a process asks first, which is also the code it has loaded.
+    """
+    tags = {f"version.{name}": version(name) for name in PACKAGES}
+    tags["version.python"] = platform.python_version()
+    tags["hardware.processor"] = _processor()
+    tags["hardware.cores"] = str(available_cores())
+    tags["hardware.host"] = platform.node()
+    commit = _git("rev-parse", "HEAD")
+    if commit:
+        tags["mlflow.source.git.commit"] = commit
+        tags["git.dirty"] = str(bool(_git("status", "--porcelain"))).lower()
+    return tags
+
+
+def _git(*arguments: str) -> str:
+    """Return git's answer about the project's own checkout; empty outside of one."""
+    project = Path(__file__).resolve().parent.parent.parent
+    if not (project / ".git").exists():
+        return ""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(project), *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return answer.stdout.strip()
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,208 @@
+"""Reads runs back: words and numbers, curves, files, and who looked at the test images."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, final
+
+import yaml
+from mlflow.entities import Run as MlflowEntity
+from mlflow.entities import ViewType
+from mlflow.exceptions import MlflowException
+
+from src.config.settings import Tracking
+from src.errors import ConfigError, TrackingError, nearest
+from src.tracking.connection import all_runs
+from src.tracking.store import open_store
+
+CHECKPOINT = "checkpoint/best.ckpt"
+WITH_MODEL = "attributes.status = 'FINISHED' and metrics.`model/parameters` > 0"
+"""Trainings, whether by themselves or in a sweep; a sweep's own run has no model."""
+
+
+@final
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as the store remembers it; started is in milliseconds since 1970."""
+
+    id: str
+    name: str
+    status: str
+    started: int
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+    model_id: str | None
+    """Of its exported model, None where it has none."""
+
+    @property
+    def tested(self) -> bool:
+        """Whether its predictions of the test images are there."""
+        return "test/accuracy" in self.metrics
+
+    @property
+    def val_accuracy(self) -> float:
+        """The best of its epochs', 0..1."""
+        return self.metrics["best/val_accuracy"]
+
+
+@final
+@dataclass(frozen=True)
+class Looks:
+    """How often models were scored on the same test images, and by how many runs.
+
+    on_split: of these looks, those of runs that trained on the same split. uses: how many
+    comparisons have used the predictions since.
+    """
+
+    looks: int
+    runs: int
+    on_split: int
+    uses: int
+
+
+@final
+class StoredRuns:
+    """The runs of one experiment in a store, as they were when they were first asked for."""
+
+    def __init__(self, settings: Tracking) -> None:
+        """Open the store; raises TrackingError where nothing was tracked yet."""
+        database = settings.folder / "mlflow.db"
+        if settings.uri is None and not database.exists():
+            raise TrackingError(
+                f"`tracking.folder`={settings.folder}: nothing is tracked there yet; train first: "
+                "python -m src.train"
+            )
+        self._settings = settings
+        self._store = open_store(settings)
+
+    @cached_property
+    def all(self) -> list[StoredRun]:
+        """All runs, the newest first; of a large store, this takes seconds."""
+        return self._search([self._store.experiment_id])
+
+    def newest(self, most: int) -> list[StoredRun]:
+        """Return the newest finished trainings, `most` at the most."""
+        found = self._store.client.search_runs(
+            [self._store.experiment_id],
+            WITH_MODEL,
+            max_results=most,
+            order_by=["attributes.start_time DESC"],
+        )
+        return [_stored(run) for run in found]
+
+    @property
+    def finished(self) -> list[StoredRun]:
+        """The finished trainings, the newest first: no sweeps and no comparisons."""
+        return [r for r in self.all if r.status == "FINISHED" and is_training(r)]
+
+    def find(self, named: str, *, key: str) -> StoredRun:
+        """Return the finished training with this id, beginning of an id, or name.
+
+        key: of the configuration, for the error. Raises ConfigError where there is not one.
+        """
+        matches = [r for r in self.all if r.id == named] or [
+            r for r in self.all if r.name == named or (named and r.id.startswith(named))
+        ]
+        matches = [r for r in matches if r.status == "FINISHED"] or matches
+        if not matches:
+            known = self.finished
+            some = ", ".join(f"{r.id[:8]} ({r.name})" for r in known[:3])
+            hint = nearest(named, [r.name for r in known]) or (
+                f"; choose for instance {some}" if some else "; train first: python -m src.train"
+            )
+            raise ConfigError(
+                f"`{key}`={named}: no run of experiment {self._settings.experiment!r} has this id "
+                f"or name{hint}"
+            )
+        if len(matches) > 1:
+            ids = ", ".join(r.id[:8] for r in matches)
+            raise ConfigError(
+                f"`{key}`={named}: is the name or beginning of several runs; give an id: {ids}"
+            )
+        [run] = matches
+        if not is_training(run):
+            what = "sweep" if "sweep" in run.tags else "comparison"
+            raise ConfigError(f"`{key}`={named}: is a {what}, no training; name one of its runs")
+        if run.status != "FINISHED":
+            raise ConfigError(f"`{key}`={named}: is {run.status}; only a finished run has a result")
+        return run
+
+    def again(self, run_id: str) -> StoredRun:
+        """Return a run as it is now."""
+        return _stored(self._store.client.get_run(run_id))
+
+    def curves(self, run_id: str, keys: tuple[str, ...]) -> dict[str, list[float]]:
+        """Return the values of each metric, epoch by epoch from 1."""
+        return {
+            key: [
+                metric.value
+                for metric in sorted(
+                    self._store.client.get_metric_history(run_id, key), key=lambda m: m.step
+                )
+            ]
+            for key in keys
+        }
+
+    def config(self, run_id: str, folder: Path) -> dict[str, Any]:
+        """Return the configuration that a run was made with; folder: to put its file into."""
+        return yaml.safe_load(self.file(run_id, "config.yaml", folder).read_text())
+
+    def file(self, run_id: str, artifact: str, folder: Path) -> Path:
+        """Copy an artifact into a folder, below the run's id, and return its path there.
+
+        Raises TrackingError where it cannot be had.
+        """
+        target = folder / run_id
+        target.mkdir(parents=True, exist_ok=True)
+        try:
+            return Path(self._store.client.download_artifacts(run_id, artifact, str(target)))
+        except (MlflowException, OSError) as error:
+            raise TrackingError(
+                f"run {run_id}: its file {artifact} cannot be fetched "
+                f"({str(error).splitlines()[0]}); restore it, or choose another run"
+            ) from error
+
+    def looks(self, *, test_digest: str, split_digest: str) -> Looks:
+        """Count the looks at test images, in all experiments and of deleted runs too."""
+        client = self._store.client
+        experiments = client.search_experiments(view_type=ViewType.ALL)
+        using = self._search(
+            [e.experiment_id for e in experiments],
+            f"tags.`digest.test` = '{test_digest}'",
+            ViewType.ALL,
+        )
+        looked = [r for r in using if "test.looks" in r.tags]
+        here = [r for r in looked if r.tags["digest.split"] == split_digest]
+        return Looks(
+            looks=sum(int(r.tags["test.looks"]) for r in looked),
+            runs=len(looked),
+            on_split=sum(int(r.tags["test.looks"]) for r in here),
+            uses=sum("comparison" in r.tags for r in using),
+        )
+
+    def _search(
+        self, experiments: list[str], query: str = "", view: int = ViewType.ACTIVE_ONLY
+    ) -> list[StoredRun]:
+        """Return all matching runs, the newest first."""
+        return [_stored(run) for run in all_runs(self._store.client, experiments, query, view=view)]
+
+
+def is_training(run: StoredRun) -> bool:
+    """Whether a run trained a model, unlike a sweep's or a comparison's own run."""
+    return "model" in run.tags and "digest.split" in run.tags
+
+
+def _stored(run: MlflowEntity) -> StoredRun:
+    outputs = run.outputs.model_outputs if run.outputs else []
+    return StoredRun(
+        id=run.info.run_id,
+        name=run.info.run_name,
+        status=run.info.status,
+        started=run.info.start_time,
+        params=run.data.params,
+        tags=run.data.tags,
+        metrics=run.data.metrics,
+        model_id=outputs[-1].model_id if outputs else None,
+    )

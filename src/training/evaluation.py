@@ -1,0 +1,125 @@
+"""Scores the best epoch of a training, and leaves scores, files and model on its run."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+
+from src.data.source import Dataset, LabelledImages, digest
+from src.models.predictor import Predictor
+from src.models.probabilities import scale
+from src.stats.intervals import wilson_interval
+from src.stats.scores import (
+    expected_calibration_error,
+    log_loss,
+)
+from src.tracking.run import Run
+from src.training.artifacts import WeightPictures, log_series, write_files, write_predictions
+from src.training.fit import Fit
+
+EXAMPLE_ROWS = 2
+"""Images in the exported model's input example; the export needs at least two."""
+
+
+@final
+@dataclass(frozen=True)
+class Score:
+    """Accuracy on `images` images with its 95 % Wilson interval, log loss in nats, and ECE."""
+
+    accuracy: float
+    low: float
+    high: float
+    log_loss: float
+    ece: float
+    images: int
+
+    def describe(self) -> str:
+        """Return the accuracy with its interval, for people."""
+        return f"{self.accuracy:.4f}  (95 % interval {self.low:.4f} to {self.high:.4f})"
+
+    def metrics(self, prefix: str) -> dict[str, float]:
+        """Return the numbers as metrics under `prefix`/."""
+        return {
+            f"{prefix}/accuracy": self.accuracy,
+            f"{prefix}/accuracy_low": self.low,
+            f"{prefix}/accuracy_high": self.high,
+            f"{prefix}/log_loss": self.log_loss,
+            f"{prefix}/ece": self.ece,
+        }
+
+
+def evaluate(
+    fit: Fit,
+    dataset: Dataset,
+    run: Run,
+    *,
+    export_model: bool,
+    check_stop: Callable[[], None],
+) -> Score:
+    """Score the best epoch on the validation images; log its tables, pictures and model."""
+    probabilities = fit.predictor.predict(dataset.validation.pixels)
+    score = _score(probabilities, dataset.validation)
+    best = fit.classifier.history[fit.best_epoch - 1]
+    score = replace(score, log_loss=best["val_loss"])  # from logits, where nothing is clipped
+    run.log_metrics(
+        {
+            "best/epoch": fit.best_epoch,
+            "best/val_accuracy": score.accuracy,
+            "best/val_accuracy_low": score.low,
+            "best/val_accuracy_high": score.high,
+            "best/val_loss": score.log_loss,
+            "best/val_ece": score.ece,
+            "best/train_accuracy": best["train_accuracy"],
+            "best/train_loss": best["train_loss"],
+            "model/parameters": fit.parameters,
+        }
+    )
+    if run.tracked:
+        weights = WeightPictures(fit, dataset)
+        with tempfile.TemporaryDirectory() as draft:
+            counts = write_files(Path(draft), fit, probabilities, dataset, weights)
+            run.log_files(Path(draft))
+        check_stop()
+        log_series(fit, dataset, run, weights, best_counts=counts)
+        check_stop()
+        if export_model:
+            log_model(fit.predictor, dataset.validation, run)
+    return score
+
+
+def log_model(predictor: Predictor, images: LabelledImages, run: Run) -> None:
+    """Export the model to the run, with the first of the images as its input example."""
+    pixels = images.pixels[:EXAMPLE_ROWS]
+    example = scale(torch.from_numpy(pixels)).numpy()
+    run.log_model(predictor.cpu(), example=example, probabilities=predictor.predict(pixels))
+
+
+def evaluate_test(predictor: Predictor, test: LabelledImages, run: Run) -> Score:
+    """Score a trained model on the test images; the look is counted on the run."""
+    run.count_test_look()
+    run.set_tags({"digest.test": digest(test)})
+    probabilities = predictor.predict(test.pixels)
+    score = _score(probabilities, test)
+    if run.tracked:
+        with tempfile.TemporaryDirectory() as draft:
+            write_predictions(Path(draft), "test", probabilities, test, predictor.class_names)
+            run.log_files(Path(draft))
+    run.log_metrics(score.metrics("test"))  # last: who has them, has the predictions
+    return score
+
+
+def _score(probabilities: np.ndarray, images: LabelledImages) -> Score:
+    correct = int((probabilities.argmax(axis=1) == images.labels).sum())
+    low, high = wilson_interval(correct, len(images))
+    return Score(
+        accuracy=correct / len(images),
+        low=low,
+        high=high,
+        log_loss=log_loss(probabilities, images.labels),
+        ece=expected_calibration_error(probabilities, images.labels),
+        images=len(images),
+    )

@@ -1,0 +1,296 @@
+"""Lightning trains one classifier: from first to best epoch, resumable at every epoch."""
+
+import logging
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from torch import Tensor, nn
+
+from src.cli.output import EpochReporter
+from src.config.plan import Plan
+from src.data.module import InMemoryData, derived_seed
+from src.data.source import Dataset
+from src.errors import ConfigError, TrainingFailed
+from src.models.checkpoints import WholeCheckpoints, read_checkpoint
+from src.models.classifier import Classifier
+from src.models.predictor import Predictor
+from src.process.machine import available_cores
+
+logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+
+
+CONFUSION_EPOCHS = frozenset(2**power for power in range(16))
+"""Epochs, from 1, whose confusion matrix is kept for the series; the best one is added."""
+
+
+@final
+@dataclass(frozen=True)
+class Fit:
+    """What a training left: the classifier with the weights of the epoch that was kept.
+
+    best_epoch, that one, counts from 1; select is why: "best" or "last". seconds is the time spent
+    in epochs, validation included. weights: first layer float32 `[U, C * H * W]` by minibatch
+    step, the best epoch's last; none where the first layer is not dense.
+    confusions: int64 `[K, K]` of the validation images by epoch.
+    """
+
+    classifier: Classifier
+    predictor: Predictor
+    parameters: int
+    best_epoch: int
+    select: str
+    seconds: float
+    weights: dict[int, np.ndarray]
+    confusions: dict[int, np.ndarray]
+    checkpoint: Path
+
+
+def checked_classifier(plan: Plan, dataset: Dataset, *, look_at_test: bool) -> Classifier:
+    """Build the model where all that its training needs is there: a device, the test images.
+
+    Raises ConfigError or DataError.
+    """
+    find_device(plan.trainer.accelerator)
+    if look_at_test:
+        plan.data.build().check_test()
+    return build_classifier(plan, dataset)
+
+
+def build_classifier(plan: Plan, dataset: Dataset) -> Classifier:
+    """Build the model with its initial weights drawn from the plan's seed.
+
+    Raises ConfigError where model, optimizer or scheduler refuse their arguments.
+    """
+    torch.manual_seed(derived_seed("weights", plan.seed))
+    num_classes = len(dataset.class_names)
+    image_shape = dataset.train.pixels.shape[1:]
+    batch_size, steps_per_epoch = minibatches(plan, dataset)
+    total_steps = steps_per_epoch * plan.trainer.max_epochs
+    classifier = Classifier(
+        plan.model.build(image_shape=image_shape, num_classes=num_classes),
+        num_classes=num_classes,
+        loss=plan.loss,
+        regularization=plan.regularization,
+        batch_size=batch_size,
+        loss_reduction=plan.trainer.loss_reduction,
+        gradient_clip_norm=plan.trainer.gradient_clip_norm,
+        precision=plan.trainer.precision,
+        seed=plan.seed,
+        optimizer=plan.optimizer.build,
+        scheduler=partial(plan.scheduler.build, total_steps=total_steps),
+        description={
+            "model": {"target": plan.model.target, "arguments": plan.model.arguments},
+            "loss": plan.loss,
+            "image_shape": list(image_shape),
+            "class_names": list(dataset.class_names),
+        },
+    )
+    if batch_size == 1 and any(isinstance(m, nn.BatchNorm1d) for m in classifier.modules()):
+        raise ConfigError("`trainer.batch_size`=1: batch norm needs at least 2 images to normalise")
+    classifier.configure_optimizers()  # a wrong argument shows before a run is started
+    return classifier
+
+
+def minibatches(plan: Plan, dataset: Dataset) -> tuple[int, int]:
+    """Return the images in a minibatch, and the minibatches in an epoch.
+
+    Raises ConfigError where there are not as many images as the plan wants for an epoch.
+    """
+    batch_size = min(plan.trainer.batch_size, len(dataset.train))
+    most = len(dataset.train) // batch_size
+    steps = plan.trainer.steps_per_epoch or most
+    if steps > most:
+        raise ConfigError(
+            f"`trainer.steps_per_epoch`={steps}: {len(dataset.train):,} training images are only "
+            f"{most} minibatches of {batch_size}; lower it, and raise `trainer.max_epochs` instead"
+        )
+    return batch_size, steps
+
+
+def find_device(accelerator: str) -> str:
+    """Return the kind of device that is trained on: cuda, mps or cpu.
+
+    Raises ConfigError where this machine has no such accelerator.
+    """
+    here = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if accelerator == "auto":
+        return next(kind for kind, there in here.items() if there)
+    kind = "cuda" if accelerator == "gpu" else accelerator
+    if not here[kind]:
+        raise ConfigError(
+            f"`trainer.accelerator`={accelerator}: this machine has none that PyTorch can use; "
+            "leave it at auto"
+        )
+    return kind
+
+
+def describe_device(accelerator: str) -> str:
+    """Return the device in words, a GPU by its name too: cuda (NVIDIA H100 80GB HBM3)."""
+    kind = find_device(accelerator)
+    return f"{kind} ({torch.cuda.get_device_name()})" if kind == "cuda" else kind
+
+
+def fit(
+    classifier: Classifier,
+    plan: Plan,
+    dataset: Dataset,
+    *,
+    folder: Path,
+    log_epoch: Callable[[int, dict[str, float]], None],
+    reporter: EpochReporter,
+    check_stop: Callable[[], None],
+) -> Fit:
+    """Train until the last epoch or an early stop, from `folder`/last.ckpt where there is one.
+
+    log_epoch is called with each finished epoch, from 1, and its numbers. check_stop is called
+    before every minibatch and may raise to end the training. Raises TrainingFailed when the loss
+    is no number any more.
+    """
+    torch.set_num_threads(plan.trainer.threads or available_cores())
+    last = folder / "last.ckpt"
+    resumed = last if last.exists() else None
+    classifier.before_step = check_stop
+    classifier.on_snapshot = partial(_keep, folder / "weights")
+    best = ModelCheckpoint(
+        folder,
+        "best",
+        monitor="val_accuracy" if plan.trainer.select == "best" else None,
+        mode="max",
+        save_weights_only=True,
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
+    )
+    every = ModelCheckpoint(
+        folder, "last", enable_version_counter=False, save_on_train_epoch_end=True
+    )
+    callbacks = [_Epochs(folder, reporter, log_epoch), best, every]
+    if plan.regularization.patience is not None:
+        patience = plan.regularization.patience
+        callbacks.insert(0, EarlyStopping("val_accuracy", mode="max", patience=patience))
+    trainer = pl.Trainer(
+        accelerator=find_device(plan.trainer.accelerator),
+        devices=1,
+        max_epochs=_last_epoch(plan, last),
+        callbacks=callbacks,
+        plugins=[WholeCheckpoints()],
+        default_root_dir=folder,
+        deterministic="warn" if torch.cuda.is_available() else None,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+    batch_size, steps_per_epoch = minibatches(plan, dataset)
+    data = InMemoryData(
+        dataset,
+        batch_size=batch_size,
+        steps_per_epoch=steps_per_epoch,
+        steps_per_execution=plan.trainer.steps_per_execution,
+        seed=plan.seed,
+    )
+    with warnings.catch_warnings(), reporter:
+        warnings.filterwarnings("ignore", module="pytorch_lightning")
+        try:
+            trainer.fit(classifier, data, ckpt_path=resumed, weights_only=True)
+        except SystemExit:  # Lightning's own answer to SIGTERM, with exit code 0
+            check_stop()
+            raise
+    checkpoint = Path(best.best_model_path)
+    stored = read_checkpoint(checkpoint)
+    classifier.load_state_dict(stored["state_dict"])
+    best_epoch = len(stored["progress"]["history"])
+    weights = _kept(folder / "weights")
+    last_weights = classifier.first_layer()
+    if last_weights is not None:
+        weights[stored["progress"]["steps"]] = last_weights.numpy()
+    return Fit(
+        classifier=classifier,
+        predictor=Predictor(
+            classifier.model,
+            loss=classifier.loss,
+            class_names=dataset.class_names,
+            image_shape=dataset.train.pixels.shape[1:],
+        ),
+        parameters=sum(p.numel() for p in classifier.model.parameters()),
+        best_epoch=best_epoch,
+        select=plan.trainer.select,
+        seconds=sum(epoch["seconds"] for epoch in classifier.history),
+        weights=weights,
+        confusions=_kept(folder / "confusions"),
+        checkpoint=checkpoint,
+    )
+
+
+def _last_epoch(plan: Plan, checkpoint: Path) -> int:
+    """Return when to end: at once, where the interrupted training had already stopped early."""
+    patience = plan.regularization.patience
+    if patience is None or not checkpoint.exists():
+        return plan.trainer.max_epochs
+    history = read_checkpoint(checkpoint)["progress"]["history"]
+    accuracies = [epoch["val_accuracy"] for epoch in history]
+    waited = len(accuracies) - 1 - accuracies.index(max(accuracies))
+    return len(accuracies) if waited >= patience else plan.trainer.max_epochs
+
+
+@final
+class _Epochs(pl.Callback):
+    """Passes each finished epoch on, and ends a training whose loss is no number any more."""
+
+    def __init__(
+        self,
+        folder: Path,
+        reporter: EpochReporter,
+        log_epoch: Callable[[int, dict[str, float]], None],
+    ) -> None:
+        self._folder = folder
+        self._reporter = reporter
+        self._log_epoch = log_epoch
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, index: int
+    ) -> None:
+        """Move the progress on by one chunk."""
+        done = (index + 1) / trainer.num_training_batches
+        self._reporter.advance(epochs_done=trainer.current_epoch + done)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Pass the epoch's numbers on."""
+        assert isinstance(module, Classifier)
+        number, metrics = len(module.history), module.history[-1]
+        for name in ("train_loss", "val_loss"):
+            if not math.isfinite(metrics[name]):
+                raise TrainingFailed(
+                    f"{name} is {metrics[name]} in epoch {number}; lower `optimizer.lr` or set "
+                    "`trainer.gradient_clip_norm`"
+                )
+        if number in CONFUSION_EPOCHS:
+            _keep(self._folder / "confusions", number, module.confusion)
+        self._log_epoch(number, metrics)
+        self._reporter.epoch(number, metrics)
+
+
+def _keep(folder: Path, number: int, values: Tensor) -> None:
+    """Write an array of a series, so that a resumed training still has it."""
+    folder.mkdir(exist_ok=True)
+    draft = folder / f"{number}.draft"
+    with draft.open("wb") as file:
+        np.save(file, values.numpy(), allow_pickle=False)
+    draft.replace(folder / f"{number}.npy")
+
+
+def _kept(folder: Path) -> dict[int, np.ndarray]:
+    found = sorted((int(p.stem), p) for p in folder.glob("*.npy"))
+    return {number: np.load(path, allow_pickle=False) for number, path in found}

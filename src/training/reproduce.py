@@ -1,0 +1,142 @@
+"""A finished run trained once more, and whether it came out the same."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, final
+
+import numpy as np
+
+from src.config.plan import Plan, make_plan
+from src.config.settings import Tracking
+from src.errors import ConfigError, NotReproduced
+from src.tracking.queries import StoredRun, StoredRuns
+
+TOLERANCE = 1e-3
+"""Largest difference of a probability that passes for rounding; another seed differs by 0.5."""
+
+CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
+SPLITS = ("validation", "test")
+CAUSES = {
+    "digest.data": "the images",
+    "digest.split": "the split",
+    "mlflow.source.git.commit": "the commit",
+    "hardware.processor": "the processor",
+    "hardware.cores": "the number of cores",
+    "hardware.device": "the device",
+}
+"""Tags whose difference may make another result, in words; versions come beside them."""
+
+
+@final
+@dataclass(frozen=True)
+class Reproduction:
+    """How a run compares with the one it repeats.
+
+    differences: in numbers, empty where identical. causes: what was recorded otherwise.
+    """
+
+    verdict: Literal["identical", "within tolerance", "different"]
+    differences: tuple[str, ...]
+    causes: tuple[str, ...]
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What is kept on the new run."""
+        said: dict[str, str] = {"reproduction": self.verdict}
+        if self.differences:
+            said["reproduction.differences"] = "; ".join(self.differences)
+            said["reproduction.causes"] = "; ".join(self.causes)
+        return said
+
+    def expect_same(self) -> None:
+        """Raise NotReproduced where the runs differ by more than rounding."""
+        if self.verdict == "different":
+            raise NotReproduced("the run came out different")
+
+
+def plan_again(stored: StoredRuns, named: str, tracking: Tracking) -> tuple[Plan, StoredRun]:
+    """Return the plan of a finished run, to be trained under a name of its own, and the run.
+
+    Raises ConfigError where there is no such run, or its configuration is of another version.
+    """
+    old = stored.find(named, key="reproduce")
+    with tempfile.TemporaryDirectory() as draft:
+        config = stored.config(old.id, Path(draft))
+    choices = config.pop("choices")
+    config["tracking"] = tracking.model_dump(mode="json")
+    try:
+        plan = make_plan(config, choices=choices)
+    except ConfigError as error:
+        commit = old.tags.get("mlflow.source.git.commit", "of its time")
+        raise ConfigError(
+            f"`reproduce`={named}: this version of the program does not take the configuration of "
+            f"that run; check out commit {commit[:10]}",
+            *error.problems,
+        ) from error
+    return replace(plan, name=f"{old.name} reproduced"), old
+
+
+def compare_runs(stored: StoredRuns, old: StoredRun, new: StoredRun) -> Reproduction:
+    """Compare curves and predictions of two runs, and name what was otherwise."""
+    differences: list[str] = []
+    close = True
+    if stored.curves(old.id, CURVES) != stored.curves(new.id, CURVES):
+        differences.append("the learning curves differ")
+    with tempfile.TemporaryDirectory() as draft:
+        for split in SPLITS:
+            if split == "test" and not (old.tested and new.tested):
+                continue
+            files = [
+                np.load(stored.file(run.id, f"predictions/{split}.npz", Path(draft)))
+                for run in (old, new)
+            ]
+            said, within = _differences(split, *files)
+            differences += said
+            close = close and within
+    if not differences:
+        return Reproduction("identical", (), ())
+    causes = tuple(_causes(old.tags, new.tags)) or (
+        "nothing that was recorded: an operation without a fixed order, or a change to the code",
+    )
+    return Reproduction("within tolerance" if close else "different", tuple(differences), causes)
+
+
+def _differences(
+    split: str, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> tuple[list[str], bool]:
+    """Return what differs in words, and whether it passes for rounding."""
+    if not np.array_equal(old["labels"], new["labels"]):
+        return [f"other {split} images"], False
+    before, after = old["probabilities"], new["probabilities"]
+    if np.array_equal(before, after):
+        return [], True
+    largest = float(np.abs(before - after).max())
+    others = int((before.argmax(axis=1) != after.argmax(axis=1)).sum())
+    right = [float((p.argmax(axis=1) == old["labels"]).mean()) for p in (before, after)]
+    return [
+        f"{split}: accuracy {right[0]:.4f}, now {right[1]:.4f}; {others:,} of "
+        f"{len(before):,} images classified otherwise; largest difference of a probability "
+        f"{largest:.2g}"
+    ], largest <= TOLERANCE
+
+
+def _causes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    versions = {key: key.removeprefix("version.") for key in new if key.startswith("version.")}
+    found = [
+        f"{words}: {_shortened(old.get(key, 'unknown'))}, now {_shortened(new.get(key, 'unknown'))}"
+        for key, words in {**CAUSES, **versions}.items()
+        if old.get(key) != new.get(key)
+    ]
+    dirty = [
+        when for when, tags in (("then", old), ("now", new)) if tags.get("git.dirty") == "true"
+    ]
+    if dirty:
+        found.append(f"changes that were not committed ({', '.join(dirty)})")
+    return found
+
+
+def _shortened(value: str) -> str:
+    """Return the beginning of a digest, other values as they are."""
+    return value[:12] if len(value) >= 40 and value.isalnum() else value

@@ -1,0 +1,215 @@
+"""One training, start to end: the only training path, of `src.train` and of every trial."""
+
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, perf_counter, sleep
+from types import MappingProxyType
+from typing import final
+
+from src.cli.output import EpochReporter
+from src.config.plan import Plan
+from src.data.source import Dataset
+from src.errors import StoreAway, TrainingFailed, disk_trouble, first_line
+from src.models.predictor import load_predictor
+from src.process.gc_pause import loaded
+from src.process.signals import Halted
+from src.tracking.provenance import describe_environment
+from src.tracking.run import Run
+from src.tracking.runs import finished_run, reopen_run, start_run
+from src.training.description import (
+    data_tags,
+    describe_data,
+    describe_images,
+    describe_params,
+    describe_result,
+    lasting_part,
+)
+from src.training.evaluation import Score, evaluate, evaluate_test, log_model
+from src.training.fit import checked_classifier, describe_device, fit
+
+TRIAL_WAITS_S = 600.0
+"""How long a trial waits for a server that is away, before it fails."""
+
+
+@final
+@dataclass(frozen=True)
+class Result:
+    """What a finished training reached; `test` is None where the test images were not looked at."""
+
+    run_id: str
+    tracked: bool
+    epochs: int
+    best_epoch: int
+    parameters: int
+    validation: Score
+    test: Score | None
+    training_seconds: float
+    wall_seconds: float
+
+
+def train(
+    plan: Plan,
+    *,
+    reporter: EpochReporter,
+    check_stop: Callable[[], None],
+    look_at_test: bool,
+    dataset: Dataset | None = None,
+    after_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, metrics: None,
+    on_start: Callable[[str], None] = lambda run_id: None,
+    parent: str | None = None,
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> Result:
+    """Train the plan's model, evaluate its best epoch, and leave all of it in the plan's store.
+
+    check_stop and after_epoch may raise Halted to end the training. dataset: that of the plan's
+    source, where it is loaded already. on_start hears the id of the run. parent: run id of the
+    sweep this is a trial of; a trial's model is not exported, and it cannot be resumed by hand.
+    Raises UserError before a run is started where the plan cannot be carried out, TrainingFailed
+    when the loss is no number any more; the run then ends as FAILED, or KILLED when halted.
+    """
+    began = perf_counter()
+    source = plan.data.build()
+    dataset = dataset or source.load()
+    classifier = checked_classifier(plan, dataset, look_at_test=look_at_test)
+    check_stop()
+
+    def log_epoch(epoch: int, metrics: dict[str, float]) -> None:
+        run.log_metrics(metrics, step=epoch)
+        after_epoch(epoch, metrics)
+
+    with _tracked(plan, dataset, parent=parent, tags=tags, check_stop=check_stop) as run:
+        on_start(run.id)
+        loaded()
+        done = fit(
+            classifier,
+            plan,
+            dataset,
+            folder=run.folder,
+            log_epoch=log_epoch,
+            reporter=reporter,
+            check_stop=check_stop,
+        )
+        validation = evaluate(
+            done, dataset, run, export_model=parent is None, check_stop=check_stop
+        )
+        test = evaluate_test(done.predictor, source.load_test(), run) if look_at_test else None
+        wall_seconds = perf_counter() - began
+        run.log_metrics({"seconds/training": done.seconds, "seconds/wall": wall_seconds})
+        kept = f"epoch {done.best_epoch}, the {done.select}"
+        said = describe_result(validation, test, kept=kept)
+        run.set_tags({"mlflow.note.content": f"{_heading(plan, dataset)}\n\n{said}"})
+    return Result(
+        run_id=run.id,
+        tracked=run.tracked,
+        epochs=len(classifier.history),
+        best_epoch=done.best_epoch,
+        parameters=done.parameters,
+        validation=validation,
+        test=test,
+        training_seconds=done.seconds,
+        wall_seconds=wall_seconds,
+    )
+
+
+def examine(plan: Plan, run_id: str, *, dataset: Dataset) -> Score:
+    """Look at the test images with the best checkpoint of a finished run, and export its model."""
+    run = finished_run(plan.tracking, run_id)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = run.fetch("checkpoint/best.ckpt", Path(folder))
+        predictor = load_predictor(checkpoint)
+    score = evaluate_test(predictor, plan.data.build().load_test(), run)
+    log_model(predictor, dataset.validation, run)
+    return score
+
+
+@contextmanager
+def _tracked(
+    plan: Plan,
+    dataset: Dataset,
+    *,
+    parent: str | None,
+    tags: Mapping[str, str],
+    check_stop: Callable[[], None],
+) -> Iterator[Run]:
+    """Hold a run open, and end it with the status that the work inside earned."""
+
+    def start() -> Run:
+        if plan.resume:
+            return reopen_run(plan.tracking, plan.resume, split_digest=dataset.split_digest)
+        return _start(plan, dataset, parent=parent, tags=tags)
+
+    run = start() if parent is None else _patiently(start, check_stop)
+    try:
+        yield run
+    except BaseException as error:
+        _end_early(run, error, resumable=parent is None)
+        raise
+    run.finish("FINISHED")
+
+
+def _patiently(start: Callable[[], Run], check_stop: Callable[[], None]) -> Run:
+    """Wait for a server that is away when a trial begins, where nobody sits who would rather know.
+
+    Raises StoreAway when it has not come back in time.
+    """
+    end, told = monotonic() + TRIAL_WAITS_S, False
+    while True:
+        try:
+            return start()
+        except StoreAway as error:
+            if monotonic() > end:
+                raise
+            if not told:
+                minutes = f"{TRIAL_WAITS_S / 60:.0f} minutes"
+                print(f"a trial waits up to {minutes} to begin: {error}", file=sys.stderr)
+                told = True
+        check_stop()
+        sleep(1.0)
+
+
+def _end_early(run: Run, error: BaseException, *, resumable: bool) -> None:
+    """End a run that did not finish; what keeps it from ending must not hide why it did not."""
+    halted = isinstance(error, Halted | KeyboardInterrupt)
+    trouble = None if halted else disk_trouble(error)
+    try:
+        if not halted and not trouble:
+            run.log_text("".join(traceback.format_exception(error)), "traceback.txt")
+        run.finish(
+            "KILLED" if halted else "FAILED",
+            reason=trouble or str(error) or repr(error),
+            resumable=resumable and not isinstance(error, TrainingFailed),
+        )
+    except Exception as second:  # noqa: BLE001
+        why = first_line(second)
+        print(f"run {run.id}: still RUNNING in the store ({why})", file=sys.stderr)
+        print("the next start of any command ends it there", file=sys.stderr)
+
+
+def _start(plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[str, str]) -> Run:
+    choices = plan.choices
+    return start_run(
+        plan.tracking,
+        name=plan.name or f"{choices['model']} {choices['data']} seed={plan.seed}",
+        params=describe_params(plan),
+        tags={
+            "model": choices["model"],
+            "mlflow.source.name": "src.train",
+            "mlflow.note.content": _heading(plan, dataset),
+            **({"mlflow.parentRunId": parent} if parent else {}),
+            **data_tags(plan, dataset),
+            **describe_environment(),
+            "hardware.device": describe_device(plan.trainer.accelerator),
+            **tags,
+        },
+        data=describe_data(plan, dataset),
+        config={"choices": choices, **lasting_part(plan.config)},
+    )
+
+
+def _heading(plan: Plan, dataset: Dataset) -> str:
+    return f"**{plan.choices['model']}** on {describe_images(plan, dataset)}"
