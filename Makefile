@@ -81,7 +81,7 @@ bench: $(READY) ## measure speed, as ratios to references in the same run (15 mi
 	$(RUN) -m tests.benchmarks $(ARGS)
 
 results: $(READY) ## make the tables of docs/results.md again; RECORD=FOLDER takes up another store
-	$(RUN) -m src.results $(if $(RECORD),"record=$(RECORD)")
+	$(RUN) -m docs.record $(if $(RECORD),"record=$(RECORD)")
 
 clean: ## remove .venv and caches; runs and downloads stay
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info

@@ -20,7 +20,7 @@ from typing import final
 from src.errors import ConfigError, first_line
 from src.process.signals import ENDING
 
-SOURCE = Path(__file__).resolve().parents[2]
+SOURCE = Path(__file__).resolve().parents[3]
 """The package `src`, which goes along to machines that may not have it."""
 
 ANSWER_WITHIN_S = 5.0

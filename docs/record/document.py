@@ -3,13 +3,15 @@
 import re
 from pathlib import Path
 
+import pandas as pd
+
+from docs.record.tables import TABLES
 from src.errors import ConfigError
-from src.results.tables import TABLES, Record
 
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def filled(text: str, record: Record) -> str:
+def filled(text: str, record: pd.DataFrame) -> str:
     """Return the document with every table made anew from the record.
 
     Raises ConfigError where a marker names no table, or the record lacks its runs.
@@ -26,7 +28,7 @@ def filled(text: str, record: Record) -> str:
     return BLOCK.sub(block, text)
 
 
-def refill(path: Path, record: Record) -> bool:
+def refill(path: Path, record: pd.DataFrame) -> bool:
     """Write the document's tables anew; tell whether anything changed."""
     old = path.read_text()
     new = filled(old, record)

@@ -3,18 +3,17 @@
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import final
 
 import hydra
+import pandas as pd
 
 from src.cli.overrides import CONF
 from src.config.plan import Plan
 from src.config.settings import Tracking
 from src.errors import TrainingFailed
-from src.results.record import Line
 from src.search.composer import Composer
 from src.tracking.queries import StoredRun
 from src.training.description import describe_params
@@ -42,7 +41,7 @@ MARK = 987_654_321
 """A seed that no run has; it marks where in a recipe's parameters the seed stands."""
 
 WITHOUT_EFFECT = {"data.cache_dir", "trainer.threads", "trainer.accelerator"}
-MOST_CHANGES = 4
+MAX_CHANGES = 4
 """Parameters in which a run may differ from a recipe and still be a variant of it."""
 
 
@@ -87,21 +86,20 @@ def _recipe(name: str) -> Recipe:
     return Recipe(name, {k: str(v) for k, v in params.items() if k not in WITHOUT_EFFECT})
 
 
-def train_lacking(store: Tracking, known: Iterable[Line]) -> bool:
-    """Train what is quick and not among the known lines; tell whether there was anything.
+def train_lacking(store: Tracking, known: pd.DataFrame) -> bool:
+    """Train what is quick and not among the known rows; tell whether there was anything.
 
     Raises TrainingFailed where a command fails.
     """
-    lines = list(known)
     commands = []
     to_store = [f"tracking.folder={store.folder}", f"tracking.experiment={store.experiment}"]
     for name in EXERCISE:
-        there = {line.seed for line in lines if line.configuration == name and not line.changed}
-        seeds = [seed for seed in SEEDS if seed not in there]
+        own = known[(known["configuration"] == name) & (known["changed"] == "")]
+        seeds = sorted(set(SEEDS) - set(own["seed"]))
         if seeds:
             grid = ["-m", f"experiment={name}", f"seed={','.join(map(str, seeds))}"]
             commands.append(["-m", "src.train", *grid, *to_store])
-    if not any(line.kind == "sweep" and line.configuration == SWEEP for line in lines):
+    if not ((known["kind"] == "sweep") & (known["configuration"] == SWEEP)).any():
         commands.append([*shlex.split(SWEEP_COMMAND)[1:], *to_store])
     for command in commands:
         print(f"\nnot in the store yet: python {shlex.join(command)}", flush=True)

@@ -1,20 +1,20 @@
 """The documents' pictures: copies of what runs have drawn, and the weights set in motion."""
 
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
+from docs.record.recipes import SWEEP, recipe_plan
+from docs.record.record import RECORD
 from src.cli.output import SilentReporter
 from src.config.plan import Plan
 from src.data.source import Dataset
 from src.figures.animation import save_animation, stacked
 from src.figures.weight_tiles import shared_scale_limit
 from src.figures.weights import weight_sheet
-from src.results.recipes import SWEEP, recipe_plan
-from src.results.record import RECORD, Line
 from src.stats.autocorrelation import order_units
 from src.tracking.queries import StoredRuns
 from src.training.fit import build_classifier, fit
@@ -42,18 +42,17 @@ STEPS = (0, 1, 2, 3, 4, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 63, 79, 100, 126, 
 UNITS_SHOWN = 10
 
 
-def redraw(stored: StoredRuns, new: Iterable[Line]) -> list[Path]:
+def redraw(stored: StoredRuns, new: pd.DataFrame) -> list[Path]:
     """Make the pictures of runs that are new in the record; return their files."""
-    new = list(new)
     changed = []
-    for line in new:
-        if line.kind == "training" and line.seed == SEED:
-            changed += _copy(stored, line.run_id, COPIES.get(line.configuration, {}))
-    trials = [line for line in new if (line.configuration, line.kind) == (SWEEP, "trial")]
-    if trials:
-        best = max(trials, key=lambda line: line.val_accuracy)
-        changed += _copy(stored, best.run_id, FOUND)
-    if any(line.configuration in MOVING and line.seed == SEED for line in new):
+    shown = new[(new["kind"] == "training") & (new["seed"] == SEED)]
+    for run_id, recipe in zip(shown["run_id"], shown["configuration"], strict=True):
+        changed += _copy(stored, run_id, COPIES.get(recipe, {}))
+    trials = new[(new["configuration"] == SWEEP) & (new["kind"] == "trial")]
+    if not trials.empty:
+        best = trials.iloc[int(trials["val_accuracy"].to_numpy().argmax())]
+        changed += _copy(stored, best["run_id"], FOUND)
+    if shown["configuration"].isin(MOVING).any():
         changed.append(animate(IMAGES / "weights.webp"))
     return changed
 

@@ -1,4 +1,4 @@
-"""`python -m src.results`: the tables and pictures of the documents, from tracked runs.
+"""`python -m docs.record`: the tables and pictures of the documents, from tracked runs.
 
 Without a word: what is quick and not yet in the store mlruns/record is trained into it (minutes),
 then the record and the documents are made anew. record=FOLDER: the runs of another store, of its
@@ -8,14 +8,14 @@ experiment `record`, are taken into the record, and nothing is trained.
 import sys
 from pathlib import Path
 
+from docs.record.document import refill
+from docs.record.harvest import harvest
+from docs.record.pictures import redraw
+from docs.record.recipes import EXPERIMENT, train_lacking
+from docs.record.record import RECORD, as_record, merged, read_record, write_record
 from src.cli.entry import report_mistake
 from src.config.settings import Tracking
 from src.errors import ConfigError, TrainingFailed, UserError
-from src.results.document import refill
-from src.results.harvest import harvest
-from src.results.pictures import redraw
-from src.results.recipes import EXPERIMENT, train_lacking
-from src.results.record import RECORD, merged, read_record, write_record
 from src.tracking.queries import StoredRuns
 
 ROOT = RECORD.parents[2]
@@ -28,20 +28,19 @@ def main(arguments: list[str]) -> None:
     folder = _asked(arguments)
     settings = Tracking(folder=folder or OWN_STORE, experiment=EXPERIMENT)
     there = folder is not None or (settings.folder / "mlflow.db").exists()
-    new = harvest(StoredRuns(settings)) if there else []
+    new = harvest(StoredRuns(settings)) if there else as_record([])
     if folder is None and train_lacking(settings, new):
         new = harvest(StoredRuns(settings))
     stored, old = StoredRuns(settings), read_record(RECORD)
-    if not new:
+    if new.empty:
         raise ConfigError(
             f"record={settings.folder}: no finished run of experiment {EXPERIMENT!r} there is one "
             "of conf/experiment/; train some with tracking.experiment=record"
         )
     record = merged(old, new)
     write_record(RECORD, record)
-    known = {line.run_id for line in old}
     changed = [
-        *redraw(stored, [line for line in new if line.run_id not in known]),
+        *redraw(stored, new[~new["run_id"].isin(old["run_id"])]),
         *(path for path in DOCUMENTS if refill(path, read_record(RECORD))),
     ]
     print(f"{len(record)} runs in {RECORD.relative_to(ROOT)}, {len(new)} of them in this store")
