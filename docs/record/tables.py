@@ -63,7 +63,7 @@ def linear_loss(record: pd.DataFrame) -> str:
 
 def search(record: pd.DataFrame) -> str:
     """Return what the search of task 2 found, beside the published answer and its recipe."""
-    published = _published().loc["published answer"]
+    published = {key: str(said) for key, said in _published().loc["published answer"].items()}
     recipe = _of(record, "exercise_dnn")
     sweep = record[record["configuration"] == SWEEP]
     trials, best = sweep[sweep["kind"] == "trial"], _best_trial(record)
