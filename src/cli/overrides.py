@@ -23,7 +23,7 @@ GROUPS = ("data", "model", "regularization", "optimizer", "scheduler")
 EXAMPLES = {"tracking.uri": "http://HOST:5000"}
 """Of values that have to be given."""
 
-CONF = Path(__file__).resolve().parent.parent / "conf"
+CONF = Path(__file__).resolve().parents[2] / "conf"
 SWEEPS = CONF.parent / "sweeps"
 
 REFUSALS = (HydraException, OmegaConfBaseException, ValueError, TypeError, AssertionError)
