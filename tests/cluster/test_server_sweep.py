@@ -70,7 +70,7 @@ def story(cluster: Cluster, tmp_path_factory):
 
     drivers = [driver := start_sweep(*line, cwd=first)]
     try:
-        wait_until(lambda: is_early(postgres))
+        wait_until(lambda: is_early(postgres), within_s=WITHIN_S)
         server.kill()
         wait_until(lambda: epochs_kept(first) > 5)  # the training goes on
         server.start()
@@ -82,7 +82,9 @@ def story(cluster: Cluster, tmp_path_factory):
 
         drivers.append(driver := start_sweep(*line, cwd=later))
         read_until(driver, "trial ")
-        wait_until(lambda: is_early(postgres))  # else nobody needs the database for a while
+        wait_until(
+            lambda: is_early(postgres), within_s=WITHIN_S
+        )  # else nobody needs the database for a while
         postgres.stop()
         try:
             told["cut off"] = ended(driver)

@@ -86,17 +86,12 @@ class Actor:
         return replace(data, arguments={**data.arguments, **found})
 
 
-def digest_of(content: bytes) -> str:
-    """Return what tells one file's content from another's."""
-    return sha256(content).hexdigest()
-
-
 def _find(path: str, digest: str, content: Any) -> str:
     """Return where this machine has the file: at the same path, else fetched into its cache."""
     import ray
 
     here = Path(path).expanduser()
-    if here.is_file() and digest_of(here.read_bytes()) == digest:
+    if here.is_file() and sha256(here.read_bytes()).hexdigest() == digest:
         return path
     place = _cache_folder(f"files/{digest[:16]}") / here.name
     if not place.exists():

@@ -5,6 +5,7 @@ import platform
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 from typing import Any, final
@@ -15,7 +16,7 @@ from src.errors import ConfigError
 from src.process.machine import available_cores
 from src.search.executors.base import END_WITHIN_S, Executor, Worker
 from src.search.executors.ray import cluster
-from src.search.executors.ray.actor import Actor, Upload, digest_of
+from src.search.executors.ray.actor import Actor, Upload
 from src.search.messages import FromWorker, ToWorker
 from src.tracking.connection import database_file
 
@@ -64,10 +65,7 @@ class Ray(Executor):
         self._silent_until = monotonic() + SILENCE_TIMEOUT_S
 
     def check(self, plan: Plan) -> None:
-        """Raise ConfigError where several machines are to share a database in a folder of one.
-
-        The plan's data goes along to all of them.
-        """
+        """Take the plan's data along; ConfigError where machines are to share one's database."""
         if self._is_cluster:
             self._files = uploaded(plan.data)
         if database_file(plan.tracking) is None:
@@ -169,5 +167,5 @@ def uploaded(data: Component) -> dict[str, Upload]:
         path = data.arguments.get(name)
         if path and Path(path).expanduser().is_file():  # else its source says what is wrong
             content = Path(path).expanduser().read_bytes()
-            files[path] = (digest_of(content), ray.put(content))
+            files[path] = (sha256(content).hexdigest(), ray.put(content))
     return files
