@@ -45,8 +45,8 @@ class StoreAway(TrackingError):
     """The server of the tracking store does not answer; it may be back later."""
 
 
-class StudiesUnusable(UserError):
-    """The storage of Optuna's studies cannot be used as configured."""
+class SweepLockedError(UserError):
+    """Another process is working on the sweep."""
 
 
 class Unsuccessful(Exception):
@@ -57,8 +57,8 @@ class TrainingFailed(Unsuccessful):
     """A training that started and could not go on."""
 
 
-class StudiesAway(Unsuccessful):
-    """The storage of Optuna's studies went away during a search, and has not come back in time."""
+class StudyStorageUnavailable(Unsuccessful):
+    """The storage of Optuna's studies was lost during a search."""
 
 
 class NotPromoted(Unsuccessful):

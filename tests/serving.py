@@ -59,7 +59,7 @@ class Server:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        for _ in range(120):
+        for _ in range(400):
             try:
                 urlopen(f"{self.uri}/health", timeout=1).close()
                 return self

@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 from types import FrameType
 from typing import final
@@ -77,3 +77,20 @@ def stop_on_signals() -> Iterator[StopRequest]:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+
+
+@contextmanager
+def signals_held_back() -> Iterator[None]:
+    """Let signals to the whole group of processes, as Ctrl-C, pass by those that start inside.
+
+    They inherit it. Our own answers to signals are kept, where a library gives its own.
+    """
+    answers = {signum: signal.getsignal(signum) for signum in ENDING}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        for signum, answer in answers.items():
+            with suppress(ValueError):  # only the main thread has answers
+                signal.signal(signum, answer)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -7,8 +7,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from src.config.settings import Tracking
-from src.errors import ConfigError
-from src.search.storage.base import Taken
+from src.errors import ConfigError, SweepLockedError
 from src.search.storage.open import open_studies
 from src.search.study import stopped_trials, try_again
 from src.tracking.connection import connect, database_file
@@ -40,11 +39,11 @@ def reconcile(tracking: Tracking, storage: str | None = None) -> tuple[list[str]
     mended, wrong = [*end_orphans(store), *send_kept(store)], []
     for name in studies.names():
         try:
-            with studies.hold(name) as held:
-                study = optuna.load_study(study_name=name, storage=held)
+            with studies.lock(name) as locked:
+                study = optuna.load_study(study_name=name, storage=locked)
                 mended += [f"sweep {name}: {line}" for line in mend(study, tracking)]
                 wrong += [f"sweep {name}: {line}" for line in _differences(study, tracking)]
-        except Taken:
+        except SweepLockedError:
             mended.append(f"sweep {name}: a driver works on it; left alone")
     return mended, wrong
 

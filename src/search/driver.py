@@ -9,7 +9,7 @@ import optuna
 from optuna.trial import Trial, TrialState
 
 from src.config.plan import Plan
-from src.errors import ConfigError, StudiesAway
+from src.errors import ConfigError, StudyStorageUnavailable
 from src.process.signals import StopRequest
 from src.search.composer import Composer
 from src.search.effort import Effort
@@ -92,7 +92,7 @@ class Driver:
         try:
             self._loop()
         finally:
-            with suppress(StudiesAway):  # the next session finds what could not be noted
+            with suppress(StudyStorageUnavailable):  # the next session finds the rest
                 for running in [*self._running.values(), *self._again]:  # only after an exception
                     try_again(self._study, running.trial, reason="its driver failed")
                 self._effort.note(searching=True)

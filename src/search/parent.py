@@ -16,7 +16,7 @@ from src.config.plan import Plan
 from src.config.settings import Tracking
 from src.data.source import Dataset
 from src.errors import TrackingError
-from src.process.signals import Halted, StopRequest
+from src.process.signals import StopRequest
 from src.search.doctor import mend
 from src.search.report import best_trial
 from src.search.settings import SweepSettings
@@ -57,9 +57,8 @@ def open_parent(
             print(line)
     try:
         yield run
-    except BaseException as error:  # a Halted where a signal came while Optuna's storage was away
-        halted = isinstance(error, Halted)
-        run.finish("KILLED" if halted else "FAILED", reason=str(error) or repr(error))
+    except BaseException as error:
+        run.finish("FAILED", reason=str(error) or repr(error))
         raise
     _end_children(study, plan.tracking, run.id)
     if stop.interrupted:

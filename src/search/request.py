@@ -34,10 +34,10 @@ def check_sweep(config: Mapping[str, Any]) -> tuple[SweepSettings, dict[str, Com
                 "as in target=0.95"
             )
     if settings is not None and settings.storage is not None:
-        from src.search.storage.postgres import expect_address
+        from src.search.storage.postgres import require_address
 
         try:
-            expect_address(settings.storage)
+            require_address(settings.storage)
         except ConfigError as error:
             check.problems += error.problems
     check.finish()

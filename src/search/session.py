@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 from src.config.plan import Component, Plan
 from src.config.settings import Tracking
 from src.data.source import Dataset
-from src.errors import ConfigError
+from src.errors import ConfigError, SweepLockedError
 from src.process.gc_pause import loaded
 from src.process.signals import StopRequest
 from src.search.check import check_first, check_space
@@ -28,7 +28,7 @@ from src.search.report import best_trial, write_report
 from src.search.screen import SweepScreen
 from src.search.settings import SweepSettings
 from src.search.space import Space
-from src.search.storage.base import Studies, Taken
+from src.search.storage.base import Studies
 from src.search.storage.open import open_studies
 from src.search.study import (
     EndRun,
@@ -97,7 +97,7 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
     """
     check_space(request.space, request.settings, request.composer)
     folder = request.plan.tracking.folder.resolve()
-    studies = open_studies(folder, request.settings.storage, check_stop=stop.check)
+    studies = open_studies(folder, request.settings.storage)
     with ExitStack() as stack:
         executor: Executor = request.executor.build()
         stack.callback(executor.close)
@@ -256,8 +256,8 @@ def _only_driver(studies: Studies, name: str) -> Iterator[BaseStorage]:
     """Hold the sweep for this process."""
     with ExitStack() as stack:
         try:
-            storage = stack.enter_context(studies.hold(name))
-        except Taken as error:
+            storage = stack.enter_context(studies.lock(name))
+        except SweepLockedError as error:
             raise ConfigError(
                 f"`name`={name}: another process is working on this sweep; wait for it, or give "
                 "this one another name"

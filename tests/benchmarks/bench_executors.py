@@ -44,7 +44,7 @@ class PretendingActor(Actor):  # type: ignore[misc]  # final for everybody else
     seconds = 0.0
 
     def _work(self) -> None:
-        pretend(self._mailbox, seconds=self.seconds)
+        pretend(self, seconds=self.seconds)
 
 
 class SleepingActor(PretendingActor):

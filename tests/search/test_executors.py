@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 import pytest
 from mlflow import MlflowClient
@@ -26,8 +26,8 @@ from tests.sweeping import wait_until
 NEWS_WITHIN_S = 60
 
 MODULES = [
-    importlib.import_module(f"{executors.__name__}.{found.name}")
-    for found in iter_modules(executors.__path__)
+    importlib.import_module(found.name)
+    for found in walk_packages(executors.__path__, f"{executors.__name__}.")
 ]
 KINDS = {
     kind

@@ -2,15 +2,12 @@
 
 import multiprocessing
 import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from typing import final
 
 from src.config.types import PositiveInt
 from src.process.machine import available_cores
-from src.process.signals import ENDING
+from src.process.signals import signals_held_back
 from src.search.executors.base import END_WITHIN_S, Executor, Worker
 
 
@@ -21,7 +18,8 @@ class Processes(Executor):
     def __init__(self, *, workers: PositiveInt | None = None) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["src.search.executors.preload"])
-        with _signals_held_back():
+        resource_tracker.ensure_running()  # it lets signals through again when it is started
+        with signals_held_back():
             forkserver.ensure_running()
         super().__init__(num_workers=workers or available_cores())
 
@@ -30,7 +28,7 @@ class Processes(Executor):
         process = self._context.Process(
             target=_serve, args=(theirs, number), name=f"worker-{number}", daemon=True
         )
-        with _signals_held_back():
+        with signals_held_back():
             process.start()
         theirs.close()  # else its end would stay open when the worker dies
         return Worker(number, ours, process)
@@ -40,20 +38,6 @@ class Processes(Executor):
         if worker.handle.is_alive():
             worker.handle.kill()
             worker.handle.join()
-
-
-@contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Let signals to the whole group of processes, as Ctrl-C, pass the workers by.
-
-    They and the server they are forked from inherit it; what is to end, the driver tells them.
-    """
-    resource_tracker.ensure_running()  # it lets signals through again when it is started
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(connection: "multiprocessing.connection.Connection", number: int) -> None:

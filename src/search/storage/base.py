@@ -7,10 +7,6 @@ from contextlib import AbstractContextManager
 from optuna.storages import BaseStorage
 
 
-class Taken(Exception):
-    """Another process is working on the sweep."""
-
-
 class Studies(ABC):
     """All studies of one place, each for one driver at a time."""
 
@@ -22,10 +18,10 @@ class Studies(ABC):
         """Return the names of all studies."""
 
     @abstractmethod
-    def hold(self, sweep: str) -> AbstractContextManager[BaseStorage]:
+    def lock(self, sweep: str) -> AbstractContextManager[BaseStorage]:
         """Keep other drivers from a sweep and its fresh starts, and give the storage meanwhile.
 
-        The hold is let go when its process dies. Raises Taken where another has it.
+        The lock is released when its process dies. Raises SweepLockedError where another has it.
         """
 
 

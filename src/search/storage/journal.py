@@ -10,7 +10,8 @@ from filelock import FileLock, Timeout
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from src.search.storage.base import Studies, Taken, without_generation
+from src.errors import SweepLockedError
+from src.search.storage.base import Studies, without_generation
 from src.tracking.jsonl import drop_half_line
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -29,15 +30,17 @@ class JournalStudies(Studies):
         return optuna.get_all_study_names(open_journal(self._folder))
 
     @contextmanager
-    def hold(self, sweep: str) -> Iterator[BaseStorage]:
-        """Keep other drivers of this machine from a sweep; raises Taken."""
+    def lock(self, sweep: str) -> Iterator[BaseStorage]:
+        """Keep other drivers of this machine from a sweep; raises SweepLockedError."""
         path = self._folder / "sweeps" / f".{without_generation(sweep)}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            held = FileLock(path).acquire(timeout=0)
+            lock = FileLock(path).acquire(timeout=0)
         except Timeout as error:
-            raise Taken(sweep) from error
-        with held:
+            raise SweepLockedError(
+                f"{self.where}: another process is working on sweep {sweep}; wait for it"
+            ) from error
+        with lock:
             yield open_journal(self._folder)
 
 

@@ -1,27 +1,26 @@
-"""Studies in a PostgreSQL database: created once, each held by the session that works on it."""
+"""Studies in a PostgreSQL database, each locked by the connection through which it is written."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from hashlib import sha256
-from time import monotonic, sleep
-from typing import Any, cast, final
+from importlib.util import find_spec
+from typing import Any, final
 
 import optuna
 from optuna.exceptions import StorageInternalError
-from optuna.storages import BaseStorage, RDBStorage, get_storage
-from sqlalchemy import Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from optuna.storages import BaseStorage, RDBStorage
+from sqlalchemy import ExceptionContext, NullPool, StaticPool, event, make_url
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
 
 from src.config.settings import take_credentials, without_password
-from src.errors import ConfigError, StudiesUnusable, first_line
-from src.search.storage.base import Studies, Taken, without_generation
-from src.search.storage.retrying import Patient
+from src.errors import ConfigError, StudyStorageUnavailable, SweepLockedError, first_line
+from src.search.storage.base import Studies, without_generation
 
 SCHEMES = ("postgresql+psycopg", "postgresql")
-SECRET = ("password", "sslpassword")
+SECRETS = {"password", "sslpassword"}
 EXAMPLE = "storage=postgresql+psycopg://USER@HOST/DATABASE"
 
-WAITS: dict[str, Any] = {
+TIMEOUTS: dict[str, Any] = {
     "connect_timeout": 10,
     "keepalives_idle": 20,
     "keepalives_interval": 5,
@@ -30,144 +29,123 @@ WAITS: dict[str, Any] = {
 }
 """How soon this side notices that the other is gone, in libpq's words: seconds, the last in ms."""
 
-NOTICE = (
-    "SET tcp_keepalives_idle = 20",
-    "SET tcp_keepalives_interval = 5",
-    "SET tcp_keepalives_count = 3",
-)
-"""The same for the database's side, which then frees the sweep of a machine that is gone."""
+SERVER_TIMEOUTS = """
+    SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3
+"""
+"""The same for the database's side, which then unlocks the sweep of a machine that is gone."""
 
-FREED_WITHIN_S = 3.0
+SWEEP_LOCK_TIMEOUT_S = 3
 """How long the session of a driver that was killed may take to end."""
-
-CREATED_WITHIN_S = 60
 
 
 @final
 class DatabaseStudies(Studies):
     """Studies in a database.
 
-    A sweep is held by an advisory lock of the one connection through which it is written: who has
-    lost the lock has lost the connection too, and gets both back or neither.
+    A sweep is locked by an advisory lock of the one connection through which it is written. It is
+    never opened again, so who has lost the lock cannot write any more.
     """
 
-    def __init__(self, address: str, *, check_stop: Callable[[], None]) -> None:
+    def __init__(self, address: str) -> None:
         """Connect, and create the tables on first use; several processes may do so at once.
 
-        Raises ConfigError where the address is none, StudiesUnusable where nothing answers there.
+        Raises ConfigError where the address is wrong, or the database there cannot be used.
         """
-        expect_address(address)
-        self._address = take_credentials(address).replace("postgresql://", f"{SCHEMES[0]}://")
+        require_address(address)
         self.where = without_password(address)
-        self._check_stop = check_stop
-        with self._expected():
-            _create(self._address)
+        self._address = take_credentials(address).replace("postgresql://", f"{SCHEMES[0]}://")
+        with self._required(), self._locked("the tables"):
+            short_lived = {"connect_args": TIMEOUTS, "poolclass": NullPool}
+            self._all = RDBStorage(self._address, short_lived)
 
     def names(self) -> list[str]:
         """Return the names of all studies."""
-        with self._expected():
-            storage = RDBStorage(self._address, {"connect_args": WAITS})
-            names = optuna.get_all_study_names(storage)
-            storage.engine.dispose()
-        return names
+        with self._required():
+            return optuna.get_all_study_names(self._all)
 
     @contextmanager
-    def hold(self, sweep: str) -> Iterator[BaseStorage]:
-        """Keep drivers on all machines from a sweep; raises Taken."""
-        with self._expected():
-            storage = RDBStorage(
-                self._address,
-                {"connect_args": WAITS, "pool_size": 1, "max_overflow": 0, "pool_pre_ping": True},
-                skip_compatibility_check=True,  # which needs two connections, and was done
-                skip_table_creation=True,
-            )
-            storage.engine.dispose()
-            key = _key(f"sweep {without_generation(sweep)}")
-            event.listen(storage.engine, "connect", lambda connection, _: _take(connection, key))
-            _connect_when_free(storage.engine)
-        try:
-            patient = Patient(get_storage(storage), where=self.where, check_stop=self._check_stop)
-            yield cast(BaseStorage, patient)
-        finally:
-            storage.engine.dispose()
+    def lock(self, sweep: str) -> Iterator[BaseStorage]:
+        """Keep drivers on all machines from a sweep; raises SweepLockedError.
+
+        The storage raises StudyStorageUnavailable once its connection is lost.
+        """
+        name = f"sweep {without_generation(sweep)}"
+        with ExitStack() as stack:
+            with self._required():
+                connection = stack.enter_context(self._locked(name, timeout_s=SWEEP_LOCK_TIMEOUT_S))
+                storage = RDBStorage(
+                    self._address,
+                    {"creator": lambda: connection, "poolclass": StaticPool},
+                    skip_compatibility_check=True,  # which was done
+                    skip_table_creation=True,
+                )
+            event.listen(storage.engine, "handle_error", self._raise_unavailable)
+            yield storage
 
     @contextmanager
-    def _expected(self) -> Iterator[None]:
-        """Raise StudiesUnusable where what is done inside cannot be done there."""
+    def _locked(self, name: str, *, timeout_s: int = 0) -> Iterator[Any]:
+        """Give a connection that holds the lock of this name for as long as it lives.
+
+        timeout_s: how long to wait for it, 0 for as long as another holds it.
+        """
+        import psycopg
+
+        address = self._address.replace(*SCHEMES)
+        with closing(psycopg.connect(address, **TIMEOUTS)) as connection:
+            try:
+                connection.execute(f"{SERVER_TIMEOUTS}; SET LOCAL lock_timeout = '{timeout_s}s'")
+                connection.execute("SELECT pg_advisory_lock(%s)", [_key(name)])
+                connection.commit()
+            except psycopg.errors.LockNotAvailable as error:
+                raise SweepLockedError(
+                    f"{self.where}: another process is working on {name}; wait for it"
+                ) from error
+            yield connection
+
+    @contextmanager
+    def _required(self) -> Iterator[None]:
+        """Raise ConfigError where what is done inside cannot be done there."""
+        import psycopg
+
         try:
             yield
-        except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
-            at = error.__cause__ if isinstance(error, StorageInternalError) else error
-            said = first_line(getattr(at, "orig", None) or at or error)
-            raise StudiesUnusable(
-                f"`storage`={self.where}: cannot be used ({said}); start it, correct the address "
-                "or the password (PGPASSWORD, PGPASSFILE), or leave it out to keep the search in "
-                "the tracking folder"
+        except (psycopg.Error, SQLAlchemyError, StorageInternalError, RuntimeError) as error:
+            said = first_line(error.__cause__ or error)
+            raise ConfigError(
+                f"`storage`={self.where}: cannot be used ({said}); correct the address or the "
+                "password (PGPASSWORD, PGPASSFILE), start it, or leave it out to use the folder"
             ) from error
 
+    def _raise_unavailable(self, context: ExceptionContext) -> None:
+        if isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
+            raise StudyStorageUnavailable(
+                f"Optuna's storage {self.where} is unreachable "
+                f"({first_line(context.original_exception)}); what was finished is in it, and the "
+                "same command resumes from there"
+            ) from context.original_exception
 
-def expect_address(address: str) -> None:
+
+def require_address(address: str) -> None:
     """Raise ConfigError where this is no address of a PostgreSQL database, or needs a driver."""
-    shown = without_password(address)
+    problem = _problem_of(address)
+    if problem is not None:
+        raise ConfigError(f"`storage`={without_password(address)}: {problem}")
+
+
+def _problem_of(address: str) -> str | None:
     try:
         parts = make_url(address)
-    except (ArgumentError, ValueError):  # which quote it, with its password
-        raise ConfigError(f"`storage`={shown}: is no address; write {EXAMPLE}") from None
+    except (ArgumentError, ValueError):
+        return f"is no address; write {EXAMPLE}"
     if parts.drivername not in SCHEMES:
-        raise ConfigError(
-            f"`storage`={shown}: must be a PostgreSQL database, {EXAMPLE}; or null, to keep the "
-            "search in the tracking folder"
-        )
-    secret = sorted(set(parts.query) & set(SECRET))
-    if secret:
-        raise ConfigError(
-            f"`storage`={shown}: `{secret[0]}` may not stand in it; give a password by the "
-            "variable PGPASSWORD, or the file that PGPASSFILE names"
-        )
+        return f"must be a PostgreSQL database, {EXAMPLE}; or null, for the tracking folder"
+    for secret in sorted(SECRETS & set(parts.query)):
+        return f"`{secret}` may not stand in it; give it by PGPASSWORD, or the file in PGPASSFILE"
     if not parts.database:
-        raise ConfigError(f"`storage`={shown}: names no database; write {EXAMPLE}")
-    try:
-        import psycopg  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(
-            f"`storage`={shown}: needs the package psycopg; install it with: "
-            "python -m pip install -c constraints.txt -e '.[postgres]'"
-        ) from error
-
-
-def _create(address: str) -> None:
-    """Create the tables where they are not there yet, while others who would do so wait."""
-    engine = create_engine(address, connect_args=WAITS)
-    with engine.connect() as lock:
-        lock.execute(text(f"SET lock_timeout = '{CREATED_WITHIN_S}s'"))
-        lock.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _key("tables")})
-        RDBStorage(address, {"connect_args": WAITS}).engine.dispose()
-    engine.dispose()
-
-
-def _connect_when_free(engine: Engine) -> None:
-    end = monotonic() + FREED_WITHIN_S
-    while True:
-        try:
-            engine.connect().close()
-            return
-        except Taken:
-            if monotonic() > end:
-                raise
-        sleep(0.1)
-
-
-def _take(connection: Any, key: int) -> None:
-    """Take the lock for a new connection; without it, there is none."""
-    with connection.cursor() as cursor:
-        for setting in NOTICE:
-            cursor.execute(setting)
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
-        [held] = cursor.fetchone()
-    connection.commit()
-    if not held:
-        connection.close()
-        raise Taken
+        return f"names no database; write {EXAMPLE}"
+    if find_spec("psycopg") is None:
+        return "needs psycopg: python -m pip install -c constraints.txt -e '.[postgres]'"
+    return None
 
 
 def _key(name: str) -> int:

@@ -3,8 +3,7 @@
 import os
 import signal
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from queue import SimpleQueue
@@ -13,126 +12,96 @@ from typing import Any, final
 
 from src.config.plan import Component
 from src.process.signals import ENDING
-from src.search.executors.base import END_WITHIN_S
 from src.search.messages import FromWorker, ToWorker
 
-
-@final
-@dataclass(frozen=True)
-class Sent:
-    """A file of the driver's machine in Ray's object store; content: a reference to its bytes."""
-
-    name: str
-    digest: str
-    content: Any
-
-
-@final
-class _Mailbox:
-    """The worker's end of its line to the driver."""
-
-    def __init__(self) -> None:
-        self.inbox: SimpleQueue[ToWorker | None] = SimpleQueue()
-        self.outbox: SimpleQueue[FromWorker | BaseException] = SimpleQueue()
-
-    def send(self, message: FromWorker, /) -> None:
-        """Lay a message out for the driver."""
-        self.outbox.put(message)
-
-    def recv(self) -> ToWorker:
-        """Return what the driver says; raises EOFError once it has hung up."""
-        message = self.inbox.get()
-        if message is None:
-            self.inbox.put(None)
-            raise EOFError
-        return message
-
-    def poll(self) -> bool:
-        """Tell whether `recv` would answer at once."""
-        return not self.inbox.empty()
+Upload = tuple[str, Any]
+"""A file of the driver's machine: SHA-256, and a reference to its bytes in Ray's object store."""
 
 
 @final
 class Actor:
     """Runs the worker in a thread, so that calls get through while it trains.
 
+    It is the worker's channel to the driver, which calls `hear` and `say`.
     folder: where the driver was started; where this machine has it too, relative paths mean the
     same here. environment: variables that the driver wants set, as passwords of a server.
+    files: those of the data source, by their path at the driver.
     """
 
-    def __init__(self, *, folder: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, *, folder: str, environment: Mapping[str, str], files: Mapping[str, Upload]
+    ) -> None:
         for signum in ENDING:  # which are the driver's business
             signal.signal(signum, signal.SIG_IGN)
         os.environ.update(environment)
-        os.chdir(folder if Path(folder).is_dir() else _own_folder("workers"))
-        self._mailbox = _Mailbox()
-        self._files: dict[str, Sent] = {}
-        self._thread = Thread(target=self._work, name="worker", daemon=True)
-        self._thread.start()
+        os.chdir(folder if Path(folder).is_dir() else _cache_folder("workers"))
+        self._files = files
+        self._inbox: SimpleQueue[ToWorker | None] = SimpleQueue()
+        self._outbox: SimpleQueue[FromWorker | BaseException] = SimpleQueue()
+        Thread(target=self._work, name="worker", daemon=True).start()
 
     def hear(self) -> FromWorker:
         """Return the worker's next message as soon as there is one; raises what ended it."""
-        message = self._mailbox.outbox.get()
+        message = self._outbox.get()
         if isinstance(message, BaseException):
             raise message
         return message
 
-    def say(self, message: ToWorker, files: Mapping[str, Sent]) -> None:
-        """Hand a message to the worker; files: those that it needs, by their path at the driver."""
-        self._files.update(files)
-        self._mailbox.inbox.put(message)
+    def say(self, message: ToWorker | None) -> None:
+        """Hand a message to the worker, None: to end its job tidily."""
+        self._inbox.put(message)
 
-    def end(self) -> None:
-        """Let the worker end its job tidily."""
-        self._mailbox.inbox.put(None)
-        self._thread.join(END_WITHIN_S)
+    def send(self, message: FromWorker, /) -> None:
+        """Lay a message out for the driver."""
+        self._outbox.put(message)
+
+    def recv(self) -> ToWorker:
+        """Return what the driver says; raises EOFError once it has hung up."""
+        message = self._inbox.get()
+        if message is None:
+            self._inbox.put(None)
+            raise EOFError
+        return message
+
+    def poll(self) -> bool:
+        """Tell whether `recv` would answer at once."""
+        return not self._inbox.empty()
 
     def _work(self) -> None:
         try:
             from src.search.worker import work
 
-            work(self._mailbox, locate=self._locate)
-            self._mailbox.outbox.put(EOFError())
+            work(self, locate=self._locate)
+            self._outbox.put(EOFError())
         except BaseException as error:  # noqa: BLE001  is raised where the driver listens
-            self._mailbox.outbox.put(error)
+            self._outbox.put(error)
 
     def _locate(self, data: Component) -> Component:
         """Return the data source with its files as they are found on this machine."""
-        places = {
-            key: str(_place(self._files[path]))
+        found = {
+            key: _find(path, *self._files[path])
             for key, path in data.arguments.items()
-            if isinstance(path, str) and path in self._files and not _is_here(path, self._files)
+            if isinstance(path, str) and path in self._files
         }
-        return replace(data, arguments={**data.arguments, **places})
+        return replace(data, arguments={**data.arguments, **found})
 
 
-# what `ray.method` would note, which is not at hand where Ray is not installed
-for _method in (Actor.hear, Actor.end):
-    setattr(_method, "__ray_concurrency_group__", _method.__name__)  # noqa: B010
-
-
-def _is_here(path: str, files: Mapping[str, Sent]) -> bool:
-    with suppress(OSError):
-        return sha256(Path(path).expanduser().read_bytes()).hexdigest() == files[path].digest
-    return False
-
-
-def _place(sent: Sent) -> Path:
-    """Return where this machine keeps the file, fetched by the first worker that needs it."""
+def _find(path: str, digest: str, content: Any) -> str:
+    """Return where this machine has the file: at the same path, else fetched into its cache."""
     import ray
-    from filelock import FileLock
 
-    place = _own_folder("files") / sent.digest[:16] / sent.name
-    place.parent.mkdir(exist_ok=True)
-    with FileLock(f"{place}.lock"):
-        if not place.exists():
-            draft = place.with_name(f"draft-{sent.name}")
-            draft.write_bytes(ray.get(sent.content))
-            draft.replace(place)
-    return place
+    here = Path(path).expanduser()
+    if here.is_file() and sha256(here.read_bytes()).hexdigest() == digest:
+        return path
+    place = _cache_folder(f"files/{digest[:16]}") / here.name
+    if not place.exists():
+        draft = place.with_name(f"draft-{os.getpid()}-{here.name}")
+        draft.write_bytes(ray.get(content))
+        draft.replace(place)
+    return str(place)
 
 
-def _own_folder(name: str) -> Path:
+def _cache_folder(name: str) -> Path:
     from platformdirs import user_cache_path
 
     folder = user_cache_path("digit-classifiers", appauthor=False) / name
