@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, final
 
-from src.figures.canvas import save_picture
 from src.figures.explained import Explained, explained_sheet
+from src.figures.style import save_picture
 from src.inference.pictures import Picture, PictureError, read_picture
 from src.inference.recogniser import Answer, Recogniser
 from src.settings import Predict

@@ -9,12 +9,12 @@ from PIL import Image
 
 from src.console import SilentReporter
 from src.data.source import Dataset
-from src.figures.animation import save_animation, stacked
 from src.figures.autocorrelation import order_units
-from src.figures.weight_tiles import shared_scale_limit
-from src.figures.weights import weight_sheet
+from src.figures.sheet import Tile, sheet
+from src.figures.weights import shared_scale_limit, weight_sheet
 from src.fit import build_classifier, fit
 from src.plan import Plan
+from src.results.animation import save_animation
 from src.results.recipes import SWEEP, recipe_plan
 from src.results.record import RECORD, Line
 from src.tracking.reading import StoredRuns
@@ -76,8 +76,12 @@ def animate(path: Path) -> Path:
     The same seed gives the same weights as the tracked runs have.
     """
     sheets = [_sheets(recipe_plan(name, seed=SEED)) for name in MOVING]
-    save_animation([stacked(parts) for parts in zip(*sheets, strict=True)], path)
+    save_animation([_page(parts) for parts in zip(*sheets, strict=True)], path)
     return path
+
+
+def _page(parts: Iterable[np.ndarray]) -> np.ndarray:
+    return np.asarray(sheet([[Tile(Image.fromarray(part), framed=False)] for part in parts]))
 
 
 def _sheets(plan: Plan) -> list[np.ndarray]:
