@@ -1,20 +1,21 @@
 """The documents' pictures: copies of what runs have drawn, and the weights set in motion."""
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
+from docs.record.animation import save_animation
 from docs.record.recipes import SWEEP, recipe_plan
 from docs.record.record import RECORD
 from src.cli.output import SilentReporter
 from src.config.plan import Plan
 from src.data.source import Dataset
-from src.figures.animation import save_animation, stacked
-from src.figures.weight_tiles import shared_scale_limit
-from src.figures.weights import weight_sheet
+from src.figures.sheet import Tile, sheet
+from src.figures.weights import shared_scale_limit, weight_sheet
 from src.stats.autocorrelation import order_units
 from src.tracking.queries import StoredRuns
 from src.training.fit import build_classifier, fit
@@ -75,8 +76,12 @@ def animate(path: Path) -> Path:
     The same seed gives the same weights as the tracked runs have.
     """
     sheets = [_sheets(recipe_plan(name, seed=SEED)) for name in MOVING]
-    save_animation([stacked(parts) for parts in zip(*sheets, strict=True)], path)
+    save_animation([_page(parts) for parts in zip(*sheets, strict=True)], path)
     return path
+
+
+def _page(parts: Iterable[np.ndarray]) -> np.ndarray:
+    return np.asarray(sheet([[Tile(Image.fromarray(part), framed=False)] for part in parts]))
 
 
 def _sheets(plan: Plan) -> list[np.ndarray]:

@@ -11,14 +11,18 @@ import numpy as np
 from src.comparison.contenders import Contender, Selection
 from src.comparison.judgement import Predictions, named
 from src.data.source import Dataset, LabelledImages
-from src.figures.canvas import save_picture
-from src.figures.confusion import SHARE_SCALES, confusion_image, row_shares
-from src.figures.confusion_difference import draw_confusion_difference
+from src.figures.confusion import (
+    SHARE_SCALES,
+    confusion_image,
+    draw_confusion_difference,
+    draw_errors_per_class,
+    row_shares,
+)
+from src.figures.curves import draw_curves_together
 from src.figures.misclassified import draw_only_one_right
 from src.figures.reliability import draw_reliability
-from src.figures.together import draw_curves_together, draw_errors_per_class
-from src.figures.weight_tiles import shared_scale_limit
-from src.figures.weights import weight_sheet
+from src.figures.style import save_picture
+from src.figures.weights import shared_scale_limit, weight_sheet
 from src.stats.scores import confusion_counts
 
 
@@ -123,7 +127,6 @@ def _confusions(
             class_names=found.class_names,
             title=f"{contender.label}: percent of the row",
             full_at=full_at,
-            numbered=True,
         )
         save_picture(picture, path)
         pictures.append(Picture(path, f"Confusion matrix of {contender.label}"))

@@ -5,22 +5,24 @@ then shows nothing else. So only the errors are coloured, on a scale of their ow
 are grey cells with a number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from src.figures.canvas import blank, save_picture, text_width, write
-from src.figures.matrix import MARGIN, MOST_NUMBERED_CLASSES, cell_size, matrix_panel
-from src.figures.style import MUTED, colour_table
+from src.figures import style
+from src.figures.canvas import TEXT_SIZE, class_labels, text_width, trimmed, write
+from src.figures.sheet import Tile, caption, colour_bar, in_rows, sheet
 
 RIGHT = np.array((228, 228, 228), dtype=np.uint8)
 NO_IMAGES = np.array((250, 246, 228), dtype=np.uint8)
 # The error scale ends at the first of these shares of a row that no error exceeds: few different
 # scales, so that the pictures of several runs compare.
 SHARE_SCALES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+MOST_NUMBERED_CLASSES = 15
+SHARES = "percent of the true class (row)"
 
 
 def draw_confusion_matrix(
@@ -29,70 +31,108 @@ def draw_confusion_matrix(
     """Draw the counts and the row-normalised matrix side by side as a PNG at `path`.
 
     counts: int64 `[K, K]`, rows true, columns predicted. Only errors are coloured. Up to 15
-    classes the cells carry numbers.
+    classes the cells carry numbers, but for those that are 0.
     """
     shares = row_shares(counts)
-    cell = cell_size(len(counts), smallest=12)
-    top_count = max(1, int(_errors_only(counts).max()))
-    top_share = _share_scale(shares)
-    left = matrix_panel(
-        _cells(counts, counts, full_at=top_count),
-        class_names,
-        colours=_error_colours(),
-        cell=cell,
-        numbers=_count_texts(counts),
-        dark=_errors_only(counts) > 0.6 * top_count,
-        caption="number of images",
-        scale=("errors: 1", f"{top_count:,} images"),
-    )
-    right = matrix_panel(
-        _cells(shares, counts, full_at=top_share),
-        class_names,
-        colours=_error_colours(),
-        cell=cell,
-        numbers=_share_texts(shares),
-        dark=_errors_only(shares) > 0.6 * top_share,
-        caption="percent of the true class (row)",
-        scale=("errors: above 0 %", f"{100 * top_share:g} %"),
-    )
+    most = max(1, int(_errors_only(counts).max()))
+    worst = next(scale for scale in SHARE_SCALES if _errors_only(shares).max() <= scale)
+    columns = [
+        _column(
+            counts,
+            _error_cells(counts, counts, full_at=most),
+            class_names,
+            full_at=most,
+            form=lambda n: f"{n:,}" if n < 10_000 else f"{n / 1000:.0f}k",
+            words="number of images",
+            scale=colour_bar(_error_colours(), low="errors: 1", high=f"{most:,} images"),
+        ),
+        _shares_column(counts, class_names, full_at=worst, words=SHARES),
+    ]
     total, hits = int(counts.sum()), int(np.trace(counts))
     share = f" ({100 * hits / total:.2f} %)" if total else ""
-    heading = f"{title}: {hits:,} of {total:,} right{share}"
     note = "Colour shows errors only; right answers, on the diagonal, are grey."
     if (counts.sum(axis=1) == 0).any():
         note += " Pale yellow: no images of this class."
-    save_picture(_side_by_side(left, right, heading=heading, note=note), path)
+    title = f"{title}: {hits:,} of {total:,} right{share}"
+    style.save_picture(sheet(list(zip(*columns, strict=True)), title=title, note=note), path)
+
+
+def draw_confusion_difference(
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    names: tuple[str, str],
+    class_names: Sequence[str],
+    path: Path,
+) -> None:
+    """Draw the counts of the first model less those of the second, as a PNG at `path`.
+
+    first, second: int64 `[K, K]` of the same images, rows true, columns predicted. A mistake that
+    the first makes more often is red, one that the second makes more often is blue, on one scale;
+    right answers, on the diagonal, are grey. Up to 15 classes the cells carry numbers.
+    """
+    mistakes = _errors_only(first - second)
+    most = max(1, int(np.abs(mistakes).max()))
+    colours = style.colour_table("RdBu_r", size=255)
+    cells = colours[(mistakes / most * 127).round().astype(np.int64) + 127]
+    np.einsum("iij->ij", cells)[:] = RIGHT
+    low, high = (f"{trimmed(name, width=180)} {most:,} more" for name in reversed(names))
+    column = _column(
+        first - second,
+        cells,
+        class_names,
+        full_at=most,
+        form=lambda n: f"{n:+,}".replace("-", "−"),
+        words=f"images: {names[0]} less {names[1]}",
+        scale=colour_bar(colours, low=low, high=high),
+    )
+    style.save_picture(sheet(in_rows(column, columns=1)), path)
 
 
 def confusion_image(
-    counts: np.ndarray,
-    *,
-    class_names: Sequence[str],
-    title: str = "",
-    full_at: float = 0.05,
-    numbered: bool = False,
+    counts: np.ndarray, *, class_names: Sequence[str], title: str = SHARES, full_at: float = 0.05
 ) -> np.ndarray:
-    """Return a small row-normalised matrix as uint8 RGB `[H, W, 3]`, for a series over epochs.
+    """Return a row-normalised matrix as uint8 RGB `[H, W, 3]`, for a series of several.
 
     counts: int64 `[K, K]`, rows true, columns predicted. full_at: the share of a row, 0..1, from
-    which on an error has the deepest colour; the same in all pictures of a series. numbered: write
-    percentages into the cells, up to 15 classes.
+    which on an error has the deepest colour; the same in all pictures of a series.
     """
-    shares = row_shares(counts)
-    num_classes = len(counts)
-    panel = matrix_panel(
-        _cells(shares, counts, full_at=full_at),
-        class_names,
-        colours=_error_colours(),
-        cell=cell_size(num_classes, smallest=12)
-        if numbered
-        else max(12 if num_classes <= 62 else 1, 280 // num_classes),
-        numbers=_share_texts(shares) if numbered else None,
-        dark=_errors_only(shares) > 0.6 * full_at,
-        caption=title or "percent of the true class (row)",
-        scale=("errors: above 0 %", f"{100 * full_at:g} % or more"),
-    )
-    return np.asarray(panel)
+    column = _shares_column(counts, class_names, full_at=full_at, words=title)
+    return np.asarray(sheet(in_rows(column, columns=1)))
+
+
+def draw_errors_per_class(
+    errors: Mapping[str, np.ndarray], *, class_names: Sequence[str], path: Path
+) -> None:
+    """Draw the share of each class that is classified wrongly, a bar a model, as PNG at `path`.
+
+    errors: float `[K]` by name, 0..1, nan for a class without images; at most 8 models. All bars
+    begin at 0.
+    """
+    thickness = 13 if len(errors) <= 3 else 8
+    step = len(errors) * thickness + 9
+    names = class_labels(class_names, width=110)
+    left, top = 20 + max(map(text_width, names)), 34 + 17 * len(errors)
+    width, height = 520, top + step * len(names) + 42
+    figure = style.new_figure(width_px=width, height_px=height)
+    box = (left / width, 42 / height, (500 - left) / width, step * len(names) / height)
+    axes = figure.add_axes(box)
+    places = np.arange(len(names)) * step
+    for number, (name, shares) in enumerate(errors.items()):
+        at = places + (number - (len(errors) - 1) / 2) * thickness
+        bars = axes.barh(at, 100 * shares, height=thickness - 1, color=style.SERIES[number])
+        bars.set_label(trimmed(name, width=230))
+        if len(names) <= MOST_NUMBERED_CLASSES:
+            words = [f"{100 * share:.1f}" if np.isfinite(share) else "" for share in shares]
+            axes.bar_label(bars, words, padding=2, fontsize=7, color=style.INK)
+    axes.set_yticks(places, names)
+    axes.set_ylim(places[-1] + step / 2, -step / 2)
+    axes.set_xlim(0, 110 * (max(np.nanmax(shares) for shares in errors.values()) or 0.01))
+    x_label = "percent of the class classified wrongly"
+    style.style_axes(axes, title="", x_label=x_label, y_label="")
+    axes.grid(visible=False, axis="y")
+    figure.legend(loc="upper left", bbox_to_anchor=(0.01, 1.0), **style.LEGEND)
+    style.save_figure(figure, path)
 
 
 def row_shares(counts: np.ndarray) -> np.ndarray:
@@ -100,54 +140,100 @@ def row_shares(counts: np.ndarray) -> np.ndarray:
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
+def _shares_column(
+    counts: np.ndarray, class_names: Sequence[str], *, full_at: float, words: str
+) -> list[Tile]:
+    shares, high = row_shares(counts), f"{100 * full_at:g} % or more"
+    return _column(
+        shares,
+        _error_cells(shares, counts, full_at=full_at),
+        class_names,
+        full_at=full_at,
+        form=lambda share: f"{100 * share:.1f}",
+        words=words,
+        scale=colour_bar(_error_colours(), low="errors: above 0 %", high=high),
+    )
+
+
+def _error_cells(values: np.ndarray, counts: np.ndarray, *, full_at: float) -> np.ndarray:
+    """Return the colour of every cell, uint8 `[K, K, 3]`; values: counts or shares."""
+    depth = np.clip(values / full_at, 0, 1) * (len(_error_colours()) - 1)
+    cells = _error_colours()[depth.astype(np.int64)]
+    cells[values == 0] = 255
+    np.einsum("iij->ij", cells)[:] = RIGHT
+    cells[counts.sum(axis=1) == 0] = NO_IMAGES
+    return cells
+
+
+def _column(
+    values: np.ndarray,
+    cells: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    full_at: float,
+    form: Callable[[float], str],
+    words: str,
+    scale: Image.Image,
+) -> list[Tile]:
+    """Return words, the matrix in its axes and its scale, to stand below each other.
+
+    cells: uint8 `[K, K, 3]`. form: of the numbers in them, white from 0.6 of `full_at` on.
+    """
+    cell = _cell_size(len(cells))
+    pixels = cells.repeat(cell, axis=0).repeat(cell, axis=1)
+    if cell >= 6:  # thin lines between cells
+        pixels[::cell] = pixels[:, ::cell] = 212
+    pixels[-1] = pixels[0] = pixels[:, -1] = pixels[:, 0] = 170
+    matrix = Image.fromarray(pixels)
+    if len(cells) <= MOST_NUMBERED_CLASSES:
+        dark = np.abs(_errors_only(values)) > 0.6 * full_at
+        for row, column in np.argwhere(values):
+            at = ((column + 0.5) * cell, (row + 0.5) * cell)
+            colour = style.PAPER if dark[row, column] else style.INK
+            write(matrix, at, form(values[row, column]), colour=colour, align=0.5)
+    empty, corner = _axes(tuple(class_labels(class_names, width=130)), cell=cell)
+    panel = empty.copy()
+    panel.paste(matrix, corner)
+    return [caption(words), Tile(panel, framed=False), Tile(scale, framed=False)]
+
+
+@lru_cache(maxsize=8)
+def _axes(names: tuple[str, ...], *, cell: int) -> tuple[Image.Image, tuple[int, int]]:
+    """Return axes with the classes' names, and the left and top end of their box in pixels.
+
+    Drawn once for all matrices of the same classes: the names cost more than all the rest.
+    """
+    side, top, right = cell * len(names), 1, 8
+    longest = max(map(text_width, names))
+    upwards = longest + 4 > cell
+    left, bottom = 32 + longest, 32 + (longest if upwards else TEXT_SIZE)
+    width, height = left + side + right, top + side + bottom
+    figure = style.new_figure(width_px=width, height_px=height)
+    axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
+    shown = np.arange(0, len(names), -(-TEXT_SIZE // cell))  # low cells: not every name has room
+    middles, labels = (shown + 0.5) / len(names), [names[index] for index in shown]
+    axes.set_xticks(middles, labels, rotation=90 if upwards else 0)
+    axes.set_yticks(1 - middles, labels)
+    style.style_axes(axes, title="", x_label="predicted", y_label="true")
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return style.drawn(figure), (left, top)
+
+
+def _cell_size(num_classes: int) -> int:
+    """Return how many pixels wide a cell is: wide enough for a number where there is one."""
+    if num_classes > 62:
+        return max(1, 744 // num_classes)
+    least = 38 if num_classes <= MOST_NUMBERED_CLASSES else 12
+    return min(100, max(least, 380 // num_classes))
+
+
 def _errors_only(values: np.ndarray) -> np.ndarray:
-    errors = values.copy()
-    np.fill_diagonal(errors, 0)
-    return errors
-
-
-def _share_scale(shares: np.ndarray) -> float:
-    worst = _errors_only(shares).max()
-    return next(scale for scale in SHARE_SCALES if worst <= scale)
+    return np.where(np.eye(len(values), dtype=bool), 0, values)
 
 
 @lru_cache
 def _error_colours() -> np.ndarray:
     # begins well away from white: a single error must differ from none
-    return colour_table("Reds", start=0.12, stop=0.95)
-
-
-def _cells(values: np.ndarray, counts: np.ndarray, *, full_at: float) -> np.ndarray:
-    """Return the colour of every cell, uint8 `[K, K, 3]`."""
-    colours = _error_colours()
-    depth = np.clip(values / full_at, 0, 1) * (len(colours) - 1)
-    cells = colours[depth.astype(np.int64)]
-    cells[values == 0] = 255
-    diagonal = np.arange(len(counts))
-    cells[diagonal, diagonal] = RIGHT
-    cells[counts.sum(axis=1) == 0] = NO_IMAGES
-    return cells
-
-
-def _count_texts(counts: np.ndarray) -> list[list[str]] | None:
-    if len(counts) > MOST_NUMBERED_CLASSES:
-        return None
-    return [[f"{n:,}" if n < 10_000 else f"{n / 1000:.0f}k" for n in row] for row in counts]
-
-
-def _share_texts(shares: np.ndarray) -> list[list[str]] | None:
-    if len(shares) > MOST_NUMBERED_CLASSES:
-        return None
-    return [[f"{100 * share:.1f}" if share else "0" for share in row] for row in shares]
-
-
-def _side_by_side(left: Image.Image, right: Image.Image, *, heading: str, note: str) -> Image.Image:
-    top, gap = 56, 20
-    words = max(text_width(heading, size=15, bold=True), text_width(note, size=12))
-    width = MARGIN + max(left.width + gap + right.width, words + MARGIN)
-    image, pen = blank(width=width, height=top + left.height)
-    write(pen, (MARGIN, 8), heading, size=15, bold=True)
-    write(pen, (MARGIN, 32), note, colour=MUTED)
-    image.paste(left, (MARGIN, top))
-    image.paste(right, (MARGIN + left.width + gap, top))
-    return image
+    return style.colour_table("Reds", start=0.12, stop=0.95)

@@ -7,16 +7,14 @@ from typing import final
 import numpy as np
 from PIL import Image, ImageDraw
 
-from src.figures.canvas import blank, enlarged, text_width, trimmed, write
-from src.figures.style import BLUE, GRID, INK, MUTED, VERMILLION
+from src.figures.canvas import class_labels, text_width, trimmed, write
+from src.figures.sheet import Tile, caption, enlarged, sheet
+from src.figures.style import BLUE, GRID, INK, MUTED, PAPER, VERMILLION
 
 TILE = 140
-GAP = 16
-MARGIN = 12
-LINE = 18
-HEADER = 40
-BARS = 300
+BARS = 340
 MOST_CLASSES = 10
+HEADS = ("picture, ink framed", "what the network saw", "probabilities; line: threshold")
 
 
 @final
@@ -40,30 +38,16 @@ class Explained:
 
 def explained_sheet(rows: Sequence[Explained]) -> Image.Image:
     """Return one row a picture: the picture with its ink framed, what the network saw, bars."""
-    step = TILE + LINE + GAP
-    width = 2 * MARGIN + 2 * (TILE + GAP) + BARS
-    image, pen = blank(width=width, height=HEADER + step * len(rows) + MARGIN)
-    heads = ("picture, ink framed", "what the network saw", "probabilities; line: threshold")
-    for number, words in enumerate(heads):
-        write(pen, (MARGIN + number * (TILE + GAP), 14), words, size=11, colour=MUTED)
-    for number, row in enumerate(rows):
-        _draw_row(image, pen, row, top=HEADER + number * step, width=width)
-    return image
+    return sheet([[caption(words, colour=MUTED) for words in HEADS], *map(_row, rows)])
 
 
-def _draw_row(
-    image: Image.Image, pen: ImageDraw.ImageDraw, row: Explained, *, top: int, width: int
-) -> None:
-    answer = text_width(row.words, size=12, bold=True)
-    title = trimmed(row.title, size=12, width=width - 2 * MARGIN - answer - GAP)
-    write(pen, (MARGIN, top), title, size=12)
-    write(pen, (width - MARGIN, top), row.words, size=12, bold=True, anchor="ra")
-    under = top + LINE
-    _paste(image, _framed(row), (MARGIN, under))
-    zoom = max(1, TILE // max(row.pixels.shape))
-    seen = enlarged(np.repeat(row.pixels[..., np.newaxis], 3, axis=2), zoom=zoom)
-    _paste(image, Image.fromarray(seen), (MARGIN + TILE + GAP, under))
-    _draw_bars(pen, row, left=MARGIN + 2 * (TILE + GAP), top=under)
+def _row(row: Explained) -> list[Tile]:
+    title = trimmed(row.title, width=BARS)
+    return [
+        Tile(_framed(row)),
+        Tile(enlarged(row.pixels[np.newaxis], tile_px=TILE)),
+        Tile(_bars(row), [(title, MUTED), (row.words, INK)], framed=False),
+    ]
 
 
 def _framed(row: Explained) -> Image.Image:
@@ -79,29 +63,25 @@ def _framed(row: Explained) -> Image.Image:
     return picture
 
 
-def _paste(image: Image.Image, tile: Image.Image, at: tuple[int, int]) -> None:
-    frame = (at[0] - 1, at[1] - 1, at[0] + tile.width, at[1] + tile.height)
-    ImageDraw.Draw(image).rectangle(frame, outline="#bbbbbb")
-    image.paste(tile, at)
-
-
-def _draw_bars(pen: ImageDraw.ImageDraw, row: Explained, *, left: int, top: int) -> None:
+def _bars(row: Explained) -> Image.Image:
+    """Return a bar a class, of many classes only the likeliest, and the threshold as a line."""
     order = np.arange(len(row.probabilities))
     if len(order) > MOST_CLASSES:
         order = np.argsort(-row.probabilities, kind="stable")[:MOST_CLASSES]
-    step = TILE / len(order)
-    names = [trimmed(row.class_names[int(k)], size=10, width=80) for k in order]
-    start = left + max(text_width(name, size=10) for name in names) + 6
-    room = left + BARS - start - 40
-    for place, (k, name) in enumerate(zip(order, names, strict=True)):
-        value = float(row.probabilities[k])
-        y = top + place * step
-        write(pen, (start - 6, y + step / 2), name, size=10, anchor="rm")
-        pen.rectangle((start, y + 2, start + room, y + step - 2), fill=GRID)
-        if value > 0:
-            pen.rectangle((start, y + 2, start + value * room, y + step - 2), fill=BLUE)
+    names = class_labels(row.class_names, width=100)
+    image = Image.new("RGB", (BARS, TILE), PAPER)
+    pen = ImageDraw.Draw(image)
+    left = max(text_width(names[k]) for k in order) + 8
+    room, step = BARS - left - 44, TILE / len(order)
+    for place, k in enumerate(order):
+        value, middle = float(row.probabilities[k]), (place + 0.5) * step
+        write(image, (left - 6, middle), names[k], align=1.0)
+        for width, colour in ((room, GRID), (value * room, BLUE)):
+            if width > 0:
+                half = step / 2 - 2
+                pen.rectangle((left, middle - half, left + width, middle + half), fill=colour)
         if value >= 0.0005:
-            words = f"{int(value * 1000) / 1000:.3f}"
-            write(pen, (start + room + 5, y + step / 2), words, size=10, colour=INK, anchor="lm")
-    x = start + row.threshold * room
-    pen.line((x, top, x, top + TILE), fill=VERMILLION, width=1)
+            write(image, (left + room + 6, middle), f"{int(value * 1000) / 1000:.3f}")
+    x = left + row.threshold * room
+    pen.line((x, 0, x, TILE), fill=VERMILLION, width=1)
+    return image

@@ -4,21 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from src.figures.canvas import blank, enlarged, save_picture, text_width, trimmed, write
-from src.figures.style import INK, MUTED, VERMILLION
+from src.figures.canvas import class_labels, text_width, trimmed
+from src.figures.sheet import Tile, Words, enlarged, in_rows, sheet
+from src.figures.style import INK, MUTED, VERMILLION, save_picture
 
 MOST_SHOWN = 50
 COLUMNS = 10
 NARROW_COLUMNS = 5  # of two sheets beside each other
 TILE = 84
-LINE = 15
-TEXT_SIZE = 11
-LONGEST_NAME = 120
-MARGIN = 12
-GAP = 10
-HEADER = 58
 
 
 def draw_misclassified(
@@ -36,14 +30,15 @@ def draw_misclassified(
     the probability of the prediction, 0..1. Under each image: true → predicted, confidence.
     """
     wrong = np.flatnonzero(labels != predictions)
-    shown = wrong[np.argsort(-confidences[wrong], kind="stable")][:MOST_SHOWN]
-    names = [trimmed(name, size=TEXT_SIZE, width=LONGEST_NAME) for name in class_names]
-    captions = _captions([(names[labels[i]], names[predictions[i]]) for i in shown])
-    for caption, index in zip(captions, shown, strict=True):
-        caption.append(_percent(confidences[index]))
-    heading, note = _words(len(wrong), len(shown), total=len(labels))
-    tiles = [_tile(pixels[index]) for index in shown]
-    save_picture(_sheet(tiles, captions, heading=heading, note=note), path)
+    shown = _surest(wrong, confidences)
+    pairs = [(labels[i], predictions[i]) for i in shown]
+    tiles = _tiles(pixels[shown], pairs, confidences[shown], class_names)
+    which = "all of them" if len(shown) == len(wrong) else f"the {len(shown)} most confident"
+    title = f"{len(wrong):,} of {len(labels):,} images are wrong ({_share(wrong, labels)})"
+    note = f"Shown: {which}; true → predicted, and the probability given to the prediction."
+    if not tiles:
+        title, note = f"None of {len(labels):,} images is wrong", "There is nothing to show."
+    save_picture(sheet(in_rows(tiles, columns=COLUMNS), title=title, note=note), path)
 
 
 def draw_only_one_right(
@@ -61,85 +56,43 @@ def draw_only_one_right(
 
     right, wrong: int64 `[N]`, the predictions of the model that is right and of the other, by
     `names`; confidences: float `[N]`, the other's, whose surest mistakes come first. Under each
-    image: true → the other's prediction. pixels, labels: as in `draw_misclassified`.
+    image: true → the other's prediction, its confidence. pixels, labels: as in
+    `draw_misclassified`.
     """
     alone = np.flatnonzero((right == labels) & (wrong != labels))
-    shown = alone[np.argsort(-confidences[alone], kind="stable")][:MOST_SHOWN]
-    short = [trimmed(name, size=TEXT_SIZE, width=LONGEST_NAME) for name in class_names]
-    captions = _captions([(short[labels[i]], short[wrong[i]]) for i in shown])
-    share = f"{100 * len(alone) / len(labels):.2f} %"
+    shown = _surest(alone, confidences)
+    pairs = [(labels[i], wrong[i]) for i in shown]
+    tiles = _tiles(pixels[shown], pairs, confidences[shown], class_names)
     who, other = (trimmed(name, size=15, width=200) for name in names)
+    title = f"Only {who} is right: {len(alone):,} images ({_share(alone, labels)})"
     what = f"{other}'s surest mistakes first" if len(shown) < len(alone) else "all of them"
-    save_picture(
-        _sheet(
-            [_tile(pixels[index]) for index in shown],
-            captions,
-            heading=f"Only {who} is right: {len(alone):,} images ({share})",
-            note=f"Shown: {what}; true → what {other} says." if len(alone) else "None to show.",
-            columns=NARROW_COLUMNS,
-        ),
-        path,
-    )
+    note = f"Shown: {what}; true → what {other} says, and how surely." if tiles else "None to show."
+    save_picture(sheet(in_rows(tiles, columns=NARROW_COLUMNS), title=title, note=note), path)
 
 
-def _captions(pairs: list[tuple[str, str]]) -> list[list[str]]:
-    """Return "true → predicted" for each pair, on one line if that fits under all tiles."""
-    in_one = [f"{true} → {predicted}" for true, predicted in pairs]
-    if all(text_width(line, size=TEXT_SIZE) <= TILE for line in in_one):
-        return [[line] for line in in_one]
-    return [[true, f"→ {predicted}"] for true, predicted in pairs]
+def _surest(images: np.ndarray, confidences: np.ndarray) -> np.ndarray:
+    return images[np.argsort(-confidences[images], kind="stable")][:MOST_SHOWN]
 
 
-def _percent(confidence: float) -> str:
-    # 99.96 % is not certainty: do not round it up to 100.0 %
-    return f"{np.floor(1000 * confidence) / 10:.1f} %"
+def _share(some: np.ndarray, labels: np.ndarray) -> str:
+    return f"{100 * len(some) / len(labels):.2f} %"
 
 
-def _words(num_wrong: int, num_shown: int, *, total: int) -> tuple[str, str]:
-    if num_wrong == 0:
-        return f"None of {total:,} images is wrong", "There is nothing to show."
-    share = f"{100 * num_wrong / total:.2f} %"
-    which = "all of them" if num_shown == num_wrong else f"the {num_shown} most confident"
-    return (
-        f"{num_wrong:,} of {total:,} images are wrong ({share})",
-        f"Shown: {which}; true → predicted, and the probability given to the prediction.",
-    )
-
-
-def _tile(pixels: np.ndarray) -> Image.Image:
-    """Return one image, uint8 `[C, H, W]`, enlarged; colours if C is 3, else mean grey."""
-    channels = pixels if len(pixels) == 3 else np.repeat(pixels.mean(axis=0)[None], 3, axis=0)
-    rgb = channels.transpose(1, 2, 0).astype(np.uint8)
-    return Image.fromarray(enlarged(rgb, zoom=max(1, TILE // max(rgb.shape[:2]))))
-
-
-def _sheet(
-    tiles: list[Image.Image],
-    captions: list[list[str]],
-    *,
-    heading: str,
-    note: str,
-    columns: int = COLUMNS,
-) -> Image.Image:
-    words = [text_width(line, size=TEXT_SIZE) for caption in captions for line in caption]
-    step_x = max([0, *words, *(tile.width for tile in tiles)]) + GAP
-    num_lines = max((len(caption) for caption in captions), default=0)
-    step_y = max((tile.height for tile in tiles), default=0) + num_lines * LINE + GAP
-    rows = -(-len(tiles) // columns)
-    columns = max(1, min(columns, len(tiles)))
-    header = max(text_width(heading, size=15, bold=True), text_width(note, size=12))
-    image, pen = blank(
-        width=2 * MARGIN + max(columns * step_x - GAP, header),
-        height=HEADER + rows * step_y + MARGIN,
-    )
-    write(pen, (MARGIN, 8), heading, size=15, bold=True)
-    write(pen, (MARGIN, 32), note, colour=MUTED)
-    for place, (tile, caption) in enumerate(zip(tiles, captions, strict=True)):
-        x = MARGIN + place % columns * step_x
-        y = HEADER + place // columns * step_y
-        image.paste(tile, (x, y))
-        colours = (INK, VERMILLION, MUTED) if len(caption) == 3 else (INK, MUTED)
-        for row, (line, colour) in enumerate(zip(caption, colours, strict=False)):
-            at = (x, y + tile.height + 4 + row * LINE)
-            write(pen, at, line, size=TEXT_SIZE, colour=colour)
-    return image
+def _tiles(
+    pixels: np.ndarray,
+    pairs: Sequence[tuple[int, int]],
+    confidences: np.ndarray,
+    class_names: Sequence[str],
+) -> list[Tile]:
+    """Return images; under them "true → predicted", on one line if that fits under all of them."""
+    names = class_labels(class_names, width=120)
+    in_one = all(text_width(f"{names[true]} → {names[found]}") <= TILE for true, found in pairs)
+    tiles = []
+    for image, (true, found), confidence in zip(pixels, pairs, confidences, strict=True):
+        lines: list[Words] = [(names[true], INK), (f"→ {names[found]}", VERMILLION)]
+        if in_one:
+            lines = [(f"{names[true]} → {names[found]}", INK)]
+        # 99.96 % is not certainty: it is not rounded up to 100.0 %
+        percent = f"{np.floor(1000 * confidence) / 10:.1f} %"
+        tiles.append(Tile(enlarged(image, tile_px=TILE), [*lines, (percent, MUTED)]))
+    return tiles

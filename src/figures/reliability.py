@@ -3,18 +3,17 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from matplotlib.axes import Axes
 
-from src.figures.canvas import blank, save_picture, write
-from src.figures.chart import TICK_SIZE, Chart
-from src.figures.style import INK, MUTED, VERMILLION
+from src.figures.canvas import trimmed
+from src.figures.style import INK, LEGEND, MUTED, VERMILLION, new_figure, save_figure, style_axes
 from src.stats.intervals import wilson_interval
 from src.stats.scores import CalibrationTable, calibration_table
 
 NUM_BINS = 15
-SHARES = {share: f"{share:.1f}" for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)}
+SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 BAR = "#4095c5"
-DIAGRAM, HISTOGRAM = (64, 34, 543, 367), (64, 420, 543, 512)  # left, top, right, bottom in pixels
+SIDE = 560
 FEWEST = 0.7  # where the logarithmic axis of counts begins: one image is still a bar
 
 
@@ -28,64 +27,58 @@ def draw_reliability(
     not drawn. Underneath: how many images a bin holds, on a logarithmic axis. title: whose it is.
     """
     table = calibration_table(probabilities, labels, num_bins=NUM_BINS)
-    page, _ = blank(width=560, height=560)
-    _draw_diagram(page, table, title=title)
-    _draw_histogram(page, table)
-    save_picture(page, path)
+    said = f"Expected calibration error {table.expected_error:.4f} "
+    said += f"(images: {table.counts.sum():,})"
+    whose = trimmed(title, width=150)
+    figure = new_figure(width_px=SIDE, height_px=SIDE)
+    diagram = figure.add_axes((0.115, 0.345, 0.855, 0.6))
+    _draw_diagram(diagram, table)
+    style_axes(diagram, title=f"{whose}: {said}" if whose else said, x_label="", y_label="accuracy")
+    histogram = figure.add_axes((0.115, 0.085, 0.855, 0.165))
+    _draw_histogram(histogram, table)
+    style_axes(histogram, title="", x_label="confidence of the prediction", y_label="images")
+    # under the diagram, for no corner of it is surely empty
+    figure.legend(loc=(0.1, 0.265), ncols=3, **LEGEND)
+    save_figure(figure, path)
 
 
-def _draw_diagram(page: Image.Image, table: CalibrationTable, *, title: str) -> None:
+def _draw_diagram(axes: Axes, table: CalibrationTable) -> None:
     filled = np.flatnonzero(table.counts)
     means, accuracy = table.confidence[filled], table.accuracy[filled]
-    chart = Chart(DIAGRAM, x_limits=(0, 1.01), y_limits=(0, 1.02), x_ticks=SHARES, y_ticks=SHARES)
-    for left, height in zip(table.edges[filled], accuracy, strict=True):
-        chart.bar(left, left + 1 / NUM_BINS, height, colour=BAR)
-    chart.dashes((0, 0), (1, 1), colour=MUTED)
-    for mean, low, high in zip(means, *_accuracy_intervals(table, filled), strict=True):
-        chart.upright(mean, low, high, colour=INK)
-    chart.dots(means.tolist(), accuracy.tolist(), colour=VERMILLION, radius=3.5)
-    error, total = table.expected_error, table.counts.sum()
-    said = f"Expected calibration error {error:.4f} (images: {total:,})"
-    chart.put_on(
-        page, title=f"{title}{': ' if title else ''}{said}", x_label="", y_label="accuracy"
-    )
-    _write_legend(page)
+    ends = [
+        wilson_interval(round(share * count), int(count))
+        for share, count in zip(accuracy, table.counts[filled], strict=True)
+    ]
+    _draw_bars(axes, table, heights=table.accuracy)
+    axes.plot((0, 1), (0, 1), color=MUTED, linewidth=1, linestyle="--", label="calibrated")
+    axes.vlines(means, *zip(*ends, strict=True), color=INK, linewidth=1, label="95 % interval")
+    label = "accuracy at mean confidence"
+    axes.plot(means, accuracy, color=VERMILLION, marker="o", markersize=5, linewidth=0, label=label)
+    axes.set_ylim(0, 1.02)
+    axes.set_yticks(SHARES)
 
 
-def _write_legend(page: Image.Image) -> None:
-    """Say under the diagram what its marks are: no corner of it is surely empty."""
-    pen, y = ImageDraw.Draw(page), DIAGRAM[3] + 32
-    for x in (64, 71, 78):
-        pen.line((x, y, x + 4, y), fill=MUTED)
-    write(pen, (92, y), "calibrated", size=TICK_SIZE, anchor="lm")
-    pen.line((174, y, 194, y), fill=INK)
-    write(pen, (204, y), "95 % interval", size=TICK_SIZE, anchor="lm")
-    pen.ellipse((310, y - 3, 317, y + 4), fill=VERMILLION)
-    write(pen, (333, y), "accuracy at mean confidence", size=TICK_SIZE, anchor="lm")
-
-
-def _draw_histogram(page: Image.Image, table: CalibrationTable) -> None:
+def _draw_histogram(axes: Axes, table: CalibrationTable) -> None:
+    _draw_bars(axes, table, heights=table.counts)
     highest = max(10, 2 * int(table.counts.max()))
     powers = [10**power for power in range(0, 10, 2 if highest > 1000 else 1)]
-    chart = Chart(
-        HISTOGRAM,
-        x_limits=(0, 1.01),
-        y_limits=(FEWEST, highest),
-        x_ticks=SHARES,
-        y_ticks={count: f"{count:,}" for count in powers if count <= highest},
-        log_y=True,
+    axes.set_yscale("log")
+    axes.set_ylim(FEWEST, highest)
+    axes.set_yticks([power for power in powers if power <= highest])
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.minorticks_off()
+
+
+def _draw_bars(axes: Axes, table: CalibrationTable, *, heights: np.ndarray) -> None:
+    filled = np.flatnonzero(table.counts)
+    axes.bar(
+        table.edges[filled],
+        heights[filled],
+        width=1 / NUM_BINS,
+        align="edge",
+        color=BAR,
+        edgecolor="white",
+        linewidth=0.5,
     )
-    for left, count in zip(table.edges, table.counts, strict=False):
-        if count:
-            chart.bar(left, left + 1 / NUM_BINS, count, colour=BAR)
-    chart.put_on(page, title="", x_label="confidence of the prediction", y_label="images")
-
-
-def _accuracy_intervals(
-    table: CalibrationTable, bins: np.ndarray
-) -> tuple[list[float], list[float]]:
-    ends = [
-        wilson_interval(round(table.accuracy[b] * table.counts[b]), int(table.counts[b]))
-        for b in bins
-    ]
-    return [low for low, _ in ends], [high for _, high in ends]
+    axes.set_xlim(0, 1.01)
+    axes.set_xticks(SHARES)

@@ -1,31 +1,26 @@
-"""First-layer weights at one step, as one sheet of images."""
+"""First-layer weights as sheets of images: at one step, and from the first step to the last."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from src.figures.canvas import trimmed, write
-from src.figures.style import INK, VERMILLION
-from src.figures.weight_tiles import (
-    HEADER,
-    MARGIN,
-    channels_note,
-    evenly,
-    out_of,
-    page_with_header,
-    paste_tile,
-    shared_scale_limit,
-    weight_tiles,
+from src.figures.canvas import class_labels
+from src.figures.sheet import Tile, Words, caption, colour_bar, enlarged, in_rows, sheet
+from src.figures.style import INK, MUTED, VERMILLION, colour_table, save_picture
+from src.stats.autocorrelation import (
+    is_noise_like,
+    order_units,
+    spatial_autocorrelation,
+    unit_images,
 )
-from src.stats.autocorrelation import is_noise_like, order_units, spatial_autocorrelation
 
 MOST_CLASSES = 100
-GAP = 6
-LINE = 15
-TEXT_SIZE = 11
-
-Caption = tuple[str, str]  # words and their colour
+MOST_ROWS = 10
+# The scale ends at this quantile, so that a few outliers do not bleach all the rest.
+SCALE_QUANTILE = 0.995
 
 
 def weight_sheet(
@@ -48,68 +43,133 @@ def weight_sheet(
     scale_limit: the weight of the deepest colour, by default `shared_scale_limit(weights)`; give
     the same to all sheets of a series. pixels_used: as in `spatial_autocorrelation`.
     """
-    note_order = ""
     if class_names is not None:
-        order = np.arange(len(weights))
+        order, most_units = np.arange(len(weights)), MOST_CLASSES
     elif order is None:
         order = order_units(weights, pixels_used=pixels_used)
-        note_order = ", most structured first"
-    shown = evenly(order, most=most_units if class_names is None else MOST_CLASSES)
+    shown = evenly(order, most=most_units)
     limit = scale_limit or shared_scale_limit(weights)
-    tiles = weight_tiles(weights[shown], limit=limit, tile_px=_tile_size(len(shown)))
+    size = 112 if len(shown) <= 20 else 84 if len(shown) <= 50 else 56
+    pictures = weight_tiles(weights[shown], limit=limit, tile_px=size)
     if class_names is None:
-        captions = _noise_captions(weights[shown], pixels_used=pixels_used)
-        number = out_of(len(shown), len(weights), one="unit", many="units")
-        note = f"{number}{note_order}; a number marks noise-like weights: their Moran's I"
+        lines = _noise_captions(weights[shown], pixels_used=pixels_used)
+        what = ", by structure; a number marks noise-like weights: their Moran's I"
     else:
-        captions = [
-            (trimmed(class_names[index], size=TEXT_SIZE, width=tiles[0].width), INK)
-            for index in shown
-        ]
-        number = out_of(len(shown), len(weights), one="class", many="classes")
-        note = f"{number}: red speaks for the class, blue against it"
-    sheet = _sheet(tiles, captions, title=title, note=note + channels_note(weights), limit=limit)
-    return np.asarray(sheet)
+        names = class_labels(class_names, width=pictures[0].width)
+        lines = [(names[index], INK) for index in shown]
+        what = ": red speaks for the class, blue against it"
+    tiles = [Tile(picture, [line]) for picture, line in zip(pictures, lines, strict=True)]
+    rows = max(1, round((len(tiles) / 1.6) ** 0.5))  # somewhat wider than high
+    return np.asarray(
+        sheet(
+            in_rows(tiles, columns=min(10, -(-len(tiles) // rows))),
+            title=title,
+            note=_out_of(len(shown), weights, class_names) + what + _channels(weights),
+            scale=_scale(limit),
+        )
+    )
 
 
-def _noise_captions(weights: np.ndarray, *, pixels_used: np.ndarray | None) -> list[Caption]:
+def draw_weights_over_training(
+    snapshots: Mapping[int, np.ndarray],
+    *,
+    path: Path,
+    class_names: Sequence[str] | None = None,
+    pixels_used: np.ndarray | None = None,
+) -> None:
+    """Draw the same units at growing step counts, as a PNG at `path`: one column per step.
+
+    snapshots: step to weights, float `[U, C, H, W]`, at least one. At most 10 units, evenly over
+    the order of the last step, the most structured first; with `class_names` (a linear model)
+    in class order. All on one scale. Under each step of a hidden layer: how many of all its units
+    are noise-like. pixels_used: as in `spatial_autocorrelation`.
+    """
+    steps = sorted(snapshots)
+    last = snapshots[steps[-1]]
+    if class_names is None:
+        names = [f"unit {index}" for index in range(len(last))]
+        shown = evenly(order_units(last, pixels_used=pixels_used), most=MOST_ROWS)
+        noise = [is_noise_like(snapshots[step], pixels_used=pixels_used) for step in steps]
+        counts = ["noise-like", *(f"{some.sum():,} of {len(some):,}" for some in noise)]
+        how = ", most structured at the end first"
+    else:
+        names, how, counts = class_labels(class_names, width=120), "", []
+        shown = evenly(np.arange(len(last)), most=MOST_ROWS)
+    limit = shared_scale_limit(*snapshots.values())
+    columns = [weight_tiles(snapshots[step][shown], limit=limit, tile_px=72) for step in steps]
+    rows = [[Tile(), *(caption(f"step {step:,}", colour=MUTED) for step in steps)]]
+    for index, *pictures in zip(shown, *columns, strict=True):
+        rows.append([caption(names[index]), *map(Tile, pictures)])
+    rows.append([caption(words, colour=VERMILLION) for words in counts])
+    page = sheet(
+        rows,
+        title="First-layer weights over training",
+        note=f"{_out_of(len(shown), last, class_names)}{how}; one scale for all{_channels(last)}",
+        scale=_scale(limit),
+    )
+    save_picture(page, path)
+
+
+def shared_scale_limit(*weights: np.ndarray) -> float:
+    """Return the end of one colour scale for several weights, float `[U, C, H, W]` each.
+
+    The largest of their 99.5 % quantiles of |weight|; stronger weights get the end's colour.
+    1.0 if that is 0. Of many units, some 256 at even distances are enough to tell.
+    """
+    samples = [some[:: max(1, len(some) // 256)] for some in weights]
+    limits = [np.quantile(np.abs(unit_images(sample)), SCALE_QUANTILE) for sample in samples]
+    return float(max(limits)) or 1.0
+
+
+def evenly(order: np.ndarray, *, most: int) -> np.ndarray:
+    """Return `order`, or `most` of its entries at even distances, first and last among them."""
+    if len(order) <= most:
+        return order
+    return order[np.linspace(0, len(order) - 1, most).round().astype(np.int64)]
+
+
+def coloured(weights: np.ndarray, *, limit: float) -> np.ndarray:
+    """Return the colours of weights, uint8 `[U, H, W, 3]`, on a scale from -limit to limit.
+
+    weights: float `[U, C, H, W]`, averaged over the channels.
+    """
+    middle = len(_colours()) // 2
+    depth = np.clip(unit_images(weights) / limit, -1, 1) * middle
+    return _colours()[depth.round().astype(np.int64) + middle]
+
+
+def weight_tiles(weights: np.ndarray, *, limit: float, tile_px: int) -> list[Image.Image]:
+    """Return one picture per unit, its pixels enlarged to squares, about `tile_px` in all."""
+    tiles = coloured(weights, limit=limit).transpose(0, 3, 1, 2)
+    return [enlarged(tile, tile_px=tile_px) for tile in tiles]
+
+
+@lru_cache
+def _colours() -> np.ndarray:
+    """Return uint8 `[255, 3]`: blue for negative, white for 0 (the middle one), red."""
+    return colour_table("RdBu_r", size=255)
+
+
+def _scale(limit: float) -> Image.Image:
+    return colour_bar(_colours(), low=f"≤ −{limit:.2g}", high=f"≥ {limit:.2g}")
+
+
+def _out_of(shown: int, weights: np.ndarray, class_names: Sequence[str] | None) -> str:
+    """Return "100 of 256 units", or "1 class" if all are shown."""
+    one, many = ("unit", "units") if class_names is None else ("class", "classes")
+    number = f"{shown:,} of {len(weights):,}" if shown < len(weights) else f"{shown:,}"
+    return f"{number} {one if len(weights) == 1 else many}"
+
+
+def _channels(weights: np.ndarray) -> str:
+    return f"; mean of {weights.shape[1]} channels" if weights.shape[1] > 1 else ""
+
+
+def _noise_captions(weights: np.ndarray, *, pixels_used: np.ndarray | None) -> list[Words]:
     """Return the score for noise-like units, a word for units without any, else nothing."""
     scores = spatial_autocorrelation(weights, pixels_used=pixels_used)
     noise_like = is_noise_like(weights, pixels_used=pixels_used)
-    words = np.where(np.isnan(scores), "flat", np.where(noise_like, _signed(scores), ""))
-    return [(str(word), VERMILLION) for word in words]
-
-
-def _signed(scores: np.ndarray) -> np.ndarray:
     # adding 0.0 turns a rounded -0.0 into 0.0
-    return np.array([f"{round(score, 2) + 0.0:.2f}".replace("-", "−") for score in scores])
-
-
-def _sheet(
-    tiles: list[Image.Image], captions: list[Caption], *, title: str, note: str, limit: float
-) -> Image.Image:
-    """Lay out the tiles row by row, captions underneath."""
-    step_x, step_y = tiles[0].width + GAP, tiles[0].height + LINE + GAP
-    columns = _num_columns(len(tiles))
-    rows = -(-len(tiles) // columns)
-    image, pen = page_with_header(
-        title=title, note=note, limit=limit, width=columns * step_x, height=rows * step_y
-    )
-    for place, (tile, (words, colour)) in enumerate(zip(tiles, captions, strict=True)):
-        x, y = MARGIN + place % columns * step_x, HEADER + place // columns * step_y
-        paste_tile(image, tile, (x, y))
-        if words:
-            middle = (x + tile.width / 2, y + tile.height + 2)
-            write(pen, middle, words, size=TEXT_SIZE, colour=colour, anchor="ma")
-    return image
-
-
-def _tile_size(num_tiles: int) -> int:
-    """Return about how many pixels wide a tile is: less where there are many."""
-    return 112 if num_tiles <= 20 else 84 if num_tiles <= 50 else 56
-
-
-def _num_columns(num_tiles: int) -> int:
-    """Return the columns of a grid somewhat wider than high, ten at most."""
-    rows = max(1, round((num_tiles / 1.6) ** 0.5))
-    return min(10, -(-num_tiles // rows))
+    signed = [f"{round(score, 2) + 0.0:.2f}".replace("-", "−") for score in scores]
+    words = np.where(np.isnan(scores), "flat", np.where(noise_like, signed, ""))
+    return [(str(word), VERMILLION) for word in words]

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, final
 
 from src.config.settings import Predict
-from src.figures.canvas import save_picture
 from src.figures.explained import Explained, explained_sheet
+from src.figures.style import save_picture
 from src.inference.pictures import Picture, PictureError, read_picture
 from src.inference.recogniser import Answer, Recogniser
 from src.tracking.database import make_folder

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from src.figures.weight_tiles import shared_scale_limit, weight_tiles
+from src.figures.weights import shared_scale_limit, weight_tiles
 from src.inference.preprocessing import Prepared
 from src.inference.recogniser import Recogniser
 from src.models.probabilities import scale

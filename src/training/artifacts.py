@@ -8,14 +8,12 @@ import numpy as np
 import pandas as pd
 
 from src.data.source import Dataset, LabelledImages
-from src.figures.canvas import save_picture
 from src.figures.confusion import confusion_image, draw_confusion_matrix
 from src.figures.curves import draw_learning_curves
 from src.figures.misclassified import draw_misclassified
 from src.figures.reliability import draw_reliability
-from src.figures.weight_tiles import shared_scale_limit
-from src.figures.weights import weight_sheet
-from src.figures.weights_over_training import draw_weights_over_training
+from src.figures.style import save_picture
+from src.figures.weights import draw_weights_over_training, shared_scale_limit, weight_sheet
 from src.stats.autocorrelation import order_units
 from src.stats.scores import (
     confusion_counts,

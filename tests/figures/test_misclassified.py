@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.figures.misclassified import GAP, HEADER, MARGIN, TILE, draw_misclassified
+from src.figures.misclassified import TILE, draw_misclassified
+from src.figures.sheet import GAP, HEADER, MARGIN
 
 DIGITS = list("0123456789")
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.figures.confusion_difference import draw_confusion_difference
-from src.figures.misclassified import GAP, HEADER, MARGIN, TILE, draw_only_one_right
-from src.figures.together import COLOURS, draw_curves_together, draw_errors_per_class
+from src.figures.confusion import draw_confusion_difference, draw_errors_per_class
+from src.figures.curves import draw_curves_together
+from src.figures.misclassified import TILE, draw_only_one_right
+from src.figures.sheet import GAP, HEADER, MARGIN
+from src.figures.style import SERIES
 
 CLASSES = list("abc")
 
@@ -29,7 +31,7 @@ def test_every_curve_is_drawn_in_its_own_colour_and_the_higher_one_is_higher(tmp
     path = tmp_path / "curves.png"
     draw_curves_together({"low": [low], "high": [high, high]}, metric=metric, path=path)
     picture = opened(path)
-    first, second = (places(picture, colour) for colour in COLOURS[:2])
+    first, second = (places(picture, colour) for colour in SERIES[:2])
     assert len(first) > 100
     assert len(second) > 100
     assert np.median(second[:, 0]) < np.median(first[:, 0])
@@ -40,7 +42,7 @@ def test_a_bar_is_as_long_as_its_share_and_begins_at_zero(tmp_path):
     errors = {"one": np.array([0.1, 0.0, np.nan]), "other": np.array([0.05, 0.2, 0.0])}
     draw_errors_per_class(errors, class_names=CLASSES, path=path)
     bars = opened(path)[70:]  # without the legend
-    first, second = (places(bars, colour) for colour in COLOURS[:2])
+    first, second = (places(bars, colour) for colour in SERIES[:2])
 
     def length(found, near):
         rows = found[np.abs(found[:, 0] - near) < 3]

@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.figures.weight_tiles import HEADER, MARGIN, coloured, evenly, shared_scale_limit
-from src.figures.weights import GAP, LINE, weight_sheet
-from src.figures.weights_over_training import draw_weights_over_training
+from src.figures.sheet import GAP, HEADER, LINE, MARGIN
+from src.figures.weights import (
+    coloured,
+    draw_weights_over_training,
+    evenly,
+    shared_scale_limit,
+    weight_sheet,
+)
 
 
 def noise(*, units: int, side: int = 8, channels: int = 1) -> np.ndarray:

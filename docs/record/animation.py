@@ -32,12 +32,3 @@ def save_animation(
         duration=[frame_ms] * len(others) + [last_ms],
         loop=0,
     )
-
-
-def stacked(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Put pictures, uint8 RGB `[H, W, 3]`, below each other on white paper."""
-    width = max(picture.shape[1] for picture in pictures)
-    wide = [
-        np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in pictures
-    ]
-    return np.concatenate(wide)
