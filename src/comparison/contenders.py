@@ -1,15 +1,16 @@
 """Which runs meet: configurations, each with the seeds it was trained on, and on which images."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
-from typing import Any, Literal, final
+from typing import Any, Literal, TypeVar, final
 
 from src.comparison.settings import MOST_CONTENDERS, Which
 from src.errors import ConfigError
 from src.tracking.reading import StoredRun, StoredRuns
 
+Item = TypeVar("Item")
 SplitName = Literal["test", "validation"]
 
 WITHOUT_EFFECT = ("seed", "trainer.threads", "trainer.accelerator", "trainer.steps_per_execution")
@@ -41,8 +42,7 @@ class Selection:
 
     def images(self, contender: Contender) -> str:
         """Return what identifies the images of the contender's predictions."""
-        digest = f"digest.{'test' if self.split == 'test' else 'split'}"
-        return contender.shown.tags[digest]
+        return contender.shown.tags["digest.test" if self.split == "test" else "digest.split"]
 
 
 def select(stored: StoredRuns, which: Which) -> Selection:
@@ -69,8 +69,8 @@ def select(stored: StoredRuns, which: Which) -> Selection:
             f"`compare.runs`: has {len(groups)} configurations; at most {MOST_CONTENDERS} can be "
             "told apart in one report"
         )
-    _expect_one_split(groups, which)
-    split = which.split or _split_of_all(groups, notes)
+    _expect_comparable(groups, which)
+    split = which.split or _split_of_all(groups, notes, unpaired=which.unpaired)
     kept = [_seeds(group, split, notes) for group in groups]
     return Selection(_labelled(kept, name), split, tuple(dict.fromkeys(notes)))
 
@@ -126,14 +126,20 @@ def _best_of_sweep(stored: StoredRuns, sweep: str, *, most: int) -> list[list[St
     return groups
 
 
-def _configurations(runs: Iterable[StoredRun]) -> list[list[StoredRun]]:
-    """Group runs that differ in nothing but the seed, in the order of their first appearance."""
+def _configurations(runs: Sequence[StoredRun]) -> list[list[StoredRun]]:
+    """Group runs that differ in nothing but the seed, in the order of their first appearance.
+
+    Runs that never looked at the test images belong to the first that did.
+    """
 
     def key(run: StoredRun) -> tuple[object, ...]:
         lasting = {k: v for k, v in run.params.items() if k not in WITHOUT_EFFECT}
         return run.tags["digest.split"], *sorted(lasting.items())
 
-    return list(_grouped(runs, key).values())
+    first = {key(run): run.tags["digest.test"] for run in reversed(runs) if run.tested}
+    return list(
+        _grouped(runs, lambda run: (key(run), _test_images([run]) or first.get(key(run)))).values()
+    )
 
 
 def _best(groups: Iterable[list[StoredRun]]) -> list[StoredRun]:
@@ -144,39 +150,58 @@ def _accuracy(group: list[StoredRun]) -> float:
     return mean(run.metrics["best/val_accuracy"] for run in group)
 
 
-def _expect_one_split(groups: list[list[StoredRun]], which: Which) -> None:
-    splits = _grouped([group[0] for group in groups], lambda run: run.tags["digest.split"])
-    if len(splits) > 1 and not which.unpaired:
+def _expect_comparable(groups: list[list[StoredRun]], which: Which) -> None:
+    _expect_one(groups, lambda group: group[0].tags["digest.split"], "trained on", "splits", which)
+    if which.split != "test":
+        return
+    if lacking := _never_tested(groups):
+        raise ConfigError(
+            f"`compare.split`=test: {lacking} never looked at the test images; compare on "
+            "validation, or promote=RUN, which looks"
+        )
+    _expect_one(groups, _test_images, "scored on", "test images", which)
+
+
+def _expect_one(
+    groups: list[list[StoredRun]],
+    images: Callable[[list[StoredRun]], str | None],
+    did: str,
+    what: str,
+    which: Which,
+) -> None:
+    found = _grouped(groups, images)
+    if len(found) > 1 and not which.unpaired:
         parts = "; ".join(
-            f"{', '.join(r.name for r in runs)}: {digest[:12]}" for digest, runs in splits.items()
+            f"{', '.join(f'{g[0].name}, {g[0].id[:8]}' for g in some)}: {str(digest)[:12]}"
+            for digest, some in found.items()
         )
         raise ConfigError(
-            f"`compare.runs`: were trained on different splits ({parts}), so that a difference "
-            "may come from their data and not from the models; choose runs on one split, or say "
+            f"`compare.runs`: were {did} different {what} ({parts}), so that a difference may come "
+            "from their data and not from the models; choose runs on the same, or say "
             "compare.unpaired=true"
         )
-    lacking = _never_tested(groups)
-    if which.split == "test" and lacking:
-        raise ConfigError(
-            f"`compare.split`=test: {', '.join(lacking)} never looked at the test images; compare "
-            "on validation, or promote=RUN, which looks"
-        )
 
 
-def _split_of_all(groups: list[list[StoredRun]], notes: list[str]) -> SplitName:
+def _split_of_all(groups: list[list[StoredRun]], notes: list[str], *, unpaired: bool) -> SplitName:
     lacking = _never_tested(groups)
-    if not lacking:
+    if not lacking and (unpaired or len(set(map(_test_images, groups))) == 1):
         return "test"
+    unfit = f"{lacking} never looked at the" if lacking else "they looked at different"
     notes.append(
-        f"Compared on the validation images, because {', '.join(lacking)} never looked at the "
-        "test images. The runs were chosen by these images: their accuracies are optimistic."
+        f"Compared on the validation images, because {unfit} test images. The runs were chosen by "
+        "these images: their accuracies are optimistic."
     )
     return "validation"
 
 
-def _never_tested(groups: list[list[StoredRun]]) -> list[str]:
+def _never_tested(groups: list[list[StoredRun]]) -> str:
     """Return the names of configurations of which no run has looked at the test images."""
-    return [group[0].name for group in groups if not any(run.tested for run in group)]
+    return ", ".join(group[0].name for group in groups if _test_images(group) is None)
+
+
+def _test_images(group: Iterable[StoredRun]) -> str | None:
+    """Return the digest of the test images that the first of the runs that looked has seen."""
+    return next((run.tags["digest.test"] for run in group if run.tested), None)
 
 
 def _seeds(group: list[StoredRun], split: SplitName, notes: list[str]) -> list[StoredRun]:
@@ -224,10 +249,8 @@ def _short(run_name: str, group: list[StoredRun]) -> str:
     return run_name.split(" again ")[0].removesuffix(f" seed={group[0].params['seed']}")
 
 
-def _grouped(
-    runs: Iterable[StoredRun], key: Callable[[StoredRun], object]
-) -> Mapping[Any, list[StoredRun]]:
-    groups: dict[Any, list[StoredRun]] = defaultdict(list)
-    for run in runs:
-        groups[key(run)].append(run)
+def _grouped(items: Iterable[Item], key: Callable[[Item], object]) -> Mapping[Any, list[Item]]:
+    groups: dict[Any, list[Item]] = defaultdict(list)
+    for item in items:
+        groups[key(item)].append(item)
     return groups

@@ -11,10 +11,10 @@ from src.comparison.contenders import select
 from src.comparison.screen import print_way_to_promote
 from src.comparison.session import compare
 from src.comparison.settings import Which, make_request
-from src.data.digits import Digits
 from src.tracking.reading import StoredRuns
 from tests.comparison.conftest import copy_of, train_into
 from tests.conftest import Store, python
+from tests.data.tables import as_text, digit_rows, write
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUIETLY = (
@@ -112,13 +112,8 @@ def test_an_older_report_is_never_written_over(own_contest):
 
 def test_it_is_made_without_the_data_and_says_what_is_left_out(tmp_path, own_contest):
     """The images of a table that is gone cannot be shown; all that is stored still can."""
-    pool, _ = Digits(validation_size=300, test_size=300, split_seed=0).read_pool()
     table = tmp_path / "digits.csv"
-    rows = [
-        ",".join(map(str, [label, *image.ravel()]))
-        for label, image in zip(pool.labels[:600], pool.pixels[:600], strict=True)
-    ]
-    table.write_text("\n".join(rows))
+    write(table, as_text(digit_rows(600)))
     ids = [
         train_into(own_contest.tracking, "data=csv", f"data.path={table}", f"model={model}")
         for model in ("linear", "dnn")
