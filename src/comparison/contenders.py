@@ -34,11 +34,15 @@ class Contender:
 @final
 @dataclass(frozen=True)
 class Selection:
-    """What is compared, on the predictions of which split, and what a reader should know of it."""
+    """What is compared, on the predictions of which split, and what a reader should know of it.
+
+    others: the data on which others could be compared instead.
+    """
 
     contenders: tuple[Contender, ...]
     split: SplitName
     notes: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
     def images(self, contender: Contender) -> str:
         """Return what identifies the images of the contender's predictions."""
@@ -54,6 +58,7 @@ def select(stored: StoredRuns, which: Which) -> Selection:
     Raises ConfigError where runs are missing, or may not be compared.
     """
     notes: list[str] = []
+    others: tuple[str, ...] = ()
     if which.runs is not None:
         runs = [stored.find(named, key="compare.runs") for named in which.runs]
         groups = _configurations(list({run.id: run for run in runs}.values()))
@@ -62,7 +67,7 @@ def select(stored: StoredRuns, which: Which) -> Selection:
         groups = _best_of_sweep(stored, which.sweep, most=which.best)
         name = None
     else:
-        groups = _best_of_each_model(stored, which.data, notes)
+        groups, others = _best_of_each_model(stored, which.data)
         name = _model
     if len(groups) > MOST_CONTENDERS:
         raise ConfigError(
@@ -72,7 +77,7 @@ def select(stored: StoredRuns, which: Which) -> Selection:
     _expect_comparable(groups, which)
     split = which.split or _split_of_all(groups, notes, unpaired=which.unpaired)
     kept = [_seeds(group, split, notes) for group in groups]
-    return Selection(_labelled(kept, name), split, tuple(dict.fromkeys(notes)))
+    return Selection(_labelled(kept, name), split, tuple(dict.fromkeys(notes)), others)
 
 
 def only(runs: Iterable[StoredRun]) -> Selection:
@@ -85,10 +90,17 @@ def _model(run: StoredRun) -> str:
 
 
 def _best_of_each_model(
-    stored: StoredRuns, data: str | None, notes: list[str]
-) -> list[list[StoredRun]]:
+    stored: StoredRuns, data: str | None
+) -> tuple[list[list[StoredRun]], tuple[str, ...]]:
+    """Return the best of each model on the newest split with two, and other data with two.
+
+    data: name of a data source, or the file of one; None for any.
+    """
     runs = [
-        r for r in stored.finished if data in (None, r.tags["data"]) and "reproduces" not in r.tags
+        run
+        for run in stored.finished
+        if data in (None, run.tags["data"], run.params.get("data.path"))
+        and "reproduces" not in run.tags
     ]
     splits = _grouped(runs, lambda run: run.tags["digest.split"])
     several = {d: found for d, found in splits.items() if len({_model(r) for r in found}) > 1}
@@ -101,14 +113,10 @@ def _best_of_each_model(
             "python -m src.train model=linear, or name runs with compare.runs=[A,B]"
         )
     chosen = next(iter(several.values()))  # runs come newest first
-    others = sorted({found[0].tags["data"] for d, found in several.items() if found != chosen})
-    if others:
-        notes.append(
-            f"The newest split with two models is compared; others are on {', '.join(others)} "
-            "(compare.data=NAME)."
-        )
+    others = sorted({found[0].data for found in several.values()} - {chosen[0].data})
     models = _grouped(chosen, _model)
-    return [_best(_configurations(found)) for _, found in sorted(models.items())]
+    best = [_best(_configurations(found)) for _, found in sorted(models.items())]
+    return best, tuple(others)
 
 
 def _best_of_sweep(stored: StoredRuns, sweep: str, *, most: int) -> list[list[StoredRun]]:

@@ -1,4 +1,4 @@
-"""The first-layer units that answer a picture: what the layer gives, whoever else asks meanwhile."""
+"""The first-layer units that answer a picture, whoever else asks meanwhile."""
 
 from concurrent.futures import ThreadPoolExecutor
 
