@@ -64,7 +64,7 @@ def select(stored: StoredRuns, which: Which) -> Selection:
         groups = _configurations(list({run.id: run for run in runs}.values()))
         name = None
     elif which.sweep is not None:
-        groups = _best_of_sweep(stored, which.sweep, most=which.best)
+        groups = _best_of_sweep(stored, which.sweep, notes, most=which.best)
         name = None
     else:
         groups, others = _best_of_each_model(stored, which.data)
@@ -119,13 +119,23 @@ def _best_of_each_model(
     return best, tuple(others)
 
 
-def _best_of_sweep(stored: StoredRuns, sweep: str, *, most: int) -> list[list[StoredRun]]:
-    parents = [r for r in stored.all if r.tags.get("mlflow.source.name") == "src.sweep"]
-    found = [r for r in parents if r.name == sweep]
+def _best_of_sweep(
+    stored: StoredRuns, sweep: str, notes: list[str], *, most: int
+) -> list[list[StoredRun]]:
+    """Return the best configurations of the newest sweep of this name, as far as they are left."""
+    below = [r for r in stored.finished if "sweep" in r.tags]
+    found = [r for r in below if r.tags["sweep"] == sweep]
     if not found:
-        there = ", ".join(sorted({r.name for r in parents})) or "none"
+        there = ", ".join(sorted({r.tags["sweep"] for r in below})) or "none"
         raise ConfigError(f"`compare.sweep`={sweep}: there is no such sweep; there is {there}")
-    children = [r for r in stored.finished if r.tags.get("mlflow.parentRunId") == found[0].id]
+    parent = found[0].tags["mlflow.parentRunId"]
+    children = [r for r in found if r.tags["mlflow.parentRunId"] == parent]
+    best = next((r.tags.get("best_trial") for r in stored.all if r.id == parent), None)
+    if best not in (None, "None", *(r.tags.get("trial.number") for r in children)):
+        notes.append(
+            f"The run of trial {best}, the best of the sweep, was deleted from the store; those "
+            "that are left are compared."
+        )
     groups = sorted(_configurations(children), key=_accuracy, reverse=True)[:most]
     if len(groups) < 2:
         raise ConfigError(
