@@ -28,11 +28,12 @@ def compare_command(config: DictConfig) -> None:
         promotion.expect_promoted()
         return
     from src.comparison.contenders import select
-    from src.comparison.screen import print_outcome, print_way_to_promote, progress
+    from src.comparison.screen import print_outcome, print_selection, print_way_to_promote, progress
     from src.comparison.session import compare
 
     loaded()
     selection = select(stored, request.which)
+    print_selection(selection)
     with progress() as say:
         outcome = compare(stored, selection, request.tracking, name=request.name, say=say)
     print_outcome(outcome, request.tracking)

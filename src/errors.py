@@ -45,6 +45,10 @@ class StoreAway(TrackingError):
     """The server of the tracking store does not answer; it may be back later."""
 
 
+class RunGone(TrackingError):
+    """A run that something refers to was deleted from the store."""
+
+
 class SweepLockedError(UserError):
     """Another process is working on the sweep."""
 

@@ -1,5 +1,6 @@
 """`python -m src.predict`: recognise the digits in pictures with a tracked model."""
 
+import os
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -87,7 +88,7 @@ def split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
     for before, argument in zip(["", *arguments], arguments, strict=False):
         if argument.startswith("-") or before in WITH_VALUE:
             others.append(argument)
-        elif "=" not in argument or Path(argument).exists():
+        elif "=" not in argument or os.path.exists(argument):  # noqa: PTH110
             paths.append(Path(argument))
         else:
             others.append(argument)

@@ -13,9 +13,9 @@ from src.comparison.session import Outcome, compare
 from src.comparison.settings import Request
 from src.config.settings import Tracking
 from src.data.source import digest
-from src.errors import ConfigError, NotPromoted
+from src.errors import ConfigError, NotPromoted, RunGone
 from src.tracking.queries import StoredRun, StoredRuns
-from src.tracking.registry import Champion, crown, find_champion
+from src.tracking.registry import Champion, crown, find_champion, trained_by
 from src.tracking.runs import finished_run
 from src.training.evaluation import evaluate_test, log_model
 
@@ -41,7 +41,8 @@ def promote(
     """Make the run champion if there is none, if it wins the paired test, or if forced.
 
     Both must have been scored on the same test images; a run that has not looked at them looks
-    now, and the look is counted. Raises ConfigError where the run cannot be promoted.
+    now, and the look is counted. Raises ConfigError where the run cannot be promoted, and RunGone
+    where the champion's run was deleted and nothing is forced.
     """
     challenger = stored.find(named, key="promote")
     champion = find_champion(request.tracking)
@@ -54,8 +55,16 @@ def promote(
         if request.reason:
             words += f"; {request.reason}"
         return _carry_out(stored, request, challenger, None, words=words, outcome=None, pair=None)
+    try:
+        present = trained_by(request.tracking, champion, instead=challenger.id)
+    except RunGone:
+        if not request.force:
+            raise
+        words = f"forced, as the champion's run {champion.run_id} was deleted: {request.reason}"
+        return _carry_out(
+            stored, request, challenger, champion, words=words, outcome=None, pair=None
+        )
     say("looking at the test images")
-    present = stored.again(champion.run_id)
     present = _examined(stored, present, request, same_as=None)
     challenger = _examined(stored, challenger, request, same_as=None if request.force else present)
     outcome = compare(

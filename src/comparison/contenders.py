@@ -1,15 +1,16 @@
 """Which runs meet: configurations, each with the seeds it was trained on, and on which images."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
-from typing import Any, Literal, final
+from typing import Any, Literal, TypeVar, final
 
 from src.comparison.settings import MOST_CONTENDERS, Which
 from src.errors import ConfigError
 from src.tracking.queries import StoredRun, StoredRuns
 
+Item = TypeVar("Item")
 SplitName = Literal["test", "validation"]
 
 WITHOUT_EFFECT = ("seed", "trainer.threads", "trainer.accelerator", "trainer.steps_per_execution")
@@ -33,16 +34,19 @@ class Contender:
 @final
 @dataclass(frozen=True)
 class Selection:
-    """What is compared, on the predictions of which split, and what a reader should know of it."""
+    """What is compared, on the predictions of which split, and what a reader should know of it.
+
+    others: the data on which others could be compared instead.
+    """
 
     contenders: tuple[Contender, ...]
     split: SplitName
     notes: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
     def images(self, contender: Contender) -> str:
         """Return what identifies the images of the contender's predictions."""
-        digest = f"digest.{'test' if self.split == 'test' else 'split'}"
-        return contender.shown.tags[digest]
+        return contender.shown.tags["digest.test" if self.split == "test" else "digest.split"]
 
 
 def select(stored: StoredRuns, which: Which) -> Selection:
@@ -54,25 +58,26 @@ def select(stored: StoredRuns, which: Which) -> Selection:
     Raises ConfigError where runs are missing, or may not be compared.
     """
     notes: list[str] = []
+    others: tuple[str, ...] = ()
     if which.runs is not None:
         runs = [stored.find(named, key="compare.runs") for named in which.runs]
         groups = _configurations(list({run.id: run for run in runs}.values()))
         name = None
     elif which.sweep is not None:
-        groups = _best_of_sweep(stored, which.sweep, most=which.best)
+        groups = _best_of_sweep(stored, which.sweep, notes, most=which.best)
         name = None
     else:
-        groups = _best_of_each_model(stored, which.data, notes)
+        groups, others = _best_of_each_model(stored, which.data)
         name = _model
     if len(groups) > MOST_CONTENDERS:
         raise ConfigError(
             f"`compare.runs`: has {len(groups)} configurations; at most {MOST_CONTENDERS} can be "
             "told apart in one report"
         )
-    _expect_one_split(groups, which)
-    split = which.split or _split_of_all(groups, notes)
+    _expect_comparable(groups, which)
+    split = which.split or _split_of_all(groups, notes, unpaired=which.unpaired)
     kept = [_seeds(group, split, notes) for group in groups]
-    return Selection(_labelled(kept, name), split, tuple(dict.fromkeys(notes)))
+    return Selection(_labelled(kept, name), split, tuple(dict.fromkeys(notes)), others)
 
 
 def only(runs: Iterable[StoredRun]) -> Selection:
@@ -85,10 +90,17 @@ def _model(run: StoredRun) -> str:
 
 
 def _best_of_each_model(
-    stored: StoredRuns, data: str | None, notes: list[str]
-) -> list[list[StoredRun]]:
+    stored: StoredRuns, data: str | None
+) -> tuple[list[list[StoredRun]], tuple[str, ...]]:
+    """Return the best of each model on the newest split with two, and other data with two.
+
+    data: name of a data source, or the file of one; None for any.
+    """
     runs = [
-        r for r in stored.finished if data in (None, r.tags["data"]) and "reproduces" not in r.tags
+        run
+        for run in stored.finished
+        if data in (None, run.tags["data"], run.params.get("data.path"))
+        and "reproduces" not in run.tags
     ]
     splits = _grouped(runs, lambda run: run.tags["digest.split"])
     several = {d: found for d, found in splits.items() if len({_model(r) for r in found}) > 1}
@@ -101,23 +113,29 @@ def _best_of_each_model(
             "python -m src.train model=linear, or name runs with compare.runs=[A,B]"
         )
     chosen = next(iter(several.values()))  # runs come newest first
-    others = sorted({found[0].tags["data"] for d, found in several.items() if found != chosen})
-    if others:
-        notes.append(
-            f"The newest split with two models is compared; others are on {', '.join(others)} "
-            "(compare.data=NAME)."
-        )
+    others = sorted({found[0].data for found in several.values()} - {chosen[0].data})
     models = _grouped(chosen, _model)
-    return [_best(_configurations(found)) for _, found in sorted(models.items())]
+    best = [_best(_configurations(found)) for _, found in sorted(models.items())]
+    return best, tuple(others)
 
 
-def _best_of_sweep(stored: StoredRuns, sweep: str, *, most: int) -> list[list[StoredRun]]:
-    parents = [r for r in stored.all if r.tags.get("mlflow.source.name") == "src.sweep"]
-    found = [r for r in parents if r.name == sweep]
+def _best_of_sweep(
+    stored: StoredRuns, sweep: str, notes: list[str], *, most: int
+) -> list[list[StoredRun]]:
+    """Return the best configurations of the newest sweep of this name, as far as they are left."""
+    below = [r for r in stored.finished if "sweep" in r.tags]
+    found = [r for r in below if r.tags["sweep"] == sweep]
     if not found:
-        there = ", ".join(sorted({r.name for r in parents})) or "none"
+        there = ", ".join(sorted({r.tags["sweep"] for r in below})) or "none"
         raise ConfigError(f"`compare.sweep`={sweep}: there is no such sweep; there is {there}")
-    children = [r for r in stored.finished if r.tags.get("mlflow.parentRunId") == found[0].id]
+    parent = found[0].tags["mlflow.parentRunId"]
+    children = [r for r in found if r.tags["mlflow.parentRunId"] == parent]
+    best = next((r.tags.get("best_trial") for r in stored.all if r.id == parent), None)
+    if best not in (None, "None", *(r.tags.get("trial.number") for r in children)):
+        notes.append(
+            f"The run of trial {best}, the best of the sweep, was deleted from the store; those "
+            "that are left are compared."
+        )
     groups = sorted(_configurations(children), key=_accuracy, reverse=True)[:most]
     if len(groups) < 2:
         raise ConfigError(
@@ -126,14 +144,20 @@ def _best_of_sweep(stored: StoredRuns, sweep: str, *, most: int) -> list[list[St
     return groups
 
 
-def _configurations(runs: Iterable[StoredRun]) -> list[list[StoredRun]]:
-    """Group runs that differ in nothing but the seed, in the order of their first appearance."""
+def _configurations(runs: Sequence[StoredRun]) -> list[list[StoredRun]]:
+    """Group runs that differ in nothing but the seed, in the order of their first appearance.
+
+    Runs that never looked at the test images belong to the first that did.
+    """
 
     def key(run: StoredRun) -> tuple[object, ...]:
         lasting = {k: v for k, v in run.params.items() if k not in WITHOUT_EFFECT}
         return run.tags["digest.split"], *sorted(lasting.items())
 
-    return list(_grouped(runs, key).values())
+    first = {key(run): run.tags["digest.test"] for run in reversed(runs) if run.tested}
+    return list(
+        _grouped(runs, lambda run: (key(run), _test_images([run]) or first.get(key(run)))).values()
+    )
 
 
 def _best(groups: Iterable[list[StoredRun]]) -> list[StoredRun]:
@@ -144,39 +168,58 @@ def _accuracy(group: list[StoredRun]) -> float:
     return mean(run.metrics["best/val_accuracy"] for run in group)
 
 
-def _expect_one_split(groups: list[list[StoredRun]], which: Which) -> None:
-    splits = _grouped([group[0] for group in groups], lambda run: run.tags["digest.split"])
-    if len(splits) > 1 and not which.unpaired:
+def _expect_comparable(groups: list[list[StoredRun]], which: Which) -> None:
+    _expect_one(groups, lambda group: group[0].tags["digest.split"], "trained on", "splits", which)
+    if which.split != "test":
+        return
+    if lacking := _never_tested(groups):
+        raise ConfigError(
+            f"`compare.split`=test: {lacking} never looked at the test images; compare on "
+            "validation, or promote=RUN, which looks"
+        )
+    _expect_one(groups, _test_images, "scored on", "test images", which)
+
+
+def _expect_one(
+    groups: list[list[StoredRun]],
+    images: Callable[[list[StoredRun]], str | None],
+    did: str,
+    what: str,
+    which: Which,
+) -> None:
+    found = _grouped(groups, images)
+    if len(found) > 1 and not which.unpaired:
         parts = "; ".join(
-            f"{', '.join(r.name for r in runs)}: {digest[:12]}" for digest, runs in splits.items()
+            f"{', '.join(f'{g[0].name}, {g[0].id[:8]}' for g in some)}: {str(digest)[:12]}"
+            for digest, some in found.items()
         )
         raise ConfigError(
-            f"`compare.runs`: were trained on different splits ({parts}), so that a difference "
-            "may come from their data and not from the models; choose runs on one split, or say "
+            f"`compare.runs`: were {did} different {what} ({parts}), so that a difference may come "
+            "from their data and not from the models; choose runs on the same, or say "
             "compare.unpaired=true"
         )
-    lacking = _never_tested(groups)
-    if which.split == "test" and lacking:
-        raise ConfigError(
-            f"`compare.split`=test: {', '.join(lacking)} never looked at the test images; compare "
-            "on validation, or promote=RUN, which looks"
-        )
 
 
-def _split_of_all(groups: list[list[StoredRun]], notes: list[str]) -> SplitName:
+def _split_of_all(groups: list[list[StoredRun]], notes: list[str], *, unpaired: bool) -> SplitName:
     lacking = _never_tested(groups)
-    if not lacking:
+    if not lacking and (unpaired or len(set(map(_test_images, groups))) == 1):
         return "test"
+    unfit = f"{lacking} never looked at the" if lacking else "they looked at different"
     notes.append(
-        f"Compared on the validation images, because {', '.join(lacking)} never looked at the "
-        "test images. The runs were chosen by these images: their accuracies are optimistic."
+        f"Compared on the validation images, because {unfit} test images. The runs were chosen by "
+        "these images: their accuracies are optimistic."
     )
     return "validation"
 
 
-def _never_tested(groups: list[list[StoredRun]]) -> list[str]:
+def _never_tested(groups: list[list[StoredRun]]) -> str:
     """Return the names of configurations of which no run has looked at the test images."""
-    return [group[0].name for group in groups if not any(run.tested for run in group)]
+    return ", ".join(group[0].name for group in groups if _test_images(group) is None)
+
+
+def _test_images(group: Iterable[StoredRun]) -> str | None:
+    """Return the digest of the test images that the first of the runs that looked has seen."""
+    return next((run.tags["digest.test"] for run in group if run.tested), None)
 
 
 def _seeds(group: list[StoredRun], split: SplitName, notes: list[str]) -> list[StoredRun]:
@@ -224,10 +267,8 @@ def _short(run_name: str, group: list[StoredRun]) -> str:
     return run_name.split(" again ")[0].removesuffix(f" seed={group[0].params['seed']}")
 
 
-def _grouped(
-    runs: Iterable[StoredRun], key: Callable[[StoredRun], object]
-) -> Mapping[Any, list[StoredRun]]:
-    groups: dict[Any, list[StoredRun]] = defaultdict(list)
-    for run in runs:
-        groups[key(run)].append(run)
+def _grouped(items: Iterable[Item], key: Callable[[Item], object]) -> Mapping[Any, list[Item]]:
+    groups: dict[Any, list[Item]] = defaultdict(list)
+    for item in items:
+        groups[key(item)].append(item)
     return groups

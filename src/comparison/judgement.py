@@ -8,13 +8,15 @@ from statistics import mean
 from typing import Literal, final
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from src.comparison.contenders import Contender, Selection
+from src.errors import DataError
 from src.stats import differences
 from src.stats.differences import Discordance, discordance
 from src.stats.intervals import t_interval, wilson_interval
 from src.stats.scores import expected_calibration_error, log_loss
-from src.tracking.queries import StoredRuns
+from src.tracking.queries import StoredRun, StoredRuns
 
 ALPHA = 0.05
 SMALLEST_P = 1e-6
@@ -94,20 +96,30 @@ class Pair:
 def load_predictions(
     stored: StoredRuns, selection: Selection, folder: Path
 ) -> tuple[Predictions, ...]:
-    """Read every contender's predictions; folder: to put the files into."""
-    found = []
+    """Read every contender's predictions; folder: to put the files into.
+
+    Raises DataError where predictions of the same images come with other labels.
+    """
+    found: list[Predictions] = []
+    known: dict[str, tuple[StoredRun, NpzFile]] = {}
     for contender in selection.contenders:
-        paths = [
-            stored.file(run.id, f"predictions/{selection.split}.npz", folder)
-            for run in contender.runs
-        ]
-        files = [np.load(path, allow_pickle=False) for path in paths]
+        images, probabilities = selection.images(contender), []
+        for run in contender.runs:
+            file = np.load(stored.file(run.id, f"predictions/{selection.split}.npz", folder))
+            first, labelled = known.setdefault(images, (run, file))
+            if not np.array_equal(file["labels"], labelled["labels"]):
+                raise DataError(
+                    f"run {run.id} ({run.name}): its {selection.split} images have other labels "
+                    f"than those of run {first.id} ({first.name}), so the two cannot be compared; "
+                    "choose runs on the same images with compare.runs=[A,B]"
+                )
+            probabilities.append(file["probabilities"])
         found.append(
             Predictions(
-                labels=files[0]["labels"],
-                probabilities=np.stack([file["probabilities"] for file in files]),
-                class_names=tuple(map(str, files[0]["class_names"])),
-                images=selection.images(contender),
+                labels=labelled["labels"],
+                probabilities=np.stack(probabilities),
+                class_names=tuple(map(str, labelled["class_names"])),
+                images=images,
             )
         )
     return tuple(found)

@@ -15,6 +15,7 @@ from src.tracking.registry import find_champion
 
 if TYPE_CHECKING:
     from src.comparison.champion import Promotion
+    from src.comparison.contenders import Selection
     from src.comparison.session import Outcome
     from src.tracking.registry import Champion, Rollback
 
@@ -27,6 +28,20 @@ def progress() -> Iterator[Callable[[str], None]]:
         return
     with Console(stderr=True).status("opening the store") as status:
         yield status.update
+
+
+def print_selection(selection: "Selection") -> None:
+    """Print what is compared, on which data, and how to choose another."""
+    data = ", ".join(dict.fromkeys(contender.shown.data for contender in selection.contenders))
+    others = (
+        " (the newest with two models; compare.data=NAME chooses another: "
+        f"{', '.join(selection.others)})"
+    )
+    print(
+        f"comparing {', '.join(map(named, selection.contenders))} on the {selection.split} images "
+        f"of {data}{others if selection.others else ''}",
+        flush=True,
+    )
 
 
 def print_outcome(outcome: "Outcome", tracking: Tracking) -> None:

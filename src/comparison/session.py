@@ -142,7 +142,7 @@ def _materials(
     stored: StoredRuns, selection: Selection, folder: Path, missing: list[str]
 ) -> tuple[list[Material], list[Predictor | None]]:
     """Gather what can be had of each contender; what cannot is named with the reason."""
-    origins: dict[str, Origin] = {}
+    origins: dict[tuple[str, str | None], Origin] = {}
     materials: list[Material] = []
     models: list[Predictor | None] = []
     for contender in selection.contenders:
@@ -156,10 +156,10 @@ def _materials(
         )
         model = None
         try:
-            digest = run.tags["digest.split"]
-            if digest not in origins:
-                origins[digest] = load_origin(stored, run, folder)
-            origin = origins[digest]
+            digests = run.tags["digest.split"], run.tags.get("digest.test")
+            if digests not in origins:
+                origins[digests] = load_origin(stored, run, folder)
+            origin = origins[digests]
             test = selection.split == "test"
             images = load_test_images(origin, run) if test else origin.dataset.validation
             material = replace(material, dataset=origin.dataset, images=images)

@@ -1,5 +1,6 @@
 """Picture files as arrays: any format, mode, size and orientation, with limits and clear errors."""
 
+import os
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -45,18 +46,21 @@ class Picture:
 def picture_files(paths: Iterable[Path]) -> list[Path]:
     """Return the files, and in place of each folder the pictures in it in order of their names.
 
-    Raises PictureError naming every folder without pictures. A missing file is kept: reading it
-    says so, without stopping the others.
+    Raises PictureError naming every folder without pictures, and every file where none is there.
+    Else a missing file is kept: reading it says so, without stopping the others.
     """
-    files, problems = [], []
+    files: list[Path] = []
+    problems: list[str] = []
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):  # noqa: PTH112  takes any length
             files.append(path)
             continue
         found = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file())
         files += found
         if not found:
             problems.append(f"{path}: this folder has no pictures ({' '.join(sorted(SUFFIXES))})")
+    if not any(map(os.path.exists, files)):
+        problems += [f"{file}: there is no such file" for file in files]
     if problems:
         raise PictureError(*problems)
     return files

@@ -142,8 +142,8 @@ def load_recogniser(
         if threshold is None
         else judge_threshold(threshold, probabilities, labels),
         run=run,
-        origin=f"{why}: {run.name}, run {run.id[:8]}, {run.val_accuracy:.1%} of the "
-        "validation images right",
+        origin=f"{why}: {run.name}, run {run.id[:8]}, trained on {run.data}, "
+        f"{run.val_accuracy:.1%} of its validation images right",
     )
 
 

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from typing import final
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
 from src.figures.weights import shared_scale_limit, weight_tiles
 from src.inference.preprocessing import Prepared
@@ -37,15 +38,16 @@ def strongest_units(recogniser: Recogniser, prepared: Prepared, *, most: int = 6
 
     Empty where the first layer with weights does not see the whole picture, as a convolution.
     """
-    layers = [m for m in recogniser.predictor.modules() if isinstance(m, nn.Linear)]
-    others = [m for m in recogniser.predictor.modules() if isinstance(m, nn.modules.conv._ConvNd)]
-    if not layers or others:
+    modules = recogniser.predictor.modules()
+    layers = [m for m in modules if any(p.ndim > 1 for p in m.parameters(recurse=False))]
+    first = layers[0]
+    if not isinstance(first, nn.Linear) or first.in_features != prod(recogniser.image_shape):
         return []
-    responses = _responses(recogniser, layers[0], prepared)
-    weights = layers[0].weight.detach().cpu().numpy().reshape(-1, *recogniser.image_shape)
+    responses = _responses(first, prepared)
+    weights = first.weight.detach().cpu().numpy().reshape(-1, *recogniser.image_shape)
     order = np.argsort(-responses, kind="stable")[:most]
     names = recogniser.predictor.class_names if len(layers) == 1 else range(len(weights))
-    limit = _scale_limit(layers[0], recogniser.image_shape)
+    limit = _scale_limit(first, recogniser.image_shape)
     tiles = weight_tiles(weights[order], limit=limit, tile_px=TILE_PX)
     return [
         Unit(str(names[int(k)]), float(responses[k]), tile)
@@ -60,12 +62,7 @@ def _scale_limit(layer: nn.Linear, image_shape: tuple[int, int, int]) -> float:
 
 
 @torch.inference_mode()
-def _responses(recogniser: Recogniser, layer: nn.Linear, prepared: Prepared) -> np.ndarray:
+def _responses(layer: nn.Linear, prepared: Prepared) -> np.ndarray:
     """Return what the layer gives for the picture, float32 `[U]`."""
-    kept: list[Tensor] = []
-    handle = layer.register_forward_hook(lambda module, inputs, output: kept.append(output))
-    try:
-        recogniser.predictor(scale(torch.from_numpy(prepared.pixels[np.newaxis, np.newaxis])))
-    finally:
-        handle.remove()
-    return kept[0][0].cpu().numpy()
+    pixels = scale(torch.tensor(prepared.pixels)).to(layer.weight.device)
+    return np.asarray(layer(pixels.flatten()).cpu())

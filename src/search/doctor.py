@@ -13,7 +13,7 @@ from src.search.study import stopped_trials, try_again
 from src.tracking.connection import connect, database_file
 from src.tracking.recovery import end_orphans, send_kept
 from src.tracking.run import Status
-from src.tracking.runs import finished_run, runs_below, set_aside
+from src.tracking.runs import finished_run, runs_below, set_aside, was_deleted
 
 STATUS: dict[TrialState, Status] = {
     TrialState.COMPLETE: "FINISHED",
@@ -78,6 +78,12 @@ def mend(study: optuna.Study, tracking: Tracking) -> Iterator[str]:
 
 def _differences(study: optuna.Study, tracking: Tracking) -> Iterator[str]:
     """Say where numbers differ, or one of the two is gone."""
+    parent = study.user_attrs.get("parent")
+    if parent is not None and was_deleted(tracking, parent):
+        yield (
+            f"its own run {parent} was deleted from the store; restore it, or search again with "
+            f"name={study.study_name} fresh=true"
+        )
     runs = _runs(study, tracking)
     for trial in study.get_trials(states=[TrialState.COMPLETE], deepcopy=False):
         trial_run = trial.user_attrs["run_id"]

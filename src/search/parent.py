@@ -15,7 +15,7 @@ import optuna
 from src.config.plan import Plan
 from src.config.settings import Tracking
 from src.data.source import Dataset
-from src.errors import TrackingError
+from src.errors import RunGone, TrackingError
 from src.process.signals import StopRequest
 from src.search.doctor import mend
 from src.search.report import best_trial
@@ -51,7 +51,13 @@ def open_parent(
         run = _start(study, plan, settings, dataset, key=key)
         study.set_user_attr("parent", run.id)
     else:
-        run = reopen_run(plan.tracking, run_id, split_digest=dataset.split_digest)
+        try:
+            run = reopen_run(plan.tracking, run_id, split_digest=dataset.split_digest)
+        except RunGone as error:
+            raise RunGone(
+                f"`name`={study.study_name}: the sweep's own run {run_id} was deleted from the "
+                "store; restore it, or start again with fresh=true, which keeps the old trials"
+            ) from error
         end_left_running(plan.tracking, "mlflow.parentRunId", run_id, reason="its driver died")
         for line in mend(study, plan.tracking):  # as where a full disk took no last word
             print(line)

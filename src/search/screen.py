@@ -93,8 +93,11 @@ def print_outcome(outcome: "Outcome", request: "Request") -> None:
         "trials": counts or "none",
         "epochs": f"{outcome.epochs.trained} trained, {outcome.epochs.saved} saved by pruning",
         "verdict": outcome.verdict.describe(request.settings.target),
-        "best trial": f"{outcome.best}, run {outcome.best_run}" if outcome.best_run else "none",
+        "best trial": "none",
     }
+    if outcome.best is not None:
+        run = outcome.best_run or "deleted from the store"
+        rows["best trial"] = f"{outcome.best}, run {run}"
     if outcome.test is not None:
         rows["its test accuracy"] = (
             f"{outcome.test['test/accuracy']:.4f}  (95 % interval "
@@ -111,6 +114,7 @@ def print_outcome(outcome: "Outcome", request: "Request") -> None:
             f"\ntrain it again with: python -m src.train --config-dir {outcome.folder} "
             f"experiment=best\nlook at it with: {ui_command(request.plan.tracking)}"
         )
+    if outcome.best_run is not None:
         print(
             f"make it champion with: python -m src.compare promote={outcome.best_run}"
             f"{tracking_overrides(request.plan.tracking)}"

@@ -42,7 +42,7 @@ from src.search.study import (
 )
 from src.search.verdict import Verdict, judge
 from src.tracking.run import Status
-from src.tracking.runs import finished_run
+from src.tracking.runs import finished_run, was_deleted
 
 MAY_CHANGE = ("tracking.", "name", "trainer.threads", "trainer.accelerator", "trainer.steps_per")
 """Beginnings of keys that may differ between two sessions of a sweep."""
@@ -71,6 +71,7 @@ class Request:
 class Outcome:
     """How a session ended. best: number of the best trial, None where none was finished.
 
+    best_run: its run, None where that was deleted.
     test: metrics of the champion on the test images, None where they were not looked at.
     missing: what of the report could not be made, and why.
     """
@@ -118,6 +119,8 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
         parent = stack.enter_context(
             open_parent(study, request.plan, request.settings, dataset, stop=stop)
         )
+        earlier = best_trial(study)
+        lost = earlier and was_deleted(request.plan.tracking, earlier.user_attrs["run_id"])
         executor.start()
         stack.enter_context(screen)
         screen.say(_heading(request, study, executor))
@@ -125,6 +128,9 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
         effort = Effort(study, executor)
         driver = _search(request, study, executor, parent.id, effort, stop=stop, screen=screen)
         best = best_trial(study)
+        best_run = best.user_attrs["run_id"] if best else None
+        if lost and best_run == earlier.user_attrs["run_id"]:
+            best_run = None
         champion = _champion(request, study, best)
         test = None
         if best is not None and champion is not None and not stop.interrupted:
@@ -139,16 +145,15 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
                     stop=stop,
                     end_run=_end_run(request.plan.tracking),
                 )
-            if not stop.interrupted:
-                run_id = best.user_attrs["run_id"]
-                test = examine(study, champion, run_id, executor, screen=screen)
+            if not stop.interrupted and best_run is not None:
+                test = examine(study, champion, best_run, executor, screen=screen)
         effort.note(searching=False)
         outcome = Outcome(
             name=study.study_name,
             stop_reason=driver.stop_reason or "",
             verdict=_verdict(study, request.settings, best, champion),
             best=best.number if best else None,
-            best_run=best.user_attrs["run_id"] if best else None,
+            best_run=best_run,
             test=test,
             counts=counts_by_state(study),
             epochs=count_epochs(study),

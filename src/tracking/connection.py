@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from src.config.settings import Tracking, take_credentials, without_password
-from src.errors import StoreAway, TrackingError, first_line
+from src.errors import RunGone, StoreAway, TrackingError, first_line
 from src.tracking.database import (
     artifacts_of,
     create_database,
@@ -74,6 +74,19 @@ def all_runs(
         token = page.token
         if not token:
             return found
+
+
+def living_run(client: MlflowClient, run_id: str) -> Run:
+    """Return a run; raises RunGone where it was deleted, even if it can still be restored."""
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        run = None
+    if run is None or run.info.lifecycle_stage == "deleted":
+        raise RunGone(f"run {run_id}: was deleted from the store; restore it, or start a new one")
+    return run
 
 
 def connect(settings: Tracking) -> Store:

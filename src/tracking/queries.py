@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from src.config.settings import Tracking
 from src.errors import ConfigError, TrackingError, nearest
-from src.tracking.connection import all_runs
+from src.tracking.connection import all_runs, living_run
 from src.tracking.store import open_store
 
 CHECKPOINT = "checkpoint/best.ckpt"
@@ -40,6 +40,11 @@ class StoredRun:
     def tested(self) -> bool:
         """Whether its predictions of the test images are there."""
         return "test/accuracy" in self.metrics
+
+    @property
+    def data(self) -> str:
+        """What it was trained on, for people: the data source, and its file where it has one."""
+        return " ".join(filter(None, (self.tags["data"], self.params.get("data.path"))))
 
     @property
     def val_accuracy(self) -> float:
@@ -82,11 +87,11 @@ class StoredRuns:
         """All runs, the newest first; of a large store, this takes seconds."""
         return self._search([self._store.experiment_id])
 
-    def newest(self, most: int) -> list[StoredRun]:
-        """Return the newest finished trainings, `most` at the most."""
+    def newest(self, most: int, *, data: str = "%") -> list[StoredRun]:
+        """Return the newest finished trainings, `most` at the most; data: pattern of its name."""
         found = self._store.client.search_runs(
             [self._store.experiment_id],
-            WITH_MODEL,
+            f"{WITH_MODEL} and tags.data LIKE '{data}'",
             max_results=most,
             order_by=["attributes.start_time DESC"],
         )
@@ -130,8 +135,8 @@ class StoredRuns:
         return run
 
     def again(self, run_id: str) -> StoredRun:
-        """Return a run as it is now."""
-        return _stored(self._store.client.get_run(run_id))
+        """Return a run as it is now; raises RunGone where it was deleted."""
+        return _stored(living_run(self._store.client, run_id))
 
     def curves(self, run_id: str, keys: tuple[str, ...]) -> dict[str, list[float]]:
         """Return the values of each metric, epoch by epoch from 1."""

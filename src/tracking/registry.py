@@ -7,9 +7,11 @@ from typing import final
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from src.cli.output import tracking_overrides
 from src.config.settings import Tracking
-from src.errors import ConfigError
+from src.errors import ConfigError, RunGone
 from src.tracking.connection import Store
+from src.tracking.queries import StoredRun, StoredRuns
 from src.tracking.store import open_store
 
 ALIAS = "champion"
@@ -50,6 +52,18 @@ def find_champion(settings: Tracking) -> Champion | None:
     return Champion(str(version.version), str(version.run_id))
 
 
+def trained_by(settings: Tracking, champion: Champion, *, instead: str | None = None) -> StoredRun:
+    """Return the run of a champion; raises RunGone, with what helps, where it was deleted.
+
+    instead: id of the run to be champion in its place, by default the newest other.
+    """
+    try:
+        return StoredRuns(settings).again(champion.run_id)
+    except RunGone as error:
+        what = f"run {champion.run_id} of champion version {champion.version}"
+        raise _gone(settings, what, instead=instead) from error
+
+
 def crown(
     settings: Tracking, run_id: str, *, model_id: str, tags: Mapping[str, str], description: str
 ) -> Champion:
@@ -75,7 +89,10 @@ def crown(
 
 
 def roll_back(settings: Tracking, *, reason: str | None) -> Rollback:
-    """Move the alias to the champion before the present one; raises ConfigError without one."""
+    """Move the alias to the champion before the present one.
+
+    Raises ConfigError without one, and RunGone where it or its run was deleted.
+    """
     client = open_store(settings).client
     present = find_champion(settings)
     if present is None:
@@ -87,12 +104,30 @@ def roll_back(settings: Tracking, *, reason: str | None) -> Rollback:
             f"`rollback`=true: version {present.version} is the first champion; there is none "
             "before it"
         )
-    version = client.get_model_version(name, earlier)
+    try:
+        version = client.get_model_version(name, earlier)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise _gone(settings, f"version {earlier}, the champion before,") from error
+    now = Champion(earlier, str(version.run_id))
+    trained_by(settings, now)
     client.set_registered_model_alias(name, ALIAS, earlier)
     client.set_model_version_tag(
         name, present.version, "champion.rolled_back", reason or "no reason given"
     )
-    return Rollback(present, Champion(earlier, str(version.run_id)))
+    return Rollback(present, now)
+
+
+def _gone(settings: Tracking, what: str, *, instead: str | None = None) -> RunGone:
+    champion = find_champion(settings)
+    others = [run.id for run in StoredRuns(settings).newest(2)]
+    others = [other for other in others if champion is None or other != champion.run_id]
+    return RunGone(
+        f"{what} was deleted from the store; restore it, or make another run champion: "
+        f"python -m src.compare promote={instead or (others or ['RUN'])[0]} force=true "
+        f"reason='the run before is gone'{tracking_overrides(settings)}"
+    )
 
 
 def _source(store: Store, model_id: str) -> str:

@@ -15,8 +15,8 @@ from mlflow.entities import Run as StoredRun
 from mlflow.exceptions import MlflowException
 
 from src.config.settings import Tracking
-from src.errors import ConfigError, DataError
-from src.tracking.connection import Store, all_runs, unusable
+from src.errors import ConfigError, DataError, RunGone
+from src.tracking.connection import Store, all_runs, living_run, unusable
 from src.tracking.database import make_folder
 from src.tracking.handover import LAST, bring_here
 from src.tracking.owner import owner_tags
@@ -89,11 +89,11 @@ def _create(settings: Tracking, *, name: str, tags: Mapping[str, str]) -> Mlflow
 def reopen_run(settings: Tracking, run_id: str, *, split_digest: str) -> Run:
     """Set an interrupted run to RUNNING again.
 
-    Raises ConfigError where another process is working on it, and DataError where it began on
-    other images or another split of them.
+    Raises RunGone where it was deleted, ConfigError where another process is working on it, and
+    DataError where it began on other images or another split of them.
     """
     store = open_store(settings)
-    stored = store.client.get_run(run_id)
+    stored = living_run(store.client, run_id)
     began_on = stored.data.tags["digest.split"]
     if began_on != split_digest:
         raise DataError(
@@ -134,6 +134,15 @@ def finished_run(settings: Tracking, run_id: str) -> "MlflowRun":
     return MlflowRun(store, run_id, store.folder / "runs" / run_id)
 
 
+def was_deleted(settings: Tracking, run_id: str) -> bool:
+    """Tell whether a run was deleted from the store."""
+    try:
+        living_run(open_store(settings).client, run_id)
+    except RunGone:
+        return True
+    return False
+
+
 def set_aside(settings: Tracking, run_id: str, *, reason: str) -> None:
     """End a run that is no trial's as KILLED, and let it no longer carry the number of one."""
     client = open_store(settings).client
@@ -169,8 +178,8 @@ def runs_below(settings: Tracking, parent: str) -> list[StoredRun]:
     """
     client = open_store(settings).client
     try:
-        experiment = client.get_run(parent).info.experiment_id
-        return all_runs(client, [experiment], f"tags.`mlflow.parentRunId` = '{parent}'")
+        experiments = [found.experiment_id for found in client.search_experiments()]
+        return all_runs(client, experiments, f"tags.`mlflow.parentRunId` = '{parent}'")
     except MlflowException as error:
         raise unusable(settings, error) from error
 

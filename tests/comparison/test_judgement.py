@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 
-from src.comparison.contenders import Contender, select
+from src.comparison.contenders import Contender, Selection, select
 from src.comparison.judgement import (
     Predictions,
     judge,
@@ -15,8 +15,11 @@ from src.comparison.judgement import (
     standing,
 )
 from src.comparison.settings import Which
+from src.errors import ConfigError, DataError
 from src.stats.intervals import wilson_interval
 from src.tracking.queries import StoredRun, StoredRuns
+from tests.comparison.conftest import train_into
+from tests.data.tables import as_text, digit_rows, write
 
 
 def predictions(*rights: np.ndarray, images: str = "same") -> Predictions:
@@ -56,6 +59,47 @@ def test_stored_predictions_give_the_runs_own_accuracy_and_statsmodels_p_value(c
     assert pair.difference == pytest.approx(dnn.mean() - linear.mean())
     assert pair.low < pair.difference < pair.high
     assert pair.method == "McNemar"
+
+
+@pytest.fixture
+def moved_test_file(own_contest, tmp_path):
+    """Return two seeds of one configuration, between which the test file got another content."""
+    rows = digit_rows()
+    table = write(tmp_path / "digits.csv", as_text(rows[:600]))
+    ids = []
+    for seed, first in ((1, 600), (2, 900)):
+        tests = write(tmp_path / "test.csv", as_text(rows[first : first + 300]))
+        data = ("data=csv", f"data.path={table}", f"data.test_path={tests}")
+        ids.append(train_into(own_contest.tracking, *data, "model=linear", f"seed={seed}"))
+    return StoredRuns(own_contest.tracking), ids
+
+
+def test_each_seed_is_scored_against_its_own_test_labels(moved_test_file, tmp_path):
+    stored, ids = moved_test_file
+    selection = select(stored, Which(runs=ids, split="test", unpaired=True))
+    assert [[run.id for run in c.runs] for c in selection.contenders] == [[id_] for id_ in ids]
+    found = load_predictions(stored, selection, tmp_path)
+    scores = [standing(some).accuracy for some in found]
+    assert scores == [stored.again(id_).metrics["test/accuracy"] for id_ in ids]
+    assert judge(found)[0].method == "Fisher"
+
+
+def test_seeds_with_different_test_images_are_compared_on_these_only_when_asked(moved_test_file):
+    stored, ids = moved_test_file
+    with pytest.raises(ConfigError, match="scored on different test images") as error:
+        select(stored, Which(runs=ids, split="test"))
+    for id_ in ids:
+        assert stored.again(id_).tags["digest.test"][:12] in str(error.value)
+    selection = select(stored, Which(runs=ids))
+    assert selection.split == "validation"
+    assert "looked at different test images" in selection.notes[0]
+
+
+def test_predictions_of_other_labels_are_never_stacked(moved_test_file, tmp_path):
+    stored, ids = moved_test_file
+    mixed = Selection((Contender("mixed", tuple(map(stored.again, ids))),), "test", ())
+    with pytest.raises(DataError, match="other labels than"):
+        load_predictions(stored, mixed, tmp_path)
 
 
 def test_several_seeds_are_a_mean_with_a_t_interval_not_the_best_of_them(contest, tmp_path):

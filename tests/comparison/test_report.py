@@ -11,10 +11,10 @@ from src.comparison.contenders import select
 from src.comparison.screen import print_way_to_promote
 from src.comparison.session import compare
 from src.comparison.settings import Which, make_request
-from src.data.digits import Digits
 from src.tracking.queries import StoredRuns
 from tests.comparison.conftest import copy_of, train_into
 from tests.conftest import Store, python
+from tests.data.tables import as_text, digit_rows, write
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUIETLY = (
@@ -112,13 +112,8 @@ def test_an_older_report_is_never_written_over(own_contest):
 
 def test_it_is_made_without_the_data_and_says_what_is_left_out(tmp_path, own_contest):
     """The images of a table that is gone cannot be shown; all that is stored still can."""
-    pool, _ = Digits(validation_size=300, test_size=300, split_seed=0).read_pool()
     table = tmp_path / "digits.csv"
-    rows = [
-        ",".join(map(str, [label, *image.ravel()]))
-        for label, image in zip(pool.labels[:600], pool.pixels[:600], strict=True)
-    ]
-    table.write_text("\n".join(rows))
+    write(table, as_text(digit_rows(600)))
     ids = [
         train_into(own_contest.tracking, "data=csv", f"data.path={table}", f"model={model}")
         for model in ("linear", "dnn")
@@ -161,13 +156,33 @@ def test_the_command_prints_the_answer_and_where_to_look(own_contest):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     lines = done.stdout.splitlines()
-    assert re.match(r"dnn \(2 seeds\) beats linear by \d\.\d points \(95 % interval ", lines[0])
+    assert lines[0] == "comparing dnn (2 seeds), linear on the test images of digits"
+    assert re.match(r"dnn \(2 seeds\) beats linear by \d\.\d points \(95 % interval ", lines[1])
     [report] = [Path(line.split()[-1]) for line in lines if line.startswith("report")]
     assert (own_contest.folder / report).exists()
     assert {p.name for p in own_contest.folder.iterdir()} == {"mlruns"}
     assert lines[-1].endswith(f"python -m src.compare promote={own_contest.ids['dnn 1 again']}")
     made = Store(own_contest.folder).client.search_runs(["1"], "tags.comparison = 'dnn-linear'")
     assert [run.info.status for run in made] == ["FINISHED"]
+
+
+def test_the_first_line_names_the_data_and_the_others_to_choose(own_contest, tmp_path):
+    tables = [write(tmp_path / f"{n}.csv", as_text(digit_rows(n))) for n in (600, 700)]
+    for table in tables:
+        for model in ("linear", "dnn"):
+            data = ("data=csv", f"data.path={table}", "data.test_size=100", f"model={model}")
+            train_into(own_contest.tracking, *data, "trainer.max_epochs=2")
+
+    def first_line(*overrides):
+        done = python("-m", "src.compare", *overrides, cwd=own_contest.folder)
+        return done.stdout.splitlines()[0]
+
+    assert first_line() == (
+        f"comparing dnn, linear on the test images of csv {tables[1]} (the newest with two models; "
+        f"compare.data=NAME chooses another: csv {tables[0]}, digits)"
+    )
+    assert first_line("compare.data=digits").endswith(" images of digits")
+    assert first_line(f"compare.data={tables[0]}").endswith(f" images of csv {tables[0]}")
 
 
 def test_who_wins_may_be_promoted_unless_champion_already(own_contest, capsys):

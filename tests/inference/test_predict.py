@@ -18,6 +18,9 @@ from src.predict import split_arguments
 from tests.conftest import python
 from tests.inference.conftest import enlarged
 
+LONG = f"name={'x' * 300}"
+"""Longer than any file's name may be."""
+
 
 @pytest.fixture(scope="session")
 def pictures(digits, tmp_path_factory):
@@ -113,6 +116,29 @@ def test_without_a_champion_the_newest_finished_run_answers_and_it_is_said(finis
     assert recogniser.image_shape == (1, 8, 8)
 
 
+def test_without_a_champion_runs_on_the_usual_data_come_before_newer_ones(tmp_path):
+    from tests.comparison.conftest import train_into
+
+    tracking = Tracking(folder=tmp_path / "mlruns")
+    usual = train_into(tracking, "data=mnist_10k", "model=linear", "trainer.max_epochs=1")
+    train_into(tracking, "data=digits", "model=linear", "trainer.max_epochs=1")
+    recogniser = load_recogniser(tracking)
+    assert recogniser.run.id == usual
+    assert "no champion" in recogniser.origin
+    assert "trained on mnist_10k" in recogniser.origin
+
+
+@pytest.mark.parametrize("name", ["missing.png", "x" * 300])
+def test_without_any_picture_nothing_is_loaded(finished, name):
+    command = ("-X", "importtime", "-m", "src.predict", name, "c.png")
+    done = python(*command, cwd=finished.store.folder)
+    assert done.returncode == 2
+    said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+    assert said == [f"error: {file}: there is no such file" for file in (name, "c.png")]
+    loaded = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert not loaded & {"torch", "mlflow"}
+
+
 def test_where_nothing_was_tracked_it_says_so_and_makes_nothing(tmp_path):
     with pytest.raises(TrackingError, match="nothing is tracked there yet; train first"):
         load_recogniser(Tracking(folder=tmp_path / "mlruns"))
@@ -153,10 +179,10 @@ def test_pictures_and_values_are_told_apart(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a=b.png").touch()
     paths, others = split_arguments(
-        ["a=b.png", "c.png", "model=0123", "--cfg", "job", "format=csv", "explian=true"]
+        ["a=b.png", "c.png", "model=0123", "--cfg", "job", "format=csv", "explian=true", LONG]
     )
     assert [str(path) for path in paths] == ["a=b.png", "c.png"]
-    assert others == ["model.run='0123'", "--cfg", "job", "format=csv", "explian=true"]
+    assert others == ["model.run='0123'", "--cfg", "job", "format=csv", "explian=true", LONG]
 
 
 @pytest.mark.parametrize(

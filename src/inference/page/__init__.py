@@ -102,9 +102,8 @@ class Page:
         return page
 
     def _answer(self, picture: str, models: list[str]) -> str:
-        with self._lock:  # the models are loaded once, while the page is already to be seen
-            answers = self._answers
-        return answers.answer(picture, models)
+        with self._lock:  # one after another: Python's filters of warnings are not for threads
+            return self._answers.answer(picture, models)
 
     @cached_property
     def _answers(self) -> "Answers":
