@@ -15,8 +15,8 @@ from src.config.types import NonNegative, PositiveInt
 from src.errors import ConfigError
 from src.process.machine import available_cores
 from src.search.executors.base import END_WITHIN_S, Executor, Worker
+from src.search.executors.ray import cluster
 from src.search.executors.ray.actor import Actor, Upload
-from src.search.executors.ray.executor import cluster
 from src.search.messages import FromWorker, ToWorker
 from src.tracking.connection import database_file
 
