@@ -13,7 +13,7 @@ from src.errors import ConfigError
 from src.process.signals import Halted, stop_on_signals
 
 if TYPE_CHECKING:
-    from src.training.train_run import Result
+    from src.training.result import Result
 
 
 def train_command(config: DictConfig) -> None:
@@ -29,7 +29,8 @@ def run_plan(plan: Plan, *, look_at_test: bool, tags: Mapping[str, str] | None =
     """Train the plan until its end or a signal, and print the result or the way on."""
     dataset = plan.data.build().load()
     # loaded only now, so that a mistake in the configuration or the data is answered at once
-    from src.cli.output import epoch_reporter, print_result, print_way_on
+    from src.cli.output import print_result, print_way_on
+    from src.training.progress import epoch_reporter
     from src.training.train_run import train
 
     started: list[str] = []

@@ -55,8 +55,8 @@ def dataset_of(plan: Plan, *, train_images: int | None = None) -> Dataset:
 
 def fit_of(plan: Plan, dataset: Dataset, folder, *, check_stop=lambda: None, log_epoch=None):
     """Train the plan's model in `folder` without a store; return what the training left."""
-    from src.cli.output import SilentReporter
     from src.training.fit import build_classifier, fit
+    from src.training.progress import SilentReporter
 
     return fit(
         build_classifier(plan, dataset),

@@ -16,7 +16,7 @@ from tests.plans import QUICK, plan_of
 
 
 def train(folder, *overrides: str) -> str:
-    from src.cli.output import SilentReporter
+    from src.training.progress import SilentReporter
     from src.training.train_run import train as training
 
     plan = plan_of(*QUICK, "trainer.max_epochs=3", f"tracking.folder={folder}", *overrides)

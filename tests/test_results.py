@@ -10,11 +10,11 @@ from docs.record.harvest import harvest
 from docs.record.recipes import recipe_plan, recipes
 from docs.record.record import RECORD, merged, read_record, write_record
 from docs.record.tables import TABLES
-from src.cli.output import SilentReporter
 from src.config.settings import Tracking
 from src.errors import ConfigError
 from src.stats.intervals import t_interval
 from src.tracking.queries import StoredRuns
+from src.training.progress import SilentReporter
 from src.training.train_run import train
 
 ROOT = RECORD.parents[2]

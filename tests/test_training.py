@@ -15,7 +15,7 @@ from PIL import Image
 
 from src.stats.intervals import wilson_interval
 from src.stats.scores import confusion_counts, per_class_scores
-from src.training.evaluation import Score
+from src.training.result import Score
 from tests.conftest import TRAINING, Store
 from tests.plans import QUICK, dataset_of, fit_of, plan_of
 

@@ -11,7 +11,6 @@ from PIL import Image
 from docs.record.animation import save_animation
 from docs.record.recipes import SWEEP, recipe_plan
 from docs.record.record import RECORD
-from src.cli.output import SilentReporter
 from src.config.plan import Plan
 from src.data.source import Dataset
 from src.figures.sheet import Tile, sheet
@@ -19,6 +18,7 @@ from src.figures.weights import shared_scale_limit, weight_sheet
 from src.stats.autocorrelation import order_units
 from src.tracking.queries import StoredRuns
 from src.training.fit import build_classifier, fit
+from src.training.progress import SilentReporter
 
 IMAGES = RECORD.parents[1] / "images"
 SEED = 1

@@ -10,7 +10,6 @@ from multiprocessing.connection import Connection
 from time import perf_counter
 from typing import Protocol, final
 
-from src.cli.output import SilentReporter
 from src.config.plan import Component
 from src.data.source import Dataset
 from src.errors import TrainingFailed, UserError
@@ -29,6 +28,7 @@ from src.search.messages import (
     Stop,
     ToWorker,
 )
+from src.training.progress import SilentReporter
 from src.training.train_run import examine, train
 
 

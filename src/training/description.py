@@ -1,14 +1,12 @@
 """A training in the words of its run: parameters, data, tags."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from src.config.plan import Plan
 from src.data.source import Dataset
 from src.tracking.runs import DataDescription
-
-if TYPE_CHECKING:
-    from src.training.evaluation import Score
+from src.training.result import Score
 
 
 def describe_params(plan: Plan) -> dict[str, object]:
@@ -64,7 +62,7 @@ def describe_images(plan: Plan, dataset: Dataset) -> str:
     )
 
 
-def describe_result(validation: "Score", test: "Score | None", *, kept: str) -> str:
+def describe_result(validation: Score, test: Score | None, *, kept: str) -> str:
     """Return what a training reached as a table in Markdown, and where its pictures are.
 
     kept: the epoch whose weights were scored, in words.

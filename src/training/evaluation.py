@@ -2,9 +2,8 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import final
 
 import numpy as np
 import torch
@@ -20,36 +19,10 @@ from src.stats.scores import (
 from src.tracking.run import Run
 from src.training.artifacts import WeightPictures, log_series, write_files, write_predictions
 from src.training.fit import Fit
+from src.training.result import Score
 
 EXAMPLE_ROWS = 2
 """Images in the exported model's input example; the export needs at least two."""
-
-
-@final
-@dataclass(frozen=True)
-class Score:
-    """Accuracy on `images` images with its 95 % Wilson interval, log loss in nats, and ECE."""
-
-    accuracy: float
-    low: float
-    high: float
-    log_loss: float
-    ece: float
-    images: int
-
-    def describe(self) -> str:
-        """Return the accuracy with its interval, for people."""
-        return f"{self.accuracy:.4f}  (95 % interval {self.low:.4f} to {self.high:.4f})"
-
-    def metrics(self, prefix: str) -> dict[str, float]:
-        """Return the numbers as metrics under `prefix`/."""
-        return {
-            f"{prefix}/accuracy": self.accuracy,
-            f"{prefix}/accuracy_low": self.low,
-            f"{prefix}/accuracy_high": self.high,
-            f"{prefix}/log_loss": self.log_loss,
-            f"{prefix}/ece": self.ece,
-        }
 
 
 def evaluate(

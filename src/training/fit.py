@@ -15,7 +15,6 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor, nn
 
-from src.cli.output import EpochReporter
 from src.config.plan import Plan
 from src.data.module import InMemoryData, derived_seed
 from src.data.source import Dataset
@@ -24,6 +23,7 @@ from src.models.checkpoints import WholeCheckpoints, read_checkpoint
 from src.models.classifier import Classifier
 from src.models.predictor import Predictor
 from src.process.machine import available_cores
+from src.training.progress import EpochReporter
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 

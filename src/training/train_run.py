@@ -5,13 +5,10 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, perf_counter, sleep
 from types import MappingProxyType
-from typing import final
 
-from src.cli.output import EpochReporter
 from src.config.plan import Plan
 from src.data.source import Dataset
 from src.errors import StoreAway, TrainingFailed, disk_trouble, first_line
@@ -29,27 +26,13 @@ from src.training.description import (
     describe_result,
     lasting_part,
 )
-from src.training.evaluation import Score, evaluate, evaluate_test, log_model
+from src.training.evaluation import evaluate, evaluate_test, log_model
 from src.training.fit import checked_classifier, describe_device, fit
+from src.training.progress import EpochReporter
+from src.training.result import Result, Score
 
 TRIAL_WAITS_S = 600.0
 """How long a trial waits for a server that is away, before it fails."""
-
-
-@final
-@dataclass(frozen=True)
-class Result:
-    """What a finished training reached; `test` is None where the test images were not looked at."""
-
-    run_id: str
-    tracked: bool
-    epochs: int
-    best_epoch: int
-    parameters: int
-    validation: Score
-    test: Score | None
-    training_seconds: float
-    wall_seconds: float
 
 
 def train(

@@ -10,13 +10,13 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from src.cli.output import SilentReporter
 from src.config.settings import Tracking
 from src.data.mnist import Mnist
 from src.inference.export import export_onnx
 from src.inference.pictures import picture_from_array
 from src.inference.recogniser import Recogniser, load_recogniser
 from src.process.machine import available_cores
+from src.training.progress import SilentReporter
 from src.training.train_run import train
 from tests.benchmarks.robustness import SIDE, guised, plain
 from tests.plans import plan_of

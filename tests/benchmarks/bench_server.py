@@ -11,9 +11,9 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from src.cli.output import SilentReporter
 from src.config.settings import Tracking
 from src.tracking.runs import start_run
+from src.training.progress import SilentReporter
 from src.training.train_run import train
 from tests.cluster.postgres import PASSWORD, Postgres
 from tests.faults.trivial import DATA

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from src.cli.output import SilentReporter
 from src.config.plan import Plan
 from src.data.mnist import Mnist
 from src.data.source import Dataset
 from src.process.machine import available_cores
 from src.training.fit import build_classifier, fit
+from src.training.progress import SilentReporter
 from tests.benchmarks.measure import alternate, command_seconds, say
 from tests.plans import plan_of
 

@@ -39,7 +39,7 @@ class Contest:
 
 def train_into(tracking: Tracking, *overrides: str, **how) -> str:
     """Train in this process as `python -m src.train` would, and return the run's id."""
-    from src.cli.output import SilentReporter
+    from src.training.progress import SilentReporter
     from src.training.train_run import train
 
     plan = plan_of(*SPEEDY, f"tracking.folder={tracking.folder}", *overrides)

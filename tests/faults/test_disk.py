@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from src.cli.output import SilentReporter
 from src.errors import TrackingError, disk_trouble
 from src.tracking.runs import find_interrupted
+from src.training.progress import SilentReporter
 from src.training.train_run import train
 from tests.conftest import Store, python
 from tests.plans import QUICK, plan_of

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from src.cli.output import SilentReporter
 from src.config.settings import take_credentials, without_password
 from src.errors import ConfigError, DataError
 from src.models.checkpoints import WholeCheckpoints, read_checkpoint
 from src.models.predictor import load_predictor
+from src.training.progress import SilentReporter
 from src.training.train_run import train
 from tests.conftest import TIMEOUT_S, Store, python
 from tests.plans import plan_of, problems_of

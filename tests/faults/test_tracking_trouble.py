@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from src.cli.output import SilentReporter
 from src.tracking.recovery import send_kept
 from src.tracking.store import open_store
+from src.training.progress import SilentReporter
 from src.training.train_run import train
 from tests.conftest import Store
 from tests.plans import QUICK, plan_of

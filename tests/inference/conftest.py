@@ -9,10 +9,10 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from src.cli.output import SilentReporter
 from src.config.settings import Tracking
 from src.data.mnist import Mnist
 from src.inference.recogniser import load_recogniser
+from src.training.progress import SilentReporter
 from src.training.train_run import train
 from tests.plans import plan_of
 

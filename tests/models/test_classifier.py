@@ -185,8 +185,8 @@ def test_gradients_are_clipped_to_the_global_norm(tmp_path):
             if gradients:
                 seen.append(float(torch.cat([g.flatten() for g in gradients]).norm()))
 
-        from src.cli.output import SilentReporter
         from src.training.fit import fit
+        from src.training.progress import SilentReporter
 
         fit(
             classifier,

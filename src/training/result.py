@@ -1,0 +1,47 @@
+"""What a training reached: its scores, and where they are kept."""
+
+from dataclasses import dataclass
+from typing import final
+
+
+@final
+@dataclass(frozen=True)
+class Score:
+    """Accuracy on `images` images with its 95 % Wilson interval, log loss in nats, and ECE."""
+
+    accuracy: float
+    low: float
+    high: float
+    log_loss: float
+    ece: float
+    images: int
+
+    def describe(self) -> str:
+        """Return the accuracy with its interval, for people."""
+        return f"{self.accuracy:.4f}  (95 % interval {self.low:.4f} to {self.high:.4f})"
+
+    def metrics(self, prefix: str) -> dict[str, float]:
+        """Return the numbers as metrics under `prefix`/."""
+        return {
+            f"{prefix}/accuracy": self.accuracy,
+            f"{prefix}/accuracy_low": self.low,
+            f"{prefix}/accuracy_high": self.high,
+            f"{prefix}/log_loss": self.log_loss,
+            f"{prefix}/ece": self.ece,
+        }
+
+
+@final
+@dataclass(frozen=True)
+class Result:
+    """What a finished training reached; `test` is None where the test images were not looked at."""
+
+    run_id: str
+    tracked: bool
+    epochs: int
+    best_epoch: int
+    parameters: int
+    validation: Score
+    test: Score | None
+    training_seconds: float
+    wall_seconds: float
