@@ -8,12 +8,10 @@ from typing import Any, Literal, final
 
 from src.comparison.settings import MOST_CONTENDERS, Which
 from src.errors import ConfigError
+from src.settings import NO_OTHER_CONFIGURATION
 from src.tracking.reading import StoredRun, StoredRuns
 
 SplitName = Literal["test", "validation"]
-
-WITHOUT_EFFECT = ("seed", "trainer.threads", "trainer.accelerator", "trainer.steps_per_execution")
-"""Parameters that do not make another configuration."""
 
 
 @final
@@ -130,7 +128,9 @@ def _configurations(runs: Iterable[StoredRun]) -> list[list[StoredRun]]:
     """Group runs that differ in nothing but the seed, in the order of their first appearance."""
 
     def key(run: StoredRun) -> tuple[object, ...]:
-        lasting = {k: v for k, v in run.params.items() if k not in WITHOUT_EFFECT}
+        lasting = {
+            k: v for k, v in run.params.items() if k != "seed" and k not in NO_OTHER_CONFIGURATION
+        }
         return run.tags["digest.split"], *sorted(lasting.items())
 
     return list(_grouped(runs, key).values())

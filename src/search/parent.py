@@ -51,7 +51,7 @@ def open_parent(
         run = _start(study, plan, settings, dataset, key=key)
         study.set_user_attr("parent", run.id)
     else:
-        run = reopen_run(plan.tracking, run_id, split_digest=dataset.split_digest)
+        run = reopen_run(plan.tracking, run_id, data=data_tags(plan, dataset), config=None)
         end_left_running(plan.tracking, "mlflow.parentRunId", run_id, reason="its driver died")
         for line in mend(study, plan.tracking):  # as where a full disk took no last word
             print(line)

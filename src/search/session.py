@@ -39,12 +39,9 @@ from src.search.study import (
     trial_seed,
 )
 from src.search.verdict import Verdict, judge
-from src.settings import Tracking
+from src.settings import NO_OTHER_CONFIGURATION, Tracking
 from src.tracking.run import Status
 from src.tracking.runs import finished_run
-
-MAY_CHANGE = ("tracking.", "name", "trainer.threads", "trainer.accelerator", "trainer.steps_per")
-"""Beginnings of keys that may differ between two sessions of a sweep."""
 
 
 @final
@@ -102,14 +99,14 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
         stack.callback(executor.close)
         executor.check(request.plan)
         dataset = request.plan.data.build().load()
-        check_first(request.space, request.settings, request.composer, dataset)
+        test = check_first(request.space, request.settings, request.composer, dataset)
         storage = stack.enter_context(_only_driver(studies, request.name))
         study = open_study(
             storage,
             latest_name(storage, request.name, fresh=request.settings.fresh),
             settings=request.settings,
             space=request.space,
-            definition=_definition(request, dataset),
+            definition=_definition(request, dataset, test),
             sampler=request.sampler,
             pruner=request.pruner,
             end_run=_end_run(request.plan.tracking),
@@ -125,7 +122,7 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
         driver = _search(request, study, executor, parent.id, effort, stop=stop, screen=screen)
         best = best_trial(study)
         champion = _champion(request, study, best)
-        test = None
+        scores = None
         if best is not None and champion is not None and not stop.interrupted:
             if len(request.settings.objective) == 1:
                 confirm(
@@ -140,7 +137,7 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
                 )
             if not stop.interrupted:
                 run_id = best.user_attrs["run_id"]
-                test = examine(study, champion, run_id, executor, screen=screen)
+                scores = examine(study, champion, run_id, executor, screen=screen)
         effort.note(searching=False)
         outcome = Outcome(
             name=study.study_name,
@@ -148,7 +145,7 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
             verdict=_verdict(study, request.settings, best, champion),
             best=best.number if best else None,
             best_run=best.user_attrs["run_id"] if best else None,
-            test=test,
+            test=scores,
             counts=counts_by_state(study),
             epochs=count_epochs(study),
             folder=folder / "sweeps" / study.study_name,
@@ -238,16 +235,20 @@ def _verdict(
     )
 
 
-def _definition(request: Request, dataset: Dataset) -> dict[str, Any]:
-    """Return what must not change while a sweep goes on, by key."""
+def _definition(request: Request, dataset: Dataset, test: str | None) -> dict[str, Any]:
+    """Return what must not change while a sweep goes on, by key.
+
+    test: digest of test images in a file of their own.
+    """
     base = {
         key: value
         for key, value in request.composer.base_values().items()
-        if not key.startswith(MAY_CHANGE) and key not in request.space.describe()
+        if key not in NO_OTHER_CONFIGURATION and key not in request.space.describe()
     }
     space = {f"space.{key}": value for key, value in request.space.describe().items()}
     objective = [f"{o.direction} {o.metric}" for o in request.settings.objective]
-    return {"objective": objective, "data split": dataset.split_digest, **space, **base}
+    images = {"data split": dataset.split_digest, **({"test images": test} if test else {})}
+    return {"objective": objective, **images, **space, **base}
 
 
 @contextmanager
