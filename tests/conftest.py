@@ -19,23 +19,23 @@ settings.load_profile("default" if os.environ.get("FUZZ") == "long" else "same")
 collect_ignore = [] if find_spec("ray") and find_spec("psycopg") else ["cluster"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-TIMEOUT_S = 120
+TIMEOUT_S = 900
 
 TRAINING = ("data=digits", "trainer.threads=1", "trainer.max_epochs=40", "trainer.batch_size=32")
 """A training of about a second, long enough to be interrupted in its middle."""
 
 
-def environment() -> dict[str, str]:
+def environment(*, cores: int = 1) -> dict[str, str]:
     """Return this process's variables, with the repository importable from any folder."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("HYDRA")}
-    return own | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    return own | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": str(cores)}
 
 
-def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run `python ARGUMENTS` in the folder `cwd`."""
-    command = [sys.executable, *arguments]
+def python(*arguments: str, cwd: Path, cores: int = 1) -> subprocess.CompletedProcess[str]:
+    """Run `python ARGUMENTS` in the folder `cwd`, where so many cores seem to be there."""
+    command, env = [sys.executable, *arguments], environment(cores=cores)
     return subprocess.run(
-        command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=TIMEOUT_S
+        command, cwd=cwd, env=env, capture_output=True, text=True, timeout=TIMEOUT_S
     )
 
 

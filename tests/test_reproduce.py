@@ -12,6 +12,7 @@ from src.tracking.queries import StoredRuns
 from src.tracking.runs import finished_run
 from src.training.reproduce import TOLERANCE, compare_runs, plan_again
 from tests.conftest import python
+from tests.data.tables import as_text, digit_rows, write
 from tests.plans import QUICK, plan_of
 
 
@@ -54,6 +55,29 @@ def test_the_command_trains_it_again_and_finds_it_identical(store):
     assert run.name == f"{old.name} reproduced"
 
 
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """Return the folder of a search of one trial and one confirmation, on two cores."""
+    folder = tmp_path_factory.mktemp("searched")
+    wide = ("data=digits", "model.hidden_sizes=[256]", "trainer.batch_size=512")
+    budget = ("n_trials=1", "trainer.max_epochs=3", "confirm.seeds=1", "name=wide")
+    workers = ("executor=processes", "executor.workers=1", "optimizer.lr=interval(0.01,0.02)")
+    done = python("-m", "src.sweep", *wide, *budget, *workers, cwd=folder, cores=2)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("named", ["wide 000", "wide 000 again 1"])
+def test_a_trial_comes_out_the_same_though_other_cores_are_there(searched, named):
+    """What the executor decided is repeated: threads, and the seed of a confirmation."""
+    stored = StoredRuns(Tracking(folder=searched / "mlruns"))
+    assert stored.find(named, key="reproduce").params["trainer.threads"] == "2"
+    for cores in (1, 2):
+        done = python("-m", "src.train", f"reproduce='{named}'", cwd=searched, cores=cores)
+        assert done.returncode == 0, done.stderr
+        assert "identical: compared with run" in done.stdout
+
+
 def test_another_result_is_different_with_numbers_and_causes(store):
     _, tracking, ids = store
     stored = StoredRuns(tracking)
@@ -63,6 +87,7 @@ def test_another_result_is_different_with_numbers_and_causes(store):
     text = "\n".join(found.differences)
     assert f"accuracy {first.metrics['test/accuracy']:.4f}, now" in text
     assert f"now {other.metrics['best/val_accuracy']:.4f}" in text
+    assert "seed: 1, now 2" in found.causes
     assert found.tags["reproduction"] == "different"
     with pytest.raises(NotReproduced):
         found.expect_same()
@@ -75,6 +100,14 @@ def test_what_was_recorded_otherwise_is_named(store):
     assert any("other validation images" in line for line in found.differences)
     assert any(line.startswith("the split: ") for line in found.causes)
     assert not any("torch" in line for line in found.causes)
+
+
+def test_another_number_of_threads_is_named(store):
+    _, tracking, ids = store
+    stored = StoredRuns(tracking)
+    other = train(tracking.folder, "trainer.threads=2", "trainer.batch_size=512")
+    found = compare_runs(stored, stored.again(ids["first"]), stored.again(other))
+    assert {"trainer.threads: 1, now 2", "trainer.batch_size: 128, now 512"} <= set(found.causes)
 
 
 @pytest.mark.parametrize(
@@ -111,11 +144,59 @@ def test_a_configuration_of_another_version_is_refused_with_its_commit(store, tm
     ("arguments", "said"),
     [
         (("reproduce=nothing",), "nothing is tracked there yet"),
-        (("reproduce=x", "seed=2"), "`seed=2`: cannot be changed, reproduce=x repeats"),
-        (("reproduce=x", "tracking=off"), "repeats a tracked run"),
+        (("reproduce=x", "tracking=off"), "names a tracked run"),
     ],
 )
 def test_what_cannot_be_repeated_is_said_at_once(tmp_path, arguments, said):
     done = python("-m", "src.train", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+def test_another_value_is_refused_and_the_same_one_is_no_change(store):
+    _, tracking, ids = store
+    stored = StoredRuns(tracking)
+    plan, _ = plan_again(stored, ids["first"], tracking, others=["seed=1", "trainer.max_epochs=3"])
+    assert (plan.seed, plan.trainer.max_epochs) == (1, 3)
+    with pytest.raises(ConfigError) as error:
+        plan_again(stored, ids["first"], tracking, others=["seed=3", "trainer.max_epochs=3"])
+    assert error.value.problems == (
+        f"`seed=3`: cannot be changed, reproduce={ids['first']} repeats a run that has 1; leave it "
+        "out, or start a new run",
+    )
+
+
+def test_an_experiment_says_all_that_it_is_made_of(store):
+    _, tracking, _ = store
+    options = ["experiment=dnn_20k", "data.validation_size=200", "model.hidden_sizes=[16]"]
+    named, stored = train(tracking.folder, *options), StoredRuns(tracking)
+    plan, _ = plan_again(
+        stored, named, tracking, others=["data=digits", "trainer.max_epochs=3", *options]
+    )
+    assert plan.trainer.select == "last"
+    with pytest.raises(ConfigError) as error:
+        plan_again(stored, named, tracking, others=options)
+    keys = [problem.split("=")[0] for problem in error.value.problems]
+    assert keys == ["`data", "`trainer.max_epochs"]
+
+
+def test_a_table_that_has_moved_is_read_where_it_is_now(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "one.csv", as_text(digit_rows()[:400]))
+    write(tmp_path / "test.csv", as_text(digit_rows()[400:600]))
+    tracking = Tracking(folder=tmp_path / "mlruns")
+    old = train(tracking.folder, "data=csv", "data.path=one.csv", "data.test_path=test.csv")
+    (tmp_path / "one.csv").rename("new.csv")
+    (tmp_path / "test.csv").rename("other.csv")
+    moved = ("data.path=new.csv", "data.test_path=other.csv")
+    done = python("-m", "src.train", f"reproduce={old}", *moved, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"identical: compared with run {old}" in done.stdout
+    new, stored = StoredRuns(tracking).all[0], StoredRuns(tracking)
+    assert (new.params["data.path"], new.params["data.test_path"]) == ("new.csv", "other.csv")
+    assert stored.config(new.id, tmp_path / "kept")["data"]["path"] == "new.csv"
+    write(tmp_path / "other.csv", as_text(digit_rows()[400:800]))
+    done = python("-m", "src.train", f"reproduce={old}", *moved, cwd=tmp_path)
+    assert done.returncode == 2
+    [said] = done.stderr.splitlines()
+    assert said.startswith(f"error: data: not what run {old} began on (test ")

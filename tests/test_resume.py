@@ -5,14 +5,19 @@ import re
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 import torch
+import yaml
+from mlflow import MlflowClient
 
 from src.process.signals import Interrupted, stop_on_signals
+from src.training.progress import SilentReporter
 from tests.conftest import TIMEOUT_S, TRAINING, Store, python, start_training
+from tests.data.tables import as_text, digit_rows, write
 from tests.plans import QUICK, dataset_of, fit_of, plan_of
 
 
@@ -140,12 +145,11 @@ def test_the_series_of_pictures_is_that_of_an_uninterrupted_training(history, fi
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("resume={id} optimizer.lr=0.1", "`optimizer.lr=0.1`: cannot be changed, resume="),
-        ("resume={id} data=mnist", "`data=mnist`: cannot be changed, resume="),
         ("resume=0123456789abcdef", "`resume`=0123456789abcdef: must name one interrupted run"),
         ("resume={id}", "must name one interrupted run in "),
+        ("resume={id} reproduce={id}", "`resume` and `reproduce`: give one of them"),
     ],
-    ids=["another value", "another option", "unknown", "finished"],
+    ids=["unknown", "finished", "two ways"],
 )
 def test_what_cannot_be_gone_on_with_is_refused_in_one_line(history, line, told):
     before = history.store.runs()
@@ -157,6 +161,98 @@ def test_what_cannot_be_gone_on_with_is_refused_in_one_line(history, line, told)
     assert told in said
     after = history.store.runs()
     assert [run.to_dictionary() for run in after] == [run.to_dictionary() for run in before]
+
+
+TABLES = ("data=csv", "data.path=one.csv", "data.test_path=test.csv")
+WIDE = ("trainer.max_epochs=4", "model.hidden_sizes=[256]", "trainer.batch_size=512")
+
+
+def trained(*overrides: str, until: int) -> str:
+    """Train on tables in this process until the end of an epoch; return the id of the run."""
+    from src.training.train_run import train
+
+    def stop(epoch, metrics):
+        if epoch == until:
+            raise Interrupted(signal.SIGINT)
+
+    ids: list[str] = []
+    with suppress(Interrupted):
+        train(
+            plan_of(*TABLES, *WIDE, *overrides),
+            reporter=SilentReporter(),
+            check_stop=lambda: None,
+            look_at_test=True,
+            after_epoch=stop,
+            on_start=ids.append,
+        )
+    return ids[0]
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory):
+    """Return a store whose run was stopped on two cores, and whose tables have moved since.
+
+    The folder `other` has tables of the same names and shapes with other images.
+    """
+    folder = tmp_path_factory.mktemp("moved")
+    for place, first in (("", 0), ("other", 100)):
+        (folder / place).mkdir(exist_ok=True)
+        write(folder / place / "one.csv", as_text(digit_rows()[first : first + 1200]))
+        write(folder / place / "test.csv", as_text(digit_rows()[first + 1200 : first + 1500]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("OMP_NUM_THREADS", "2")
+        run_id = trained(until=2)
+        whole = trained("tracking.folder=whole", "trainer.threads=2", until=99)
+    (folder / "new").mkdir()
+    for name in ("one.csv", "test.csv"):
+        (folder / name).rename(folder / "new" / name)
+    losses = MlflowClient(f"sqlite:///{folder}/whole/mlflow.db").get_metric_history
+    return Store(folder), run_id, [metric.value for metric in losses(whole, "val_loss")]
+
+
+NEW = "data.path=new/one.csv data.test_path=new/test.csv"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("", "data.path=one.csv: no such file"),
+        ("data.path=other/one.csv data.test_path=new/test.csv", "data: not what run {id} began on"),
+        ("data.path=new/one.csv data.test_path=other/test.csv", "began on (test "),
+        ("optimizer.lr=0.1", "`optimizer.lr=0.1`: cannot be changed, resume={id} goes on with a"),
+        ("optimizer.lr=0.1", "that has 0.003; leave it out, or start a new run"),
+        ("seed=2", "`seed=2`: cannot be changed"),
+        ("data=mnist", "`data=mnist`: cannot be changed"),
+        ("model=linear", "`model=linear`: cannot be changed"),
+        ("trainer.threads=1", "`trainer.threads=1`: cannot be changed"),
+        ("experiment=exercise_dnn", "`data=mnist_10k`: cannot be changed"),
+        ("optimizer.rl=0.1", "unknown key `optimizer.rl`, did you mean `optimizer.lr`?"),
+        ("data.rows=5", "unknown key `data.rows`"),
+    ],
+)
+def test_a_run_is_not_gone_on_with_as_another_one(moved, line, told):
+    store, run_id, _ = moved
+    done = python("-m", "src.train", f"resume={run_id}", *line.split(), cwd=store.folder)
+    assert done.returncode == 2, done.stdout
+    assert told.format(id=run_id) in done.stderr
+    assert all(said.startswith("error: ") for said in done.stderr.splitlines())
+    assert store.only_run().info.status == "KILLED"
+
+
+def test_a_run_is_gone_on_with_where_its_tables_are_now(moved):
+    """Also where the command line repeats what it has, and this machine has other cores."""
+    store, run_id, losses = moved
+    same = ("trainer.max_epochs=4", "optimizer.lr=3e-3", "model=dnn", "model.hidden_sizes=[256]")
+    done = python(
+        "-m", "src.train", f"resume={run_id}", *same, *NEW.split(), cwd=store.folder, cores=1
+    )
+    assert done.returncode == 0, done.stderr
+    assert store.only_run().info.status == "FINISHED"
+    assert [value for _, value in store.curve(run_id, "val_loss")] == losses
+    kept = yaml.safe_load((store.artifacts(run_id) / "config.yaml").read_text())
+    assert (kept["data"]["path"], kept["data"]["test_path"]) == ("new/one.csv", "new/test.csv")
+    assert kept["trainer"]["threads"] == 2
 
 
 def test_a_second_signal_ends_the_process_at_once_and_the_run_can_still_be_finished(tmp_path):

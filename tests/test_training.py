@@ -15,11 +15,13 @@ from PIL import Image
 
 from src.stats.intervals import wilson_interval
 from src.stats.scores import confusion_counts, per_class_scores
+from src.training.fit import find_device
 from src.training.result import Score
 from tests.conftest import TRAINING, Store
 from tests.plans import QUICK, dataset_of, fit_of, plan_of
 
 EPOCHS = 40
+DEVICE = {"cuda": "gpu"}.get(find_device("auto"), find_device("auto"))
 CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "seconds")
 FIGURES = {
     "learning_curves",
@@ -101,7 +103,7 @@ def test_params_hold_the_choices_and_every_hyperparameter(finished):
     for part in (plan.data, plan.model, plan.optimizer, plan.scheduler):
         for key, value in part.arguments.items():
             assert params[f"{part.kind}.{key}"] == str(value)
-    for key, value in plan.trainer.model_dump().items():
+    for key, value in {**plan.trainer.model_dump(), "accelerator": DEVICE}.items():
         assert params[f"trainer.{key}"] == str(value)
     for key, value in plan.regularization.model_dump().items():
         assert params[f"regularization.{key}"] == str(value)
@@ -136,7 +138,7 @@ def test_the_dataset_is_an_input_of_the_run(finished):
 
 def test_the_kept_configuration_gives_the_same_plan_again(finished):
     kept = yaml.safe_load((finished.artifacts / "config.yaml").read_text())
-    plan = plan_of(*TRAINING)
+    plan = plan_of(*TRAINING, f"trainer.accelerator={DEVICE}")
     assert kept.pop("choices") == plan.choices
     of_the_call = {"resume", "reproduce", "tracking"}  # the store's address may hold a password
     assert kept == {k: v for k, v in plan.config.items() if k not in of_the_call}

@@ -12,7 +12,7 @@ import pandas as pd
 
 from src.cli.overrides import CONF
 from src.config.plan import Plan
-from src.config.settings import Tracking
+from src.config.settings import NO_OTHER_CONFIGURATION, Tracking
 from src.errors import TrainingFailed
 from src.search.composer import Composer
 from src.tracking.queries import StoredRun
@@ -40,7 +40,6 @@ SWEEP_COMMAND = f"python -m src.sweep sweep={SWEEP} executor=processes"
 MARK = 987_654_321
 """A seed that no run has; it marks where in a recipe's parameters the seed stands."""
 
-WITHOUT_EFFECT = {"data.cache_dir", "trainer.threads", "trainer.accelerator"}
 MAX_CHANGES = 4
 """Parameters in which a run may differ from a recipe and still be a variant of it."""
 
@@ -83,7 +82,7 @@ def recipe_plan(name: str, *, seed: int) -> Plan:
 
 def _recipe(name: str) -> Recipe:
     params = describe_params(recipe_plan(name, seed=MARK))
-    return Recipe(name, {k: str(v) for k, v in params.items() if k not in WITHOUT_EFFECT})
+    return Recipe(name, {k: str(v) for k, v in params.items() if k not in NO_OTHER_CONFIGURATION})
 
 
 def train_lacking(store: Tracking, known: pd.DataFrame) -> bool:

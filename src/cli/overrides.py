@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from src.config.plan import Plan, make_plan
-from src.config.settings import without_password
+from src.config.settings import NO_OTHER_CONFIGURATION, without_password
 from src.errors import ConfigError, nearest
 
 GROUPS = ("data", "model", "regularization", "optimizer", "scheduler")
@@ -96,6 +96,59 @@ def known_keys(config: DictConfig) -> set[str]:
 def task_overrides() -> list[str]:
     """Return what the command line of this run says beyond the files."""
     return list(HydraConfig.get().overrides.task)
+
+
+def part_said_of_run(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Part what says which run is to be trained on or again, if any, from what is said of it."""
+    naming = ("resume=", "reproduce=")
+    if not any(a.startswith(naming) and a.split("=", 1)[1] not in {"", "null"} for a in arguments):
+        return arguments, []
+    own = (*naming, "tracking", "hydra", "-")
+    said = [a for a in arguments if "=" in a and not a.startswith(own)]
+    return [a for a in arguments if a not in said], said
+
+
+def values_said(
+    arguments: list[str],
+    *,
+    config_name: str,
+    chosen: Mapping[str, str],
+    check: Callable[[dict[str, Any]], object],
+) -> dict[str, Any]:
+    """Return what a command line says to these chosen options, by key: values, and other options.
+
+    An experiment says all that it is made of. Raises ConfigError with all that is wrong with it.
+    """
+    everything = [*(f"{group}={option}" for group, option in chosen.items()), *arguments]
+    try:
+        composed = resolved(_compose(config_name, everything))
+    except REFUSALS as error:
+        raise explain(error, config_name=config_name, arguments=everything, check=check) from error
+    said: dict[str, Any] = {}
+    experiment_first = sorted(_read(arguments)[0], key=lambda o: o.key_or_group != "experiment")
+    for override in experiment_first:
+        key, option = override.key_or_group, str(override.value())
+        if key == "experiment":
+            said |= _options_of(config_name, f"{key}={option}")
+            keys = (k for k in _dotted(composed) if not isinstance(value_at(composed, k), dict))
+            passing = NO_OTHER_CONFIGURATION | {"resume", "reproduce", "experiment"}
+            said |= {k: value_at(composed, k) for k in keys if k not in passing}
+        else:
+            said[key] = option if key in chosen else value_at(composed, key)
+    return said
+
+
+def value_at(config: Mapping[str, Any], key: str) -> Any:
+    """Return the value of a dotted key, None where there is none."""
+    name, _, rest = key.partition(".")
+    value = config.get(name)
+    return value_at(value, rest) if rest and isinstance(value, Mapping) else value
+
+
+def _options_of(config_name: str, experiment: str) -> dict[str, str]:
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = hydra.compose(config_name, [experiment], return_hydra_config=True)
+    return chosen_options(config.hydra.runtime.choices)
 
 
 def quote_model(arguments: list[str]) -> list[str]:

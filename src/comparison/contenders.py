@@ -7,14 +7,12 @@ from statistics import mean
 from typing import Any, Literal, TypeVar, final
 
 from src.comparison.settings import MOST_CONTENDERS, Which
+from src.config.settings import NO_OTHER_CONFIGURATION
 from src.errors import ConfigError
 from src.tracking.queries import StoredRun, StoredRuns
 
 Item = TypeVar("Item")
 SplitName = Literal["test", "validation"]
-
-WITHOUT_EFFECT = ("seed", "trainer.threads", "trainer.accelerator", "trainer.steps_per_execution")
-"""Parameters that do not make another configuration."""
 
 
 @final
@@ -151,7 +149,9 @@ def _configurations(runs: Sequence[StoredRun]) -> list[list[StoredRun]]:
     """
 
     def key(run: StoredRun) -> tuple[object, ...]:
-        lasting = {k: v for k, v in run.params.items() if k not in WITHOUT_EFFECT}
+        lasting = {
+            k: v for k, v in run.params.items() if k != "seed" and k not in NO_OTHER_CONFIGURATION
+        }
         return run.tags["digest.split"], *sorted(lasting.items())
 
     first = {key(run): run.tags["digest.test"] for run in reversed(runs) if run.tested}

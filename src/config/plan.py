@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Literal, final
@@ -80,6 +80,12 @@ class Plan:
     """The option chosen of every group, such as `{"model": "dnn"}`."""
     config: dict[str, Any]
     """The whole resolved configuration, as it is kept with the run."""
+
+    def with_trainer(self, **used: Any) -> "Plan":
+        """Return the plan with other values of the trainer, which are kept with the run too."""
+        trainer = self.trainer.model_copy(update=used)
+        config = {**self.config, "trainer": {**self.config["trainer"], **used}}
+        return replace(self, trainer=trainer, config=config)
 
 
 @final

@@ -10,6 +10,25 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from src.config.types import Flag, NonNegative, Positive, PositiveInt, Probability
 
+MOVABLE = frozenset({"data.path", "data.test_path", "data.cache_dir"})
+"""Where images are; which they are, the digests of a run say."""
+
+WITHOUT_EFFECT = MOVABLE | {
+    "name",
+    "tracking.enabled",
+    "tracking.folder",
+    "tracking.uri",
+    "tracking.experiment",
+    "trainer.steps_per_execution",
+}
+"""Settings that change no number of a training on the same images."""
+
+OF_THE_MACHINE = frozenset({"trainer.threads", "trainer.accelerator"})
+"""Settings that change numbers by rounding alone, and have to follow the machine."""
+
+NO_OTHER_CONFIGURATION = WITHOUT_EFFECT | OF_THE_MACHINE
+"""Settings in which trainings of one configuration, and the sessions of one sweep, may differ."""
+
 
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

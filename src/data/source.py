@@ -105,10 +105,13 @@ class DataSource(ABC):
         pool, _ = self._pool()
         return pool.take(self._split(len(pool)).test)
 
-    def check_test(self) -> None:
-        """Raise DataError where the test images cannot be had; nothing is shown or scored."""
-        if not self._test_size:
-            self.read_test_file()
+    def check_test(self) -> str | None:
+        """Return the digest of the test images that stand in a file of their own, None without one.
+
+        Raises DataError where they cannot be had; nothing is shown or scored.
+        """
+        test = None if self._test_size else self.read_test_file()
+        return None if test is None else digest(test)
 
     def _pool(self) -> tuple[LabelledImages, tuple[str, ...]]:
         pool, class_names = self.read_pool()

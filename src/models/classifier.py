@@ -94,9 +94,8 @@ class Classifier(pl.LightningModule):
         """Make all that is random in this epoch a function of seed and epoch."""
         torch.manual_seed(derived_seed("noise", self._seed, self.current_epoch))
         self._epoch_began = perf_counter()
-        self._epoch_loss = torch.zeros((), device=self.device)
+        self._epoch_losses: list[Tensor] = []
         self._epoch_correct = torch.zeros((), dtype=torch.int64, device=self.device)
-        self._epoch_images = 0
 
     def training_step(self, chunk: tuple[Tensor, Tensor], index: int) -> None:
         """Take one optimizer step for every minibatch of the chunk."""
@@ -126,9 +125,8 @@ class Classifier(pl.LightningModule):
             if self.steps in SNAPSHOT_STEPS:
                 self._snapshot()
         predicted = log_probabilities(torch.cat(outputs), self.loss)
-        self._epoch_loss += F.nll_loss(predicted, labels, reduction="sum")
+        self._epoch_losses.append(F.nll_loss(predicted, labels, reduction="none"))
         self._epoch_correct += (predicted.argmax(dim=1) == labels).sum()
-        self._epoch_images += len(labels)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the previous epoch."""
@@ -149,9 +147,10 @@ class Classifier(pl.LightningModule):
         total = int(self.confusion.sum())
         scheduler = self.lr_schedulers()
         assert isinstance(scheduler, LRScheduler)
+        losses = torch.cat(self._epoch_losses)  # summed at once: chunks would round otherwise
         epoch = {
-            "train_loss": float(self._epoch_loss) / self._epoch_images,
-            "train_accuracy": int(self._epoch_correct) / self._epoch_images,
+            "train_loss": float(losses.sum()) / len(losses),
+            "train_accuracy": int(self._epoch_correct) / len(losses),
             "val_loss": float(self._val_loss) / total,
             "val_accuracy": int(self.confusion.trace()) / total,
             "lr": float(scheduler.get_last_lr()[0]),

@@ -1,7 +1,6 @@
 """Finds what is wrong with a search before its first trial."""
 
 from collections.abc import Iterator, Mapping
-from itertools import product
 from typing import Any
 
 from src.data.source import Dataset
@@ -14,6 +13,8 @@ from src.search.space import Assignment, Space, holds
 def check_space(space: Space, settings: SweepSettings, composer: Composer) -> None:
     """Compose a trial at every end of every range, and every configuration to try first.
 
+    A value meets every option of its own group, and of others only what its condition needs, so
+    that each further group that is searched adds its options and does not multiply by them.
     Raises ConfigError with every problem: keys that do not exist, values that do not fit.
     """
     problems: dict[str, None] = {}  # a set that keeps its order
@@ -28,17 +29,12 @@ def check_space(space: Space, settings: SweepSettings, composer: Composer) -> No
 
     base = composer.base_values()
     problems.update(dict.fromkeys(_unknown_conditions(space, base)))
-    group_keys = [key for key in space.entries if is_group(key)]
-    options = [space.entries[key].extremes() for key in group_keys]
-    for chosen in product(*options):
-        groups = {**_fixed_groups(space), **dict(zip(group_keys, chosen, strict=True))}
-        attempt(groups)
-        for key, value, when in space.corners():
-            if is_group(key):
-                continue
-            meant = _meant(when, space)
-            if holds(when, {**base, **space.fixed, **meant, **groups}):
-                attempt({**meant, **groups, key: value})
+    fixed_groups = {key: value for key, value in space.fixed.items() if is_group(key)}
+    attempt(fixed_groups)
+    for key, value, when in space.corners():
+        for needed in _surroundings(key, space):
+            if holds(when, {**base, **space.fixed, **needed}):
+                attempt({**fixed_groups, **needed, key: value})
     for assignment in settings.enqueue:
         try:
             space.encode(assignment)
@@ -51,38 +47,55 @@ def check_space(space: Space, settings: SweepSettings, composer: Composer) -> No
 
 def check_first(
     space: Space, settings: SweepSettings, composer: Composer, dataset: Dataset
-) -> None:
+) -> str | None:
     """Build what the first trial trains, and see that the test images can be looked at later.
 
+    Returns the digest of test images in a file of their own, None without one.
     Raises ConfigError or DataError.
     """
-    from src.training.fit import checked_classifier  # beside workers that load the same
+    from src.training.fit import build_classifier, find_device  # beside workers that load the same
 
     tried_first = settings.enqueue[0] if settings.enqueue else {}
     plan = composer.plan({**space.fixed, **tried_first}, seed=settings.seed, name="check")
-    checked_classifier(plan, dataset, look_at_test=True)
+    find_device(plan.trainer.accelerator)
+    build_classifier(plan, dataset)
+    return plan.data.build().check_test()
 
 
 def _unknown_conditions(space: Space, base: Mapping[str, Any]) -> Iterator[str]:
     known = {**base, **space.fixed, **space.entries}
     for key, entry in space.entries.items():
         for other, wanted in entry.when.items():
-            values = wanted if isinstance(wanted, list) else [wanted]
             if other not in known:
                 yield f"`space.{key}.when`: unknown key `{other}`{nearest(other, known)}"
             elif other in space.entries:
-                never = [v for v in values if not space.entries[other].contains(v)]
+                never = [v for v in _listed(wanted) if not space.entries[other].contains(v)]
                 yield from (f"`space.{key}.when`: {other} is never {v!r}" for v in never)
 
 
-def _meant(when: Mapping[str, Any], space: Space) -> Assignment:
-    """Return the first values under which a condition holds, of keys that are searched."""
-    return {
-        key: wanted[0] if isinstance(wanted, list) else wanted
-        for key, wanted in when.items()
-        if key in space.entries and not is_group(key)
-    }
+def _surroundings(key: str, space: Space) -> Iterator[Assignment]:
+    """Yield values of other searched keys under which the key may exist.
+
+    One for each option of its own group; of the keys that conditions name, the first value wanted.
+    """
+    needed, group = _needed(key, space), key.partition(".")[0]
+    if group == key or group not in space.entries:
+        yield needed
+        return
+    when = {**needed, **(space.entries[key].when if key in space.entries else {})}
+    for option in space.entries[group].extremes():
+        if group not in when or option in _listed(when[group]):
+            yield {**needed, group: option}
 
 
-def _fixed_groups(space: Space) -> dict[str, Any]:
-    return {key: value for key, value in space.fixed.items() if is_group(key)}
+def _needed(key: str, space: Space) -> Assignment:
+    """Return the first values under which a key exists, of keys that are searched."""
+    needed: Assignment = {}
+    for other, wanted in space.entries[key].when.items() if key in space.entries else ():
+        for value in _listed(wanted)[:1] if other in space.entries else ():
+            needed |= {**_needed(other, space), other: value}
+    return needed
+
+
+def _listed(wanted: Any) -> list[Any]:
+    return wanted if isinstance(wanted, list) else [wanted]

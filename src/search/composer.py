@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, final
 
 from hydra import compose
@@ -56,8 +55,7 @@ class Composer:
         plain = {key: value for key, value in resolved(config).items() if key in PLAN_KEYS}
         plain |= {"seed": seed, "name": name, "resume": None}
         plan = make_plan(plain, choices=choices)
-        threads = plan.trainer.threads or self._threads
-        return replace(plan, trainer=plan.trainer.model_copy(update={"threads": threads}))
+        return plan.with_trainer(threads=plan.trainer.threads or self._threads)
 
     def base_values(self) -> dict[str, Any]:
         """Return options and values, by key, of a trial whose own values are left out."""

@@ -52,7 +52,7 @@ def open_parent(
         study.set_user_attr("parent", run.id)
     else:
         try:
-            run = reopen_run(plan.tracking, run_id, split_digest=dataset.split_digest)
+            run = reopen_run(plan.tracking, run_id, data=data_tags(plan, dataset), config=None)
         except RunGone as error:
             raise RunGone(
                 f"`name`={study.study_name}: the sweep's own run {run_id} was deleted from the "

@@ -12,7 +12,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from src.config.plan import Component, Plan
-from src.config.settings import Tracking
+from src.config.settings import NO_OTHER_CONFIGURATION, Tracking
 from src.data.source import Dataset
 from src.errors import ConfigError, SweepLockedError
 from src.process.gc_pause import loaded
@@ -43,9 +43,6 @@ from src.search.study import (
 from src.search.verdict import Verdict, judge
 from src.tracking.run import Status
 from src.tracking.runs import finished_run, was_deleted
-
-MAY_CHANGE = ("tracking.", "name", "trainer.threads", "trainer.accelerator", "trainer.steps_per")
-"""Beginnings of keys that may differ between two sessions of a sweep."""
 
 
 @final
@@ -104,14 +101,14 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
         stack.callback(executor.close)
         executor.check(request.plan)
         dataset = request.plan.data.build().load()
-        check_first(request.space, request.settings, request.composer, dataset)
+        test = check_first(request.space, request.settings, request.composer, dataset)
         storage = stack.enter_context(_only_driver(studies, request.name))
         study = open_study(
             storage,
             latest_name(storage, request.name, fresh=request.settings.fresh),
             settings=request.settings,
             space=request.space,
-            definition=_definition(request, dataset),
+            definition=_definition(request, dataset, test),
             sampler=request.sampler,
             pruner=request.pruner,
             end_run=_end_run(request.plan.tracking),
@@ -129,10 +126,10 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
         driver = _search(request, study, executor, parent.id, effort, stop=stop, screen=screen)
         best = best_trial(study)
         best_run = best.user_attrs["run_id"] if best else None
-        if lost and best_run == earlier.user_attrs["run_id"]:
+        if lost and earlier and best_run == earlier.user_attrs["run_id"]:
             best_run = None
         champion = _champion(request, study, best)
-        test = None
+        scores = None
         if best is not None and champion is not None and not stop.interrupted:
             if len(request.settings.objective) == 1:
                 confirm(
@@ -146,7 +143,7 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
                     end_run=_end_run(request.plan.tracking),
                 )
             if not stop.interrupted and best_run is not None:
-                test = examine(study, champion, best_run, executor, screen=screen)
+                scores = examine(study, champion, best_run, executor, screen=screen)
         effort.note(searching=False)
         outcome = Outcome(
             name=study.study_name,
@@ -154,7 +151,7 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
             verdict=_verdict(study, request.settings, best, champion),
             best=best.number if best else None,
             best_run=best_run,
-            test=test,
+            test=scores,
             counts=counts_by_state(study),
             epochs=count_epochs(study),
             folder=folder / "sweeps" / study.study_name,
@@ -244,16 +241,20 @@ def _verdict(
     )
 
 
-def _definition(request: Request, dataset: Dataset) -> dict[str, Any]:
-    """Return what must not change while a sweep goes on, by key."""
+def _definition(request: Request, dataset: Dataset, test: str | None) -> dict[str, Any]:
+    """Return what must not change while a sweep goes on, by key.
+
+    test: digest of test images in a file of their own.
+    """
     base = {
         key: value
         for key, value in request.composer.base_values().items()
-        if not key.startswith(MAY_CHANGE) and key not in request.space.describe()
+        if key not in NO_OTHER_CONFIGURATION and key not in request.space.describe()
     }
     space = {f"space.{key}": value for key, value in request.space.describe().items()}
     objective = [f"{o.direction} {o.metric}" for o in request.settings.objective]
-    return {"objective": objective, "data split": dataset.split_digest, **space, **base}
+    images = {"data split": dataset.split_digest, **({"test images": test} if test else {})}
+    return {"objective": objective, **images, **space, **base}
 
 
 @contextmanager

@@ -61,12 +61,17 @@ def start_run(
         run = _create(settings, name=name, tags=tags)
         texts = {key: str(value)[:MAX_PARAM_LENGTH] for key, value in params.items()}
         run.describe(params=texts, data=_dataset(data))
-        run.log_text(yaml.safe_dump(dict(config), sort_keys=False), "config.yaml")
     run.folder.mkdir(exist_ok=True)
+    _keep(config, run)
+    return run
+
+
+def _keep(config: Mapping[str, Any], run: Run) -> None:
+    """Keep the configuration with the run, and in its working folder for going on with it."""
+    run.log_text(yaml.safe_dump(dict(config), sort_keys=False), "config.yaml")
     draft = run.folder / "config.draft"
     draft.write_text(json.dumps(config))
     draft.replace(run.folder / "config.json")
-    return run
 
 
 def _create(settings: Tracking, *, name: str, tags: Mapping[str, str]) -> MlflowRun:
@@ -86,20 +91,29 @@ def _create(settings: Tracking, *, name: str, tags: Mapping[str, str]) -> Mlflow
     return run
 
 
-def reopen_run(settings: Tracking, run_id: str, *, split_digest: str) -> Run:
+def expect_same_data(run_id: str, began_on: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Raise DataError where a run's tags name other images, or another split, than those now."""
+    for key, digest in now.items():
+        if key.startswith("digest.") and began_on.get(key, digest) != digest:
+            raise DataError(
+                f"data: not what run {run_id} began on ({key.removeprefix('digest.')} "
+                f"{digest[:12]}, was {began_on[key][:12]}); bring the data back as it was, or "
+                "start a new run"
+            )
+
+
+def reopen_run(
+    settings: Tracking, run_id: str, *, data: Mapping[str, str], config: Mapping[str, Any] | None
+) -> Run:
     """Set an interrupted run to RUNNING again.
 
+    data: tags that say what it is to go on with. config: kept instead of that it began with.
     Raises RunGone where it was deleted, ConfigError where another process is working on it, and
     DataError where it began on other images or another split of them.
     """
     store = open_store(settings)
     stored = living_run(store.client, run_id)
-    began_on = stored.data.tags["digest.split"]
-    if began_on != split_digest:
-        raise DataError(
-            f"data: not what run {run_id} began on (split {split_digest[:12]}, was "
-            f"{began_on[:12]}); bring the data back as it was, or start a new run"
-        )
+    expect_same_data(run_id, stored.data.tags, data)
     run = MlflowRun(
         store,
         run_id,
@@ -114,6 +128,8 @@ def reopen_run(settings: Tracking, run_id: str, *, split_digest: str) -> Run:
         raise ConfigError(
             f"`resume`={run_id}: another process is training this run; wait for its end, or stop it"
         ) from error
+    if config is not None:
+        _keep(config, run)
     run.set_tags(owner_tags(store.folder))
     store.client.update_run(run_id, status="RUNNING")
     if "end_reason" in stored.data.tags:

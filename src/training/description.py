@@ -1,6 +1,5 @@
 """A training in the words of its run: parameters, data, tags."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from src.config.plan import Plan
@@ -19,13 +18,14 @@ def describe_params(plan: Plan) -> dict[str, object]:
     return params
 
 
-def lasting_part(config: Mapping[str, Any]) -> dict[str, Any]:
+def kept_config(plan: Plan) -> dict[str, Any]:
     """Return the configuration without what belongs to one call only, as where the store is.
 
     The address of a store may hold a password.
     """
     passing = {"tracking", "resume", "reproduce"}
-    return {key: value for key, value in config.items() if key not in passing}
+    lasting = {key: value for key, value in plan.config.items() if key not in passing}
+    return {"choices": plan.choices, **lasting, "seed": plan.seed, "name": plan.name}
 
 
 def describe_data(plan: Plan, dataset: Dataset) -> DataDescription:
@@ -43,12 +43,16 @@ def describe_data(plan: Plan, dataset: Dataset) -> DataDescription:
     )
 
 
-def data_tags(plan: Plan, dataset: Dataset) -> dict[str, str]:
-    """Return the tags that say on which images a run worked."""
+def data_tags(plan: Plan, dataset: Dataset, *, test: str | None = None) -> dict[str, str]:
+    """Return the tags that say on which images a run worked.
+
+    test: digest of test images in a file of their own, which the digest of the split leaves out.
+    """
     return {
         "data": plan.choices["data"],
         "digest.data": dataset.data_digest,
         "digest.split": dataset.split_digest,
+        **({"digest.test": test} if test else {}),
     }
 
 

@@ -54,17 +54,6 @@ class Fit:
     checkpoint: Path
 
 
-def checked_classifier(plan: Plan, dataset: Dataset, *, look_at_test: bool) -> Classifier:
-    """Build the model where all that its training needs is there: a device, the test images.
-
-    Raises ConfigError or DataError.
-    """
-    find_device(plan.trainer.accelerator)
-    if look_at_test:
-        plan.data.build().check_test()
-    return build_classifier(plan, dataset)
-
-
 def build_classifier(plan: Plan, dataset: Dataset) -> Classifier:
     """Build the model with its initial weights drawn from the plan's seed.
 
@@ -132,7 +121,7 @@ def find_device(accelerator: str) -> str:
     if not here[kind]:
         raise ConfigError(
             f"`trainer.accelerator`={accelerator}: this machine has none that PyTorch can use; "
-            "leave it at auto"
+            "trainer.accelerator=auto takes what is there"
         )
     return kind
 

@@ -1,20 +1,25 @@
 """A finished run trained once more, and whether it came out the same."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, final
 
 import numpy as np
 
+from src.cli.overrides import value_at, values_said
 from src.config.plan import Plan, make_plan
-from src.config.settings import Tracking
+from src.config.settings import MOVABLE, WITHOUT_EFFECT, Tracking
 from src.errors import ConfigError, NotReproduced
 from src.tracking.queries import StoredRun, StoredRuns
 
 TOLERANCE = 1e-3
 """Largest difference of a probability that passes for rounding; another seed differs by 0.5."""
+
+MAY_MOVE = MOVABLE | {"trainer.accelerator"}
+"""What may be elsewhere where a run is trained on or again."""
 
 CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
 SPLITS = ("validation", "test")
@@ -56,14 +61,47 @@ class Reproduction:
             raise NotReproduced("the run came out different")
 
 
-def plan_again(stored: StoredRuns, named: str, tracking: Tracking) -> tuple[Plan, StoredRun]:
+def as_kept(config: dict[str, Any], others: Sequence[str], *, asked: str) -> dict[str, Any]:
+    """Return the kept configuration of a run, with the new places of what has moved.
+
+    others: what the command line says of the run. asked: how it was named, for the error.
+    Raises ConfigError where the run has other values.
+    """
+    choices = config["choices"]
+    check = partial(make_plan, choices={})
+    said = (
+        values_said(list(others), config_name="train", chosen=choices, check=check)
+        if others
+        else {}
+    )
+    problems = []
+    for key, value in said.items():
+        before = choices[key] if key in choices else value_at(config, key)
+        group, _, name = key.partition(".")
+        if key in MAY_MOVE:
+            config = {**config, group: {**config[group], name: value}}
+        elif before != value:
+            problems.append(
+                f"`{key}={value}`: cannot be changed, {asked} a run that has {before}; leave it "
+                "out, or start a new run"
+            )
+    if problems:
+        raise ConfigError(*problems)
+    return config
+
+
+def plan_again(
+    stored: StoredRuns, named: str, tracking: Tracking, *, others: Sequence[str] = ()
+) -> tuple[Plan, StoredRun]:
     """Return the plan of a finished run, to be trained under a name of its own, and the run.
 
-    Raises ConfigError where there is no such run, or its configuration is of another version.
+    others: what else the command line says. Raises ConfigError where there is no such run, where it
+    has other values, or where its configuration is of another version.
     """
     old = stored.find(named, key="reproduce")
     with tempfile.TemporaryDirectory() as draft:
         config = stored.config(old.id, Path(draft))
+    config = as_kept(config, others, asked=f"reproduce={named} repeats")
     choices = config.pop("choices")
     config["tracking"] = tracking.model_dump(mode="json")
     try:
@@ -97,7 +135,7 @@ def compare_runs(stored: StoredRuns, old: StoredRun, new: StoredRun) -> Reproduc
             close = close and within
     if not differences:
         return Reproduction("identical", (), ())
-    causes = tuple(_causes(old.tags, new.tags)) or (
+    causes = tuple(_causes(old, new)) or (
         "nothing that was recorded: an operation without a fixed order, or a change to the code",
     )
     return Reproduction("within tolerance" if close else "different", tuple(differences), causes)
@@ -122,19 +160,24 @@ def _differences(
     ], largest <= TOLERANCE
 
 
-def _causes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    versions = {key: key.removeprefix("version.") for key in new if key.startswith("version.")}
+def _causes(old: StoredRun, new: StoredRun) -> list[str]:
+    versions = {k: k.removeprefix("version.") for k in new.tags if k.startswith("version.")}
+    params = {key: key for key in sorted({*old.params, *new.params} - WITHOUT_EFFECT)}
+    before, after = ({**run.params, **run.tags} for run in (old, new))
     found = [
-        f"{words}: {_shortened(old.get(key, 'unknown'))}, now {_shortened(new.get(key, 'unknown'))}"
-        for key, words in {**CAUSES, **versions}.items()
-        if old.get(key) != new.get(key)
+        f"{words}: {_shortened(before.get(key, 'unknown'))}, "
+        f"now {_shortened(after.get(key, 'unknown'))}"
+        for key, words in {**CAUSES, **params, **versions}.items()
+        if before.get(key) != after.get(key)
     ]
-    dirty = [
-        when for when, tags in (("then", old), ("now", new)) if tags.get("git.dirty") == "true"
-    ]
+    dirty = [when for when, run in (("then", old), ("now", new)) if _is_dirty(run)]
     if dirty:
         found.append(f"changes that were not committed ({', '.join(dirty)})")
     return found
+
+
+def _is_dirty(run: StoredRun) -> bool:
+    return run.tags.get("git.dirty") == "true"
 
 
 def _shortened(value: str) -> str:

@@ -9,25 +9,35 @@ from pathlib import Path
 from time import monotonic, perf_counter, sleep
 from types import MappingProxyType
 
+import torch
+
 from src.config.plan import Plan
 from src.data.source import Dataset
 from src.errors import StoreAway, TrainingFailed, disk_trouble, first_line
 from src.models.predictor import load_predictor
 from src.process.gc_pause import loaded
+from src.process.machine import available_cores
 from src.process.signals import Halted
 from src.tracking.provenance import describe_environment
+from src.tracking.queries import StoredRun
 from src.tracking.run import Run
-from src.tracking.runs import finished_run, reopen_run, start_run
+from src.tracking.runs import expect_same_data, finished_run, reopen_run, start_run
 from src.training.description import (
     data_tags,
     describe_data,
     describe_images,
     describe_params,
     describe_result,
-    lasting_part,
+    kept_config,
 )
 from src.training.evaluation import evaluate, evaluate_test, log_model
-from src.training.fit import checked_classifier, describe_device, fit
+from src.training.fit import (
+    build_classifier,
+    describe_device,
+    find_device,
+    fit,
+    minibatches,
+)
 from src.training.progress import EpochReporter
 from src.training.result import Result, Score
 
@@ -46,25 +56,33 @@ def train(
     on_start: Callable[[str], None] = lambda run_id: None,
     parent: str | None = None,
     tags: Mapping[str, str] = MappingProxyType({}),
+    repeats: StoredRun | None = None,
 ) -> Result:
     """Train the plan's model, evaluate its best epoch, and leave all of it in the plan's store.
 
     check_stop and after_epoch may raise Halted to end the training. dataset: that of the plan's
     source, where it is loaded already. on_start hears the id of the run. parent: run id of the
     sweep this is a trial of; a trial's model is not exported, and it cannot be resumed by hand.
+    repeats: a run on the same data, which this one is to be compared with.
     Raises UserError before a run is started where the plan cannot be carried out, TrainingFailed
     when the loss is no number any more; the run then ends as FAILED, or KILLED when halted.
     """
     began = perf_counter()
     source = plan.data.build()
     dataset = dataset or source.load()
-    classifier = checked_classifier(plan, dataset, look_at_test=look_at_test)
+    plan = _settled(plan, dataset)
+    data = data_tags(plan, dataset, test=source.check_test() if look_at_test else None)
+    if repeats is not None:
+        expect_same_data(repeats.id, repeats.tags, data)
+        tags = {**tags, "reproduces": repeats.id}
+    classifier = build_classifier(plan, dataset)
     check_stop()
 
     def log_epoch(epoch: int, metrics: dict[str, float]) -> None:
         run.log_metrics(metrics, step=epoch)
         after_epoch(epoch, metrics)
 
+    tags = {**data, **tags}
     with _tracked(plan, dataset, parent=parent, tags=tags, check_stop=check_stop) as run:
         on_start(run.id)
         loaded()
@@ -99,9 +117,21 @@ def train(
     )
 
 
+def _settled(plan: Plan, dataset: Dataset) -> Plan:
+    """Return the plan with what machine and data decide of it, so that what is used is kept."""
+    device = find_device(plan.trainer.accelerator)
+    batch_size, _ = minibatches(plan, dataset)
+    return plan.with_trainer(
+        accelerator="gpu" if device == "cuda" else device,
+        threads=plan.trainer.threads or available_cores(),
+        batch_size=batch_size,
+    )
+
+
 def examine(plan: Plan, run_id: str, *, dataset: Dataset) -> Score:
     """Look at the test images with the best checkpoint of a finished run, and export its model."""
     run = finished_run(plan.tracking, run_id)
+    torch.set_num_threads(plan.trainer.threads or available_cores())
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = run.fetch("checkpoint/best.ckpt", Path(folder))
         predictor = load_predictor(checkpoint)
@@ -123,7 +153,8 @@ def _tracked(
 
     def start() -> Run:
         if plan.resume:
-            return reopen_run(plan.tracking, plan.resume, split_digest=dataset.split_digest)
+            config = kept_config(plan)
+            return reopen_run(plan.tracking, plan.resume, data=tags, config=config)
         return _start(plan, dataset, parent=parent, tags=tags)
 
     run = start() if parent is None else _patiently(start, check_stop)
@@ -184,13 +215,12 @@ def _start(plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[st
             "mlflow.source.name": "src.train",
             "mlflow.note.content": _heading(plan, dataset),
             **({"mlflow.parentRunId": parent} if parent else {}),
-            **data_tags(plan, dataset),
             **describe_environment(),
             "hardware.device": describe_device(plan.trainer.accelerator),
             **tags,
         },
         data=describe_data(plan, dataset),
-        config={"choices": choices, **lasting_part(plan.config)},
+        config=kept_config(plan),
     )
 
 

@@ -23,7 +23,12 @@ FIRST = (
 QUICK = ("sweep=quick", *FAST, "trainer.max_epochs=6", "regularization=none", "confirm.seeds=2")
 TARGET = (*QUICK, "target=0.9", "n_trials=12", f"enqueue=[{','.join(FIRST)}]")
 BUDGET = (*QUICK, "target=null", "n_trials=8")
-OTHER = (*QUICK, "regularization.l2=0.001", "optimizer.lr=interval(0.01,0.1)")
+OTHER = (
+    *QUICK,
+    "regularization.l2=0.001",
+    "trainer.steps_per_epoch=9",
+    "optimizer.lr=interval(0.01,0.1)",
+)
 
 
 @dataclass
@@ -329,7 +334,7 @@ def test_another_definition_under_the_same_name_is_refused_with_every_difference
     assert refused.code == 2
     assert refused.output == ""
     named = [line.split("`")[1] for line in refused.errors.splitlines()[:-1]]
-    assert named == ["space.optimizer.lr", "regularization.l2"]
+    assert named == ["space.optimizer.lr", "regularization.l2", "trainer.steps_per_epoch"]
     assert "fresh=true" in refused.errors.splitlines()[-1]
     assert refused.trials == story.stages["more"].trials
     assert refused.runs == story.stages["more"].runs

@@ -1,5 +1,7 @@
 """Every file of `sweeps/` fits the program, and mistakes in a search are told before it starts."""
 
+from collections import Counter
+
 import hydra
 import optuna
 import pytest
@@ -8,6 +10,7 @@ from omegaconf import OmegaConf, open_dict
 
 from src.cli.overrides import CONF, SWEEPS, resolved
 from src.errors import ConfigError
+from src.search import composer
 from src.search.check import check_first, check_space
 from src.search.driver import trial_seed
 from src.search.grammar import split_ranges
@@ -206,6 +209,45 @@ def test_all_mistakes_are_told_at_once():
         "regularization",
         "regularization.dropout",
     ]
+
+
+SEARCHED = ("regularization=none,l1,l2", "optimizer=adam,sgd", "scheduler=constant,cosine")
+
+
+@pytest.mark.parametrize(
+    ("groups", "compositions", "plans"),
+    [((), 0, 5), (SEARCHED[:1], 3, 8), (SEARCHED[:2], 5, 12), (SEARCHED, 7, 14)],
+)
+def test_each_searched_group_adds_to_the_check_and_does_not_multiply_it(
+    monkeypatch, groups, compositions, plans
+):
+    """The base, two sizes, and two rates under each optimizer; then each option once."""
+    ranges = ("model.hidden_sizes=choice([8],[16])", "optimizer.lr=interval(0.01,0.1)")
+    request = request_of(*SMALL, *groups, *ranges)
+    counts = Counter()
+    for name in ("compose", "make_plan"):
+        whole = getattr(composer, name)
+
+        def counted(*args, name=name, whole=whole, **kwargs):
+            counts[name] += 1
+            return whole(*args, **kwargs)
+
+        monkeypatch.setattr(composer, name, counted)
+    check(request)
+    assert (counts["compose"], counts["make_plan"]) == (compositions, plans)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "trainer.batch_size: {low: 16, high: 64, when: {model.batch_norm: true}}",
+        "model.hidden_sizes: {choices: [[8], [16]], when: {model.batch_norm: true}}",
+    ],
+)
+def test_a_condition_on_a_condition_is_met_where_a_value_is_checked(entry):
+    model = "model: {choices: [linear, dnn]}"
+    norm = "model.batch_norm: {choices: [true, false], when: {model: dnn}}"
+    check(request_of(sweep_of("chained", f"{SPACE}  {model}\n  {norm}\n  {entry}")))
 
 
 def test_several_objectives_are_lists_of_metrics_and_directions():
