@@ -15,11 +15,8 @@ from src.loading import loaded
 from src.plan import Check
 from src.settings import Asked, Predict, Tracking
 
-WITH_VALUE = frozenset(
-    {"-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name"}
-    | {"-cd", "--config-dir", "--experimental-rerun"}
-)
-"""Options of Hydra that take the word after them."""
+WITH_VALUE = frozenset({"-h", "--help", "-c", "--cfg"})
+"""Flags that take the word after them."""
 
 
 @final
