@@ -99,6 +99,15 @@ def nearest(name: str, candidates: Iterable[str], *, within: str | None = None) 
 
     within: the group that the name and its candidates are in, to be said with the answer.
     """
-    matches = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
+    found = nearest_name(name, candidates)
     prefix = f"{within}." if within else ""
-    return f", did you mean `{prefix}{matches[0]}`?" if matches else ""
+    return f", did you mean `{prefix}{found}`?" if found else ""
+
+
+def nearest_name(name: str, candidates: Iterable[str]) -> str | None:
+    """Return the candidate nearest to `name` as a whole or in its last part behind a dot."""
+    candidates = sorted(candidates)
+    named = {candidate.rpartition(".")[2]: candidate for candidate in candidates}
+    named |= {candidate: candidate for candidate in candidates}
+    matches = difflib.get_close_matches(name, named, n=1, cutoff=0.6)
+    return named[matches[0]] if matches else None

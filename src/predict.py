@@ -16,11 +16,8 @@ from src.config.settings import Asked, Predict, Tracking
 from src.errors import ConfigError, UserError
 from src.process.gc_pause import loaded
 
-WITH_VALUE = frozenset(
-    {"-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name"}
-    | {"-cd", "--config-dir", "--experimental-rerun"}
-)
-"""Options of Hydra that take the word after them."""
+WITH_VALUE = frozenset({"-h", "--help", "-c", "--cfg"})
+"""Flags that take the word after them."""
 
 
 @final

@@ -1,12 +1,12 @@
 """`python -m src.train`: train one model, tracked."""
 
 import sys
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
+from src.cli.arguments import values_said
 from src.cli.entry import run_verb
 from src.cli.overrides import part_said_of_run, plan_from, task_overrides
 from src.config.plan import Plan, make_plan
@@ -15,20 +15,21 @@ from src.process.signals import Halted, stop_on_signals
 
 if TYPE_CHECKING:
     from src.tracking.queries import StoredRun
+    from src.training.reproduce import ValuesSaid
     from src.training.result import Result
 
 
-def train_command(config: DictConfig, *, others: Sequence[str] = ()) -> None:
+def train_command(config: DictConfig, *, said: "ValuesSaid") -> None:
     """Check the configuration, train, print the result and where to look.
 
-    others: what the command line says of a run that it names.
+    said: what the command line says of a run that it names.
     """
     if config.reproduce is not None and config.resume is not None:
         raise ConfigError("`resume` and `reproduce`: give one of them")
     if config.reproduce is not None:
-        reproduce_command(config, others)
+        reproduce_command(config, said)
         return
-    plan = resumed_plan(config, others) if config.resume else plan_from(config)
+    plan = resumed_plan(config, said) if config.resume else plan_from(config)
     run_plan(plan, look_at_test=True)
 
 
@@ -59,7 +60,7 @@ def run_plan(plan: Plan, *, look_at_test: bool, repeats: "StoredRun | None" = No
     return result
 
 
-def resumed_plan(config: DictConfig, others: Sequence[str]) -> Plan:
+def resumed_plan(config: DictConfig, said: "ValuesSaid") -> Plan:
     """Return the plan of the interrupted run that `resume` names, but for where its files are.
 
     Raises ConfigError where there is none, or where the command line asks for another plan.
@@ -69,13 +70,13 @@ def resumed_plan(config: DictConfig, others: Sequence[str]) -> Plan:
     from src.training.reproduce import as_kept
 
     run_id, stored = find_interrupted(now.tracking, asked)
-    stored = as_kept(stored, others, asked=f"resume={asked} goes on with")
+    stored = as_kept(stored, said, asked=f"resume={asked} goes on with")
     choices = stored.pop("choices")
     stored |= {"resume": run_id, "tracking": now.config["tracking"]}
     return make_plan(stored, choices=choices)
 
 
-def reproduce_command(config: DictConfig, others: Sequence[str]) -> None:
+def reproduce_command(config: DictConfig, said: "ValuesSaid") -> None:
     """Train a finished run again as it was, and say whether it came out the same."""
     asked, now = as_asked("reproduce", config)
     from src.cli.output import print_reproduction
@@ -84,7 +85,7 @@ def reproduce_command(config: DictConfig, others: Sequence[str]) -> None:
     from src.training.reproduce import compare_runs, plan_again
 
     stored = StoredRuns(now.tracking)
-    plan, old = plan_again(stored, asked, now.tracking, others=others)
+    plan, old = plan_again(stored, asked, now.tracking, said=said)
     result = run_plan(plan, look_at_test=old.tested, repeats=old)
     reproduction = compare_runs(stored, old, stored.again(result.run_id))
     finished_run(now.tracking, result.run_id).set_tags(reproduction.tags)
@@ -104,7 +105,7 @@ def as_asked(key: str, config: DictConfig) -> tuple[str, Plan]:
 if __name__ == "__main__":
     sys.argv[1:], said_of_run = part_said_of_run(sys.argv[1:])
     run_verb(
-        partial(train_command, others=said_of_run),
+        partial(train_command, said=partial(values_said, said_of_run)),
         config_name="train",
         check=partial(make_plan, choices={}),
     )

@@ -1,12 +1,8 @@
 """Plans and problems of command lines, in this process; values that make a training quick."""
 
-from functools import partial
-
-import hydra
-from omegaconf import open_dict
-
-from src.cli.overrides import CONF, GROUPS, REFUSALS, explain, resolved
-from src.config.plan import Plan, make_plan
+from src.cli.arguments import configuration, read_flags, runs_of
+from src.cli.overrides import conf_open, plan_from
+from src.config.plan import Plan
 from src.data.source import Dataset
 from src.errors import ConfigError
 
@@ -16,12 +12,10 @@ QUICK = ("data=digits", "trainer.threads=1")
 
 def plan_of(*overrides: str) -> Plan:
     """Return the plan of `python -m src.train OVERRIDES`."""
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = hydra.compose("train", overrides=list(overrides), return_hydra_config=True)
-    chosen = config.hydra.runtime.choices
-    with open_dict(config):
-        del config["hydra"]
-    return make_plan(resolved(config), choices={group: chosen[group] for group in GROUPS})
+    line = read_flags(list(overrides), verb="train")
+    with conf_open():
+        [run] = runs_of(line, verb="train", check=lambda config: None)
+        return plan_from(configuration("train", run))
 
 
 def problems_of(*overrides: str) -> tuple[str, ...]:
@@ -30,10 +24,6 @@ def problems_of(*overrides: str) -> tuple[str, ...]:
         plan_of(*overrides)
     except ConfigError as error:
         return error.problems
-    except REFUSALS as error:
-        check = partial(make_plan, choices={})
-        explained = explain(error, config_name="train", arguments=list(overrides), check=check)
-        return explained.problems
     return ()
 
 

@@ -70,6 +70,20 @@ MISTAKES = {
     "model=linear,dnn": ["`model=linear,dnn`: several values are run one by one with -m"],
     "model.dropout=${gone}": ["`model.dropout`: Interpolation key 'gone' not found"],
     "model.dropout=???": ["`model.dropout` is missing; give it as model.dropout=VALUE"],
+    "lr=0.01": ["unknown key `lr`, did you mean `optimizer.lr`?"],
+    "epochs=5": ["unknown key `epochs`, did you mean `trainer.max_epochs`?"],
+    "batch_size=64": ["unknown key `batch_size`, did you mean `trainer.batch_size`?"],
+    "dropout=0.1": ["unknown key `dropout`, did you mean `regularization.dropout`?"],
+    "trainer.lr=0.1": ["unknown key `trainer.lr`, did you mean `optimizer.lr`?"],
+    "sweep=dnn": ["`sweep` belongs to another command: python -m src.sweep sweep=dnn"],
+    "target=0.97": ["another command: python -m src.sweep sweep=dnn target=0.97"],
+    "promote=0123": ["another command: python -m src.compare promote=0123"],
+    "~scheduler": ["`~scheduler`: nothing can be left out; give scheduler=constant instead"],
+    "~optimizer.lr": ["`~optimizer.lr`: nothing can be left out; give another value instead"],
+    "hydra.run.dir=elsewhere": ["`hydra.run.dir=elsewhere`: Hydra's own settings are not used"],
+    "hydra.mode=MULTIRUN": ["not used here; -m runs several values"],
+    "hydra/launcher=basic": ["`hydra/launcher=basic`: Hydra's own settings"],
+    "+hydra.verbose=true": ["`+hydra.verbose=true`: Hydra's own settings"],
 }
 
 
@@ -84,22 +98,32 @@ def test_a_mistake_is_told_in_one_line_with_its_cure(line):
 
 
 SEVERAL = {
-    "modle=linear optimzer.lr=1": ["`modle`", "`optimzer.lr`"],
     "optimizer.lr=-1 seed=-1 model.activation=x": ["`optimizer.lr`", "`seed`", "`model.activ"],
-    "trainer.max_epohs=3 optimizer.lr=-1": ["`trainer.max_epohs`", "`optimizer.lr`"],
-    "model=dmn data=digit seed=x": ["`model`=dmn", "`data`=digit", "`seed`='x'"],
-    "model.hidden_sizes=[ seed=1,2 trainer.epochs=3": ["cannot read", "`seed=1,2`", ".epochs`"],
     "regularization.dropout=2 model.input_dropout=3": [".dropout`=2", "`model.input_dropout`=3"],
-    "model.loss=x model.dropout=2 trainer.foo=1": ["model.loss", "model.dropout", "trainer.foo"],
 }
 
 
 @pytest.mark.parametrize("line", SEVERAL)
-def test_several_mistakes_are_all_told_at_once(line):
+def test_several_wrong_values_are_all_told_at_once(line):
     problems = problems_of(*line.split())
     assert len(problems) == len(SEVERAL[line]), problems
     for words in SEVERAL[line]:
         assert sum(words in told for told in problems) == 1, (words, problems)
+
+
+FIRST = {
+    "modle=linear optimzer.lr=1": "`modle`",
+    "trainer.max_epohs=3 optimizer.lr=-1": "`trainer.max_epohs`",
+    "sed=1 data=digit model=dmn": "`data`=digit",
+    "seed=1,2 model.hidden_sizes=[ trainer.epochs=3": "`seed=1,2`",
+    "optimizer.momentum=0.9 optimizer=sgd sed=3": "`sed`",
+}
+
+
+@pytest.mark.parametrize("line", FIRST)
+def test_of_what_cannot_be_composed_the_first_is_told(line):
+    [told] = problems_of(*line.split())
+    assert FIRST[line] in told
 
 
 def test_a_right_command_line_has_no_problem():
@@ -127,11 +151,12 @@ runpy.run_module("src.train", run_name="__main__", alter_sys=True)
 @pytest.mark.parametrize(
     ("line", "code", "errors"),
     [
-        ("trainer.max_epohs=3 optimizer.lr=-1", 2, 2),
+        ("trainer.max_epohs=3 optimizer.lr=-1", 2, 1),
         ("optimizer.lr=abc seed=-1 model._target_=os.system", 2, 3),
         ("-m model=linear,dmn", 2, 1),
         ("-m optimizer.lr=0.1,-1 model.dropout=0.1,3", 2, 2),
         ("--cfg job", 0, 0),
+        ("--help", 0, 0),
     ],
 )
 def test_mistakes_and_questions_are_answered_without_loading_what_trains(
@@ -242,10 +267,113 @@ for line in {list(TOO_LATE_FOR_THE_PARSER)!r}:
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
-def test_misspelling_a_key_of_explore_is_told_in_the_same_way(run_verb, tmp_path):
-    done = run_verb("explore.pixl=3", "data=digit", verb="explore")
-    assert done.returncode == 2
-    assert "unknown key `explore.pixl`, did you mean `explore.pixel`?" in done.stderr
-    assert "`data`=digit: there is no such option, did you mean `digits`?" in done.stderr
-    assert len(done.stderr.splitlines()) == 2
+LINES = """
+import runpy, sys
+for line in sys.argv[1:]:
+    verb, *sys.argv[1:] = line.split()
+    for stream in (sys.stdout, sys.stderr):
+        print("LINE", file=stream)
+    try:
+        runpy.run_module(f"src.{verb}", run_name="__main__", alter_sys=True)
+    except SystemExit as leaving:
+        print("CODE", leaving.code)
+"""
+
+
+def outcomes(*lines, cwd):
+    """Return exit code, output and errors of every `VERB ARGUMENTS`, all run in one process."""
+    done = python("-c", LINES, *lines, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    said, told = (text.split("LINE\n")[1:] for text in (done.stdout, done.stderr))
+    assert len(said) == len(told) == len(lines)
+    halves = [each.rpartition("CODE ") for each in said]
+    return [
+        (int(code), output, errors) for (output, _, code), errors in zip(halves, told, strict=True)
+    ]
+
+
+REFUSED = {
+    "train --model dnn": "`--model`: values have no dashes; write model=dnn",
+    "train --model=dnn": "`--model`: values have no dashes; write model=dnn",
+    "train seed=3 --lr 0.01": "`--lr`: values have no dashes; write optimizer.lr=0.01",
+    "train --batch-size 64": "`--batch-size`: values have no dashes; write trainer.batch_size=64",
+    "sweep --fresh sweep=dnn": "`--fresh`: values have no dashes; write fresh=true",
+    "train -model dnn": "",
+    "train --config-name sweep": "`--config-name`: there is no such flag",
+    "train --config-path=.": "`--config-path`: there is no such flag",
+    "train --config-dir .": "`--config-dir`: there is no such flag",
+    "train --cfg": "--cfg: expected one argument",
+    "train -m --cfg hydra": "--cfg: invalid choice: 'hydra'",
+    "train -m hydra.sweep.dir=here seed=1,2": "`hydra.sweep.dir=here`: Hydra's own settings",
+    "train hydra.mode=MULTIRUN seed=1,-1": "`hydra.mode=MULTIRUN`: Hydra's own settings",
+    "train seed=1,-1 -m": "`seed`=-1: should be greater",
+    "train -m ~scheduler seed=1,2": "`~scheduler`: nothing can be left out",
+    "sweep ~scheduler=constant": "`~scheduler=constant`: nothing can be left out",
+    "sweep ~optimizer.lr=1,2": "`~optimizer.lr=1,2`: nothing can be left out",
+    "compare model=dnn": "`model` belongs to another command: python -m src.train model=dnn",
+    "compare compare.runs=a,b": "a list is written 'compare.runs=[a,b]'",
+    "explore explore.pixl=3": "unknown key `explore.pixl`, did you mean `explore.pixel`?",
+    "explore data=digit": "`data`=digit: there is no such option, did you mean `digits`?",
+    "explore pixel=72": "unknown key `pixel`, did you mean `explore.pixel`?",
+    "app port=8000": "unknown key `port`, did you mean `app.port`?",
+    "train --help modle": "`modle`: there is no such group, did you mean `model`?",
+    "train --help model=dmn": "`model`=dmn: there is no such option, did you mean `dnn`?",
+}
+
+
+def test_every_slip_is_told_in_one_line_and_leaves_nothing(tmp_path):
+    for line, (code, said, told) in zip(REFUSED, outcomes(*REFUSED, cwd=tmp_path), strict=True):
+        assert code == 2, (line, code, said, told)
+        assert said == "", line
+        [only] = told.splitlines()
+        assert only.startswith("error: ")
+        assert REFUSED[line] in only
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_grid_shows_all_its_configurations_wherever_its_flag_stands(tmp_path):
+    lines = ("-m seed=1,2 --cfg job", "--cfg job seed=1,2 -m", "seed=1,2 --multirun -c job name=x")
+    for code, said, told in outcomes(*(f"train {line}" for line in lines), cwd=tmp_path):
+        assert (code, told) == (0, "")
+        first, second = said.split("---\n")
+        assert "seed: 1\n" in first
+        assert "seed: 2\n" in second
+    assert list(tmp_path.iterdir()) == []
+
+
+GROUPS_OF = {
+    "train": "data model regularization optimizer scheduler trainer tracking experiment",
+    "sweep": "data model regularization optimizer scheduler trainer tracking experiment "
+    "sampler pruner executor sweep",
+    "compare": "tracking",
+    "explore": "data",
+    "predict": "tracking",
+    "app": "tracking",
+    "ui": "tracking",
+}
+VALUES_OF = {"train": "reproduce=null", "sweep": "confirm.seeds=3", "compare": "compare.best=3"}
+
+
+def test_help_is_a_screen_of_what_the_verb_takes_and_says_how_to_see_more(tmp_path):
+    groups = {group for text in GROUPS_OF.values() for group in text.split()}
+    shown = outcomes(*(f"{verb} --help" for verb in GROUPS_OF), cwd=tmp_path)
+    for verb, (code, said, told) in zip(GROUPS_OF, shown, strict=True):
+        assert (code, told) == (0, "")
+        assert len(said.splitlines()) <= 44
+        assert max(map(len, said.splitlines())) <= 100
+        listed = {line.split()[0] for line in said.splitlines() if line.split()} & groups
+        assert listed == set(GROUPS_OF[verb].split()), verb
+        assert VALUES_OF.get(verb, "") in said
+        assert f"python -m src.{verb} --help " in said
+
+
+def test_help_of_a_group_shows_its_options_and_the_values_of_one(tmp_path):
+    lines = ("train --help model", "train --help model=linear", "train --help regularization=l1")
+    model, linear, l1 = (said for _, said, _ in outcomes(*lines, cwd=tmp_path))
+    assert "model=linear" in model
+    assert "one weight image a class" in model
+    assert "hidden_sizes: [256, 128]" in model
+    assert "hidden_sizes" not in linear
+    assert "loss: softmax" in linear
+    assert "share of hidden units dropped" in l1
+    assert "l1: 1.0e-5" in l1

@@ -1,19 +1,19 @@
-"""The way into every verb and out of it: Hydra's entry, errors as lines, exit codes."""
+"""The way into every verb and out of it: command line in, errors as lines, exit codes."""
 
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable
-from tempfile import TemporaryDirectory
-from typing import Any, NoReturn, final
+from typing import Any, NoReturn
 
-import hydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from src.cli.overrides import CONF, REFUSALS, check_grid, explain, is_grid
+from src.cli.arguments import configuration, read_flags, runs_of
+from src.cli.help import help_of, help_of_group
+from src.cli.overrides import conf_open
 from src.config.settings import take_credentials
-from src.errors import ConfigError, TrainingFailed, Unsuccessful, UserError, disk_trouble
+from src.errors import TrainingFailed, Unsuccessful, UserError, disk_trouble
 from src.process.gc_pause import begin_loading
 from src.process.signals import Interrupted
 
@@ -24,7 +24,7 @@ def run_verb(
     config_name: str,
     check: Callable[[dict[str, Any]], object],
 ) -> None:
-    """Let Hydra compose the configuration for `task`, and leave with the exit code it earned.
+    """Compose the configuration for `task`, and leave with the exit code it earned.
 
     check: is given a resolved configuration, and raises ConfigError with all that is wrong in it.
 
@@ -34,58 +34,56 @@ def run_verb(
     """
     begin_loading()
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through to us
-    failures: list[Exception] = []
-
-    def job(config: DictConfig) -> None:
-        try:
-            task(config)
-        except Unsuccessful as error:
-            failures.append(error)
-            _report(error, with_traceback=wants_traceback)
-        except Exception as error:
-            raise _Raised(error) from error
-
     sys.argv[1:] = [take_credentials(argument) for argument in sys.argv[1:]]
-    main = hydra.main(config_path=str(CONF), config_name=config_name, version_base="1.3")(job)
     try:
-        check_grid(sys.argv[1:], config_name=config_name, check=check)
-        with TemporaryDirectory() as folder:  # for the file that Hydra leaves of a grid
-            if is_grid(sys.argv):
-                sys.argv.append(f"hydra.sweep.dir={folder}")
-            main()
+        with conf_open():
+            done = _do(task, verb=config_name, check=check, with_traceback=wants_traceback)
     except Interrupted as stop:
         _leave(stop)
     except KeyboardInterrupt:  # before a training listens, or between two of them
         _leave(Interrupted(signal.SIGINT))
-    except _Raised as raised:
-        mistaken, trouble = isinstance(raised.error, UserError), disk_trouble(raised.error)
-        if trouble and not mistaken and not wants_traceback:
-            _report(TrainingFailed(trouble), with_traceback=False)
-        else:
-            _report(raised.error, with_traceback=wants_traceback or not mistaken)
-        sys.exit(2 if mistaken else 1)
-    except ConfigError as error:
-        sys.exit(report_mistake(error))
-    except REFUSALS as error:
-        shown = explain(error, config_name=config_name, arguments=sys.argv[1:], check=check)
-        _report(shown, with_traceback=wants_traceback)
+    except UserError as error:
+        _report(error, with_traceback=wants_traceback)
         sys.exit(2)
-    sys.exit(1 if failures else 0)
+    except Exception as error:
+        trouble = disk_trouble(error)
+        if trouble is None or wants_traceback:
+            raise
+        _report(TrainingFailed(trouble), with_traceback=False)
+        sys.exit(1)
+    sys.exit(0 if done else 1)
+
+
+def _do(
+    task: Callable[[DictConfig], None],
+    *,
+    verb: str,
+    check: Callable[[dict[str, Any]], object],
+    with_traceback: bool,
+) -> bool:
+    """Show or run what the command line asks for; tell whether every run came about."""
+    line = read_flags(sys.argv[1:], verb=verb)
+    if line.help is not None:
+        print(help_of_group(verb, line.help) if line.help else help_of(verb))
+        return True
+    runs = runs_of(line, verb=verb, check=check)
+    if line.cfg:
+        shown = [OmegaConf.to_yaml(configuration(verb, run)) for run in runs]
+        print("---\n".join(shown), end="")
+        return True
+    done = True
+    for run in runs:
+        try:
+            task(configuration(verb, run))
+        except Unsuccessful as error:
+            done = False
+            _report(error, with_traceback=with_traceback)
+    return done
 
 
 def _leave(stop: Interrupted) -> NoReturn:
     print(stop, file=sys.stderr)
     sys.exit(128 + stop.signum)
-
-
-@final
-class _Raised(BaseException):
-    """Carries what a verb raised past Hydra, which would print it in its own way."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
 
 
 def report_mistake(error: UserError) -> int:

@@ -2,8 +2,9 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, final
+from typing import Annotated, Any, Literal, final
 from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,6 +29,13 @@ OF_THE_MACHINE = frozenset({"trainer.threads", "trainer.accelerator"})
 
 NO_OTHER_CONFIGURATION = WITHOUT_EFFECT | OF_THE_MACHINE
 """Settings in which trainings of one configuration, and the sessions of one sweep, may differ."""
+
+
+def value_at(config: Mapping[str, Any], key: str) -> Any:
+    """Return the value of a dotted key, None where there is none."""
+    name, _, rest = key.partition(".")
+    value = config.get(name)
+    return value_at(value, rest) if rest and isinstance(value, Mapping) else value
 
 
 class _Settings(BaseModel):

@@ -32,7 +32,7 @@ def split_ranges(arguments: list[str]) -> tuple[list[str], dict[str, Any]]:
             override = None if argument.startswith("-") else parser.parse_override(argument)
         except HydraException:
             override = None  # said later, with all other mistakes
-        if override is None or not override.is_sweep_override():
+        if override is None or override.is_delete() or not override.is_sweep_override():
             others.append(argument)
         else:
             ranges[override.key_or_group] = _entry(override)

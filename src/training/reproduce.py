@@ -1,17 +1,15 @@
 """A finished run trained once more, and whether it came out the same."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, final
 
 import numpy as np
 
-from src.cli.overrides import value_at, values_said
 from src.config.plan import Plan, make_plan
-from src.config.settings import MOVABLE, WITHOUT_EFFECT, Tracking
+from src.config.settings import MOVABLE, WITHOUT_EFFECT, Tracking, value_at
 from src.errors import ConfigError, NotReproduced
 from src.tracking.queries import StoredRun, StoredRuns
 
@@ -61,21 +59,18 @@ class Reproduction:
             raise NotReproduced("the run came out different")
 
 
-def as_kept(config: dict[str, Any], others: Sequence[str], *, asked: str) -> dict[str, Any]:
+ValuesSaid = Callable[[Mapping[str, str]], dict[str, Any]]
+"""What the command line says of a run, by key, given the options chosen in that run."""
+
+
+def as_kept(config: dict[str, Any], said: ValuesSaid, *, asked: str) -> dict[str, Any]:
     """Return the kept configuration of a run, with the new places of what has moved.
 
-    others: what the command line says of the run. asked: how it was named, for the error.
-    Raises ConfigError where the run has other values.
+    asked: how the run was named, for the error. Raises ConfigError where it has other values.
     """
     choices = config["choices"]
-    check = partial(make_plan, choices={})
-    said = (
-        values_said(list(others), config_name="train", chosen=choices, check=check)
-        if others
-        else {}
-    )
     problems = []
-    for key, value in said.items():
+    for key, value in said(choices).items():
         before = choices[key] if key in choices else value_at(config, key)
         group, _, name = key.partition(".")
         if key in MAY_MOVE:
@@ -91,17 +86,17 @@ def as_kept(config: dict[str, Any], others: Sequence[str], *, asked: str) -> dic
 
 
 def plan_again(
-    stored: StoredRuns, named: str, tracking: Tracking, *, others: Sequence[str] = ()
+    stored: StoredRuns, named: str, tracking: Tracking, *, said: ValuesSaid
 ) -> tuple[Plan, StoredRun]:
     """Return the plan of a finished run, to be trained under a name of its own, and the run.
 
-    others: what else the command line says. Raises ConfigError where there is no such run, where it
-    has other values, or where its configuration is of another version.
+    Raises ConfigError where there is no such run, where it has other values than are said, or where
+    its configuration is of another version.
     """
     old = stored.find(named, key="reproduce")
     with tempfile.TemporaryDirectory() as draft:
         config = stored.config(old.id, Path(draft))
-    config = as_kept(config, others, asked=f"reproduce={named} repeats")
+    config = as_kept(config, said, asked=f"reproduce={named} repeats")
     choices = config.pop("choices")
     config["tracking"] = tracking.model_dump(mode="json")
     try:
