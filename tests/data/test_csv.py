@@ -202,6 +202,29 @@ def test_own_test_file_is_the_test_split_and_the_table_is_not_divided_by_it(tmp_
     np.testing.assert_array_equal(test.pixels.reshape(100, 64), rows[200:, 1:])
 
 
+def test_each_file_is_read_once(tmp_path):
+    rows = digit_rows(300)
+    path, test_path = tmp_path / "train.csv", tmp_path / "test.csv"
+    write(path, as_text(rows[:200]))
+    write(test_path, as_text(rows[200:]))
+    source = Csv(path=str(path), test_path=str(test_path), validation_size=50)
+    source.load()
+    path.write_text("not to be read again")
+    source.check_test()
+    test_path.unlink()
+    np.testing.assert_array_equal(source.load_test().labels, rows[200:, 0])
+
+
+def test_test_images_split_off_are_kept_when_the_table_is_read(tmp_path):
+    path = write(tmp_path / "digits.csv", as_text(digit_rows(200)))
+    expected = Csv(path=path).load_test()
+    source = Csv(path=path)
+    source.load()
+    (tmp_path / "digits.csv").unlink()
+    np.testing.assert_array_equal(source.load_test().pixels, expected.pixels)
+    np.testing.assert_array_equal(source.load_test().labels, expected.labels)
+
+
 def test_labels_of_the_test_file_have_the_numbers_of_the_training_classes(tmp_path):
     path = write(tmp_path / "train.csv", SMALL + "5,0,0,0,0\n")
     test_path = write(tmp_path / "test.csv", "b,0,0,0,0\n")
