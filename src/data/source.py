@@ -56,7 +56,8 @@ class DataSource(ABC):
     """Gives labelled images for each split; the test images only to those who ask for them.
 
     A data source implements `read_pool` and `read_test_file`; the split is drawn here, once and
-    from its own seed, so that every run on the same source sees the same images.
+    from its own seed, so that every run on the same source sees the same images. A source keeps
+    its test images once they are read, and nothing else: what `load` gives away it lets go.
 
     file_arguments: names of constructor arguments that are paths of the user's own files, which
     workers on other machines are sent. What a source downloads, each machine fetches itself.
@@ -70,6 +71,7 @@ class DataSource(ABC):
         self._validation_size = validation_size
         self._test_size = test_size or 0
         self._split_seed = split_seed
+        self._test: LabelledImages | None = None
 
     @abstractmethod
     def read_pool(self) -> tuple[LabelledImages, tuple[str, ...]]:
@@ -83,10 +85,12 @@ class DataSource(ABC):
         """Return the test images that stand in a file of their own, or None if there is none."""
 
     def load(self) -> Dataset:
-        """Return the train and validation images; the test images stay where they are."""
+        """Return the train and validation images; the test images stay in here."""
         pool, class_names = self._pool()
         split = self._split(len(pool))
         _expect_every_class(pool.labels[split.train], class_names)
+        if self._test_size:
+            self._test = pool.take(split.test)
         data_digest = digest(pool)
         return Dataset(
             train=pool.take(split.train),
@@ -98,20 +102,24 @@ class DataSource(ABC):
 
     def load_test(self) -> LabelledImages:
         """Return the test images; call it only to evaluate a finished run."""
-        if not self._test_size:
-            test = self.read_test_file()
-            assert test is not None, "a source without a test file needs a test_size"
-            return test
-        pool, _ = self._pool()
-        return pool.take(self._split(len(pool)).test)
+        if self._test is None:
+            self._test = self._read_test()
+        return self._test
 
     def check_test(self) -> str | None:
         """Return the digest of the test images that stand in a file of their own, None without one.
 
         Raises DataError where they cannot be had; nothing is shown or scored.
         """
-        test = None if self._test_size else self.read_test_file()
-        return None if test is None else digest(test)
+        return None if self._test_size else digest(self.load_test())
+
+    def _read_test(self) -> LabelledImages:
+        if self._test_size:
+            pool, _ = self._pool()
+            return pool.take(self._split(len(pool)).test)
+        test = self.read_test_file()
+        assert test is not None, "a source without a test file needs a test_size"
+        return test
 
     def _pool(self) -> tuple[LabelledImages, tuple[str, ...]]:
         pool, class_names = self.read_pool()

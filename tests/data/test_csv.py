@@ -107,6 +107,15 @@ FAULTS = {
         '"two\nlines",1,2,3,4\na,1,2,3,x\n',
         "{path}, line 3, column 4: the pixel 'x'",
     ),
+    "blank label after two lines": (
+        'a,1,2,3,"4\n"\n" ",1,2,3,x\n',
+        "{path}, line 3, column 0: the label is missing",
+    ),
+    "quoted nothing": (SMALL + '""\na,1,2,3,x\n', "{path}, line 5: 1 columns"),
+    "two faults in a row": (SMALL + "a,1,999,x,4\n", "{path}, line 5, column 2: the pixel '999'"),
+    "a column of true": ("a,1,True,3,4\nb,1,True,3,4\n", "{path}, line 1, column 2: the pixel"),
+    "a header too short": ("l,p,p,p\n" + SMALL, "{path}, line 2: 5 columns, but line 1 has 4"),
+    "a header too long": ("l,p,p,p,p,p\n" + SMALL, "{path}, line 2: 5 columns, but line 1 has 6"),
     "true": (SMALL.replace("3\n", "True\n"), "{path}, line 1, column 4: the pixel 'True'"),
     "nan": (SMALL + "a,1,nan,3,4\n", "{path}, line 5, column 2: the pixel 'nan' is not a number"),
     "inf": (SMALL + "a,1,inf,3,4\n", "{path}, line 5, column 2: the pixel 'inf' is not a number"),
@@ -121,10 +130,10 @@ FAULTS = {
     "one class": ("a,1,2,3,4\na,1,2,3,4\n", "{path}, column 0: the label of all 2 rows is 'a'"),
     "no square": ("a,1,2,3\nb,1,2,3\n", "{path}: 3 pixel columns are not a square image"),
     "open quote": (SMALL + 'a,1,"2,3,4\n', "{path}, line 5: 3 columns"),
-    "open quote at the end": (SMALL + 'a,1,2,3,"4\n', "{path}, after line 4: not a CSV table"),
-    "huge cell": ("a," + "9" * 200_000 + ",1,2,3\n" + SMALL, "{path}, after line 0: not a CSV"),
-    "latin 1": (SMALL.encode() + b"\xe9,1,2,3,4\n", "{path}, line 5: not UTF-8 text"),
-    "utf 16": (SMALL.encode("utf-16"), "{path}, line 1: not UTF-8 text"),
+    "open quote at the end": (SMALL + 'a,1,2,3,"4\n', "{path}: not a CSV table"),
+    "huge cell": ("a," + "9" * 200_000 + ",1,2,3\n" + SMALL, "{path}: not a CSV table"),
+    "latin 1": (SMALL.encode() + b"\xe9,1,2,3,4\n", "{path}: not UTF-8 text"),
+    "utf 16": (SMALL.encode("utf-16"), "{path}: not UTF-8 text"),
 }
 
 
@@ -191,6 +200,29 @@ def test_own_test_file_is_the_test_split_and_the_table_is_not_divided_by_it(tmp_
     assert (len(dataset.train), len(dataset.validation)) == (150, 50)
     np.testing.assert_array_equal(test.labels, rows[200:, 0])
     np.testing.assert_array_equal(test.pixels.reshape(100, 64), rows[200:, 1:])
+
+
+def test_each_file_is_read_once(tmp_path):
+    rows = digit_rows(300)
+    path, test_path = tmp_path / "train.csv", tmp_path / "test.csv"
+    write(path, as_text(rows[:200]))
+    write(test_path, as_text(rows[200:]))
+    source = Csv(path=str(path), test_path=str(test_path), validation_size=50)
+    source.load()
+    path.write_text("not to be read again")
+    source.check_test()
+    test_path.unlink()
+    np.testing.assert_array_equal(source.load_test().labels, rows[200:, 0])
+
+
+def test_test_images_split_off_are_kept_when_the_table_is_read(tmp_path):
+    path = write(tmp_path / "digits.csv", as_text(digit_rows(200)))
+    expected = Csv(path=path).load_test()
+    source = Csv(path=path)
+    source.load()
+    (tmp_path / "digits.csv").unlink()
+    np.testing.assert_array_equal(source.load_test().pixels, expected.pixels)
+    np.testing.assert_array_equal(source.load_test().labels, expected.labels)
 
 
 def test_labels_of_the_test_file_have_the_numbers_of_the_training_classes(tmp_path):

