@@ -31,7 +31,7 @@ def draw_learning_curves(history: History, *, best_epoch: int, select: str, path
     if not 1 <= best_epoch <= len(history):
         raise ValueError(f"best_epoch must be in 1..{len(history)}, got {best_epoch}")
     figure = style.new_figure(width_px=900, height_px=380)
-    loss, accuracy = (figure.add_axes((left, 0.19, 0.39, 0.7)) for left in (0.08, 0.575))
+    loss, accuracy = (figure.add_axes((left, 0.19, 0.39, 0.7)) for left in (0.085, 0.58))
     losses = _draw_pair(loss, history, metric="loss", best_epoch=best_epoch)
     loss.set_ylabel(_scale_losses(loss, losses))
     shares = _draw_pair(accuracy, history, metric="accuracy", best_epoch=best_epoch)
@@ -40,7 +40,7 @@ def draw_learning_curves(history: History, *, best_epoch: int, select: str, path
     accuracy.set_yticks(np.arange(start, 1 + step / 2, step))
     accuracy.yaxis.set_major_formatter("{x:.2f}")
     words = ["training", "validation", f"{select} epoch"]
-    figure.legend(accuracy.lines[1:], words, ncols=3, loc=(0.565, 0.01), **style.LEGEND)
+    figure.legend(accuracy.lines[1:], words, ncols=3, loc=(0.57, 0.01), **style.LEGEND)
     style.save_figure(figure, path)
 
 
@@ -116,5 +116,5 @@ def _scale_losses(axes: Axes, losses: Sequence[float]) -> str:
         axes.minorticks_off()
     else:
         axes.set_ylim(0, max(1.05 * high, 1e-6))
-    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:.3g}")
     return "log-loss (nats)" + (", logarithmic axis" if axes.get_yscale() == "log" else "")

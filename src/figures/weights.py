@@ -100,7 +100,8 @@ def draw_weights_over_training(
     rows = [[Tile(), *(caption(f"step {step:,}", colour=MUTED) for step in steps)]]
     for index, *pictures in zip(shown, *columns, strict=True):
         rows.append([caption(names[index]), *map(Tile, pictures)])
-    rows.append([caption(words, colour=VERMILLION) for words in counts])
+    if counts:
+        rows.append([caption(words, colour=VERMILLION) for words in counts])
     page = sheet(
         rows,
         title="First-layer weights over training",
