@@ -42,11 +42,10 @@ def explained_sheet(rows: Sequence[Explained]) -> Image.Image:
 
 
 def _row(row: Explained) -> list[Tile]:
-    title = trimmed(row.title, width=BARS)
     return [
         Tile(_framed(row)),
         Tile(enlarged(row.pixels[np.newaxis], tile_px=TILE)),
-        Tile(_bars(row), [(title, MUTED), (row.words, INK)]),
+        Tile(_bars(row), [(trimmed(row.title, width=BARS), MUTED), (row.words, INK)]),
     ]
 
 

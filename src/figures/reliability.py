@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
 
 from src.figures.canvas import trimmed
 from src.figures.style import INK, LEGEND, MUTED, VERMILLION, new_figure, save_figure, style_axes
@@ -41,9 +42,9 @@ def draw_reliability(
 
 def _draw_diagram(axes: Axes, table: CalibrationTable) -> None:
     filled = np.flatnonzero(table.counts)
-    means, accuracy = table.confidence[filled], table.accuracy[filled]
-    right = (table.accuracy * table.counts).round().astype(int)
-    ends = [wilson_interval(int(right[k]), int(table.counts[k])) for k in filled]
+    counts, means, accuracy = (a[filled] for a in (table.counts, table.confidence, table.accuracy))
+    right = (accuracy * counts).round().astype(int)
+    ends = [wilson_interval(int(r), int(n)) for r, n in zip(right, counts, strict=True)]
     _draw_bars(axes, table, heights=table.accuracy)
     axes.plot((0, 1), (0, 1), color=MUTED, linewidth=1, linestyle="--", label="calibrated")
     axes.vlines(means, *zip(*ends, strict=True), color=INK, linewidth=1, label="95 % interval")
@@ -55,11 +56,9 @@ def _draw_diagram(axes: Axes, table: CalibrationTable) -> None:
 
 def _draw_histogram(axes: Axes, table: CalibrationTable) -> None:
     _draw_bars(axes, table, heights=table.counts)
-    highest = max(10, 2 * int(table.counts.max()))
-    powers = [10**power for power in range(0, 10, 2 if highest > 1000 else 1)]
     axes.set_yscale("log")
-    axes.set_ylim(FEWEST, highest)
-    axes.set_yticks([power for power in powers if power <= highest])
+    axes.set_ylim(FEWEST, max(10, 2 * int(table.counts.max())))
+    axes.yaxis.set_major_locator(LogLocator(numticks=4))
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.minorticks_off()
 
