@@ -81,7 +81,7 @@ def animate(path: Path) -> Path:
 
 
 def _page(parts: Iterable[np.ndarray]) -> np.ndarray:
-    return np.asarray(sheet([[Tile(Image.fromarray(part), framed=False)] for part in parts]))
+    return np.asarray(sheet([[Tile(Image.fromarray(part))] for part in parts]))
 
 
 def _sheets(plan: Plan) -> list[np.ndarray]:

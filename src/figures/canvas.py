@@ -57,8 +57,8 @@ def class_labels(class_names: Sequence[str], *, width: int) -> list[str]:
 def _mask(text: str, *, size: int, bold: bool) -> Image.Image:
     """Return how much ink a line of text puts where; numbers come again and again."""
     mask = Image.new("L", (text_width(text, size=size, bold=bold) + 1, size + 6), 0)
-    at = (0, mask.height / 2)
-    ImageDraw.Draw(mask).text(at, text, fill=255, font=font(size, bold=bold), anchor="lm")
+    pen, middle = ImageDraw.Draw(mask), mask.height / 2
+    pen.text((0, middle), text, fill=255, font=font(size, bold=bold), anchor="lm")
     return mask
 
 
@@ -77,5 +77,5 @@ def write(
     align: the share of its width that stands left of `at[0]`: 0 begins there, 0.5 is centred.
     """
     mask = _mask(drawable(text), size=size, bold=bold)
-    left, top = round(at[0] - align * mask.width), round(at[1] - mask.height / 2)
-    image.paste(colour, (left, top), mask)
+    corner = (round(at[0] - align * mask.width), round(at[1] - mask.height / 2))
+    image.paste(colour, corner, mask)

@@ -5,7 +5,7 @@ then shows nothing else. So only the errors are coloured, on a scale of their ow
 are grey cells with a number.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,28 +33,21 @@ def draw_confusion_matrix(
     counts: int64 `[K, K]`, rows true, columns predicted. Only errors are coloured. Up to 15
     classes the cells carry numbers, but for those that are 0.
     """
-    shares = row_shares(counts)
     most = max(1, int(_errors_only(counts).max()))
-    worst = next(scale for scale in SHARE_SCALES if _errors_only(shares).max() <= scale)
-    columns = [
-        _column(
-            counts,
-            _error_cells(counts, counts, full_at=most),
-            class_names,
-            full_at=most,
-            form=lambda n: f"{n:,}" if n < 10_000 else f"{n / 1000:.0f}k",
-            words="number of images",
-            scale=colour_bar(_error_colours(), low="errors: 1", high=f"{most:,} images"),
-        ),
-        _shares_column(counts, class_names, full_at=worst, words=SHARES),
-    ]
+    ends = ("errors: 1", f"{most:,} images")
+    images = _column(
+        counts, counts, class_names, full_at=most, form="{:,}", words="number of images", ends=ends
+    )
+    worst = _errors_only(row_shares(counts)).max()
+    full_at = next(scale for scale in SHARE_SCALES if worst <= scale)
+    shares = _shares_column(counts, class_names, full_at=full_at, words=SHARES)
     total, hits = int(counts.sum()), int(np.trace(counts))
     share = f" ({100 * hits / total:.2f} %)" if total else ""
     note = "Colour shows errors only; right answers, on the diagonal, are grey."
     if (counts.sum(axis=1) == 0).any():
         note += " Pale yellow: no images of this class."
     title = f"{title}: {hits:,} of {total:,} right{share}"
-    style.save_picture(sheet(list(zip(*columns, strict=True)), title=title, note=note), path)
+    style.save_picture(sheet(list(zip(images, shares, strict=True)), title=title, note=note), path)
 
 
 def draw_confusion_difference(
@@ -71,20 +64,16 @@ def draw_confusion_difference(
     the first makes more often is red, one that the second makes more often is blue, on one scale;
     right answers, on the diagonal, are grey. Up to 15 classes the cells carry numbers.
     """
-    mistakes = _errors_only(first - second)
-    most = max(1, int(np.abs(mistakes).max()))
-    colours = style.colour_table("RdBu_r", size=255)
-    cells = colours[(mistakes / most * 127).round().astype(np.int64) + 127]
-    np.einsum("iij->ij", cells)[:] = RIGHT
-    low, high = (f"{trimmed(name, width=180)} {most:,} more" for name in reversed(names))
+    most = max(1, int(np.abs(_errors_only(first - second)).max()))
+    first_more, second_more = (f"{trimmed(name, width=180)} {most:,} more" for name in names)
     column = _column(
         first - second,
-        cells,
+        first,
         class_names,
         full_at=most,
-        form=lambda n: f"{n:+,}".replace("-", "−"),
+        form="{:+,}",
         words=f"images: {names[0]} less {names[1]}",
-        scale=colour_bar(colours, low=low, high=high),
+        ends=(second_more, first_more),
     )
     style.save_picture(sheet(in_rows(column, columns=1)), path)
 
@@ -143,58 +132,56 @@ def row_shares(counts: np.ndarray) -> np.ndarray:
 def _shares_column(
     counts: np.ndarray, class_names: Sequence[str], *, full_at: float, words: str
 ) -> list[Tile]:
-    shares, high = row_shares(counts), f"{100 * full_at:g} % or more"
-    return _column(
-        shares,
-        _error_cells(shares, counts, full_at=full_at),
-        class_names,
-        full_at=full_at,
-        form=lambda share: f"{100 * share:.1f}",
-        words=words,
-        scale=colour_bar(_error_colours(), low="errors: above 0 %", high=high),
-    )
-
-
-def _error_cells(values: np.ndarray, counts: np.ndarray, *, full_at: float) -> np.ndarray:
-    """Return the colour of every cell, uint8 `[K, K, 3]`; values: counts or shares."""
-    depth = np.clip(values / full_at, 0, 1) * (len(_error_colours()) - 1)
-    cells = _error_colours()[depth.astype(np.int64)]
-    cells[values == 0] = 255
-    np.einsum("iij->ij", cells)[:] = RIGHT
-    cells[counts.sum(axis=1) == 0] = NO_IMAGES
-    return cells
+    ends = ("errors: above 0 %", f"{100 * full_at:g} % or more")
+    shares, end = 100 * row_shares(counts), 100 * full_at
+    return _column(shares, counts, class_names, full_at=end, form="{:.1f}", words=words, ends=ends)
 
 
 def _column(
     values: np.ndarray,
-    cells: np.ndarray,
+    counts: np.ndarray,
     class_names: Sequence[str],
     *,
     full_at: float,
-    form: Callable[[float], str],
+    form: str,
     words: str,
-    scale: Image.Image,
+    ends: tuple[str, str],
 ) -> list[Tile]:
-    """Return words, the matrix in its axes and its scale, to stand below each other.
+    """Return words, the matrix of values in its axes and its scale, to stand below each other.
 
-    cells: uint8 `[K, K, 3]`. form: of the numbers in them, white from 0.6 of `full_at` on.
+    full_at: the value of the deepest colour. form: of the numbers in the cells, white where it is
+    dark. ends: of the scale, of which errors alone, which are never negative, need one half.
     """
-    cell = _cell_size(len(cells))
-    pixels = cells.repeat(cell, axis=0).repeat(cell, axis=1)
-    if cell >= 6:  # thin lines between cells
-        pixels[::cell] = pixels[:, ::cell] = 212
-    pixels[-1] = pixels[0] = pixels[:, -1] = pixels[:, 0] = 170
-    matrix = Image.fromarray(pixels)
+    depth = np.clip(values / full_at, -1, 1)
+    cells = _colours()[(255 * depth).astype(np.int64) + np.sign(values).astype(np.int64) + 256]
+    np.einsum("iij->ij", cells)[:] = RIGHT
+    cells[counts.sum(axis=1) == 0] = NO_IMAGES
+    matrix = Image.fromarray(_squares(cells))
+    cell = matrix.width // len(cells)
     if len(cells) <= MOST_NUMBERED_CLASSES:
-        dark = np.abs(_errors_only(values)) > 0.6 * full_at
+        dark = np.abs(_errors_only(depth)) > 0.6
         for row, column in np.argwhere(values):
             at = ((column + 0.5) * cell, (row + 0.5) * cell)
             colour = style.PAPER if dark[row, column] else style.INK
-            write(matrix, at, form(values[row, column]), colour=colour, align=0.5)
+            number = form.format(values[row, column]).replace("-", "−")
+            write(matrix, at, number, colour=colour, align=0.5)
     empty, corner = _axes(tuple(class_labels(class_names, width=130)), cell=cell)
     panel = empty.copy()
     panel.paste(matrix, corner)
-    return [caption(words), Tile(panel, framed=False), Tile(scale, framed=False)]
+    scale = _colours()[0 if (_errors_only(values) < 0).any() else 257 :]
+    return [caption(words), Tile(panel), Tile(colour_bar(scale, low=ends[0], high=ends[1]))]
+
+
+def _squares(cells: np.ndarray) -> np.ndarray:
+    """Return every cell as a square, wide enough for a number where there is one."""
+    num_classes = len(cells)
+    least = 38 if num_classes <= MOST_NUMBERED_CLASSES else 12
+    side = max(least, min(100, 440 // num_classes)) if num_classes <= 62 else 744 // num_classes
+    pixels = cells.repeat(max(1, side), axis=0).repeat(max(1, side), axis=1)
+    if side >= 6:  # thin lines between cells
+        pixels[::side] = pixels[:, ::side] = 212
+    pixels[-1] = pixels[0] = pixels[:, -1] = pixels[:, 0] = 170
+    return pixels
 
 
 @lru_cache(maxsize=8)
@@ -221,19 +208,13 @@ def _axes(names: tuple[str, ...], *, cell: int) -> tuple[Image.Image, tuple[int,
     return style.drawn(figure), (left, top)
 
 
-def _cell_size(num_classes: int) -> int:
-    """Return how many pixels wide a cell is: wide enough for a number where there is one."""
-    if num_classes > 62:
-        return max(1, 744 // num_classes)
-    least = 38 if num_classes <= MOST_NUMBERED_CLASSES else 12
-    return min(100, max(least, 380 // num_classes))
-
-
 def _errors_only(values: np.ndarray) -> np.ndarray:
     return np.where(np.eye(len(values), dtype=bool), 0, values)
 
 
 @lru_cache
-def _error_colours() -> np.ndarray:
-    # begins well away from white: a single error must differ from none
-    return style.colour_table("Reds", start=0.12, stop=0.95)
+def _colours() -> np.ndarray:
+    """Return uint8 `[513, 3]`: 256 blues for less than 0, white, 256 reds for more."""
+    # both begin well away from white: a single error must differ from none
+    blues, reds = (style.colour_table(n, start=0.12, stop=0.95) for n in ("Blues", "Reds"))
+    return np.concatenate([blues[::-1], np.full((1, 3), 255, np.uint8), reds])

@@ -11,9 +11,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from src.figures import style
 from src.figures.canvas import trimmed
 
-# A run's accuracy axis ends at 1 and begins at one of these (its steps beside it), so that
-# the pictures of several runs compare.
-ACCURACY_AXES = ((0.9, 0.02), (0.8, 0.05), (0.5, 0.1), (0.0, 0.2))
+# A run's accuracy axis ends at 1 and begins at one of these: pictures of several runs compare.
+ACCURACY_STARTS = (0.9, 0.8, 0.5, 0.0)
 # Losses that differ by more than this factor are drawn on a logarithmic axis.
 LINEAR_LOSS_RANGE = 20.0
 MOST_DOTS = 30
@@ -31,16 +30,15 @@ def draw_learning_curves(history: History, *, best_epoch: int, select: str, path
     if not 1 <= best_epoch <= len(history):
         raise ValueError(f"best_epoch must be in 1..{len(history)}, got {best_epoch}")
     figure = style.new_figure(width_px=900, height_px=380)
-    loss, accuracy = (figure.add_axes((left, 0.19, 0.39, 0.7)) for left in (0.08, 0.575))
+    loss, accuracy = (figure.add_axes((left, 0.19, 0.39, 0.7)) for left in (0.085, 0.58))
     losses = _draw_pair(loss, history, metric="loss", best_epoch=best_epoch)
     loss.set_ylabel(_scale_losses(loss, losses))
     shares = _draw_pair(accuracy, history, metric="accuracy", best_epoch=best_epoch)
-    start, step = next(axis for axis in ACCURACY_AXES if axis[0] <= max(0.0, min(shares)))
+    start = next(start for start in ACCURACY_STARTS if start <= max(0.0, min(shares)))
     accuracy.set_ylim(start, 1 + 0.02 * (1 - start))
-    accuracy.set_yticks(np.arange(start, 1 + step / 2, step))
     accuracy.yaxis.set_major_formatter("{x:.2f}")
     words = ["training", "validation", f"{select} epoch"]
-    figure.legend(accuracy.lines[1:], words, ncols=3, loc=(0.565, 0.01), **style.LEGEND)
+    figure.legend(accuracy.lines[1:], words, ncols=3, loc=(0.57, 0.01), **style.LEGEND)
     style.save_figure(figure, path)
 
 
@@ -86,8 +84,7 @@ def _draw_pair(axes: Axes, history: History, *, metric: str, best_epoch: int) ->
     best = validation[best_epoch - 1]
     axes.plot([best_epoch], [best], "*", color=style.GREEN, markersize=13, zorder=3)
     _number_epochs(axes, len(history))
-    what = "Log-loss" if metric == "loss" else "Accuracy"
-    title = f"{what}: {best:.4f} on validation at epoch {best_epoch}"
+    title = f"{'Log-loss' if metric == 'loss' else 'Accuracy'}: {best:.4f} on validation at epoch {best_epoch}"
     style.style_axes(axes, title=title, x_label="epoch", y_label=metric)
     return train + validation
 
@@ -116,5 +113,5 @@ def _scale_losses(axes: Axes, losses: Sequence[float]) -> str:
         axes.minorticks_off()
     else:
         axes.set_ylim(0, max(1.05 * high, 1e-6))
-    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:.3g}")
     return "log-loss (nats)" + (", logarithmic axis" if axes.get_yscale() == "log" else "")

@@ -32,7 +32,7 @@ def draw_class_balance(
 
     counts: of at most three splits, int64 `[K]` each. Of more than 100 classes the first are drawn.
     """
-    names = _shown(class_names)
+    names = class_labels(class_names[:MOST_CLASSES_SHOWN], width=120)
     longest = max(text_width(name) for name in names)
     step = max(30, 600 // len(names))
     below = 34 + (longest if longest > step else 0)
@@ -45,7 +45,8 @@ def draw_class_balance(
         bars = axes.bar(range(len(names)), shown, bottom=total, width=0.75, color=colour)
         bars.set_label(f"{split}: {count.sum():,}")
         total += shown
-    axes.bar_label(bars, [f"{number:,}" for number in total], fontsize=8, padding=2)
+    if len(names) <= 20:
+        axes.bar_label(bars, [f"{number:,}" for number in total], fontsize=8, padding=2)
     axes.set_xticks(range(len(names)), names, rotation=90 if longest > step else 0)
     axes.margins(x=0.01)
     axes.yaxis.set_major_formatter("{x:,.0f}")
@@ -63,23 +64,17 @@ def draw_mean_digit_per_class(
     classes the first are drawn.
     """
     tiles = []
-    for index, name in enumerate(_shown(class_names)):
+    for index, name in enumerate(class_labels(class_names[:MOST_CLASSES_SHOWN], width=120)):
         members = pixels[labels == index]
         if len(members):
             tiles.append(Tile(enlarged(members.mean(axis=0), tile_px=140), [(name, style.INK)]))
         else:
             tiles.append(Tile(lines=[(name, style.MUTED), ("no image", style.MUTED)]))
-    columns = max(5, int(np.ceil(len(tiles) ** 0.5)))
-    title = "Mean image of each class"
-    page = sheet(in_rows(tiles, columns=columns), title=title, note=_if_cut(class_names))
-    style.save_picture(page, path)
-
-
-def _shown(class_names: Sequence[str]) -> list[str]:
-    return class_labels(class_names[:MOST_CLASSES_SHOWN], width=120)
+    rows = in_rows(tiles, columns=max(5, int(np.ceil(len(tiles) ** 0.5))))
+    title, note = "Mean image of each class", _if_cut(class_names)
+    style.save_picture(sheet(rows, title=title, note=note), path)
 
 
 def _if_cut(class_names: Sequence[str]) -> str:
-    total = len(class_names)
-    cut = total > MOST_CLASSES_SHOWN
-    return f"the first {MOST_CLASSES_SHOWN} of {total:,} classes" if cut else ""
+    cut = f"the first {MOST_CLASSES_SHOWN} of {len(class_names):,} classes"
+    return cut if len(class_names) > MOST_CLASSES_SHOWN else ""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from src.figures.canvas import class_labels, text_width, trimmed, write
-from src.figures.sheet import Tile, caption, enlarged, sheet
+from src.figures.sheet import FRAME, Tile, caption, enlarged, sheet
 from src.figures.style import BLUE, GRID, INK, MUTED, PAPER, VERMILLION
 
 TILE = 140
@@ -42,11 +42,10 @@ def explained_sheet(rows: Sequence[Explained]) -> Image.Image:
 
 
 def _row(row: Explained) -> list[Tile]:
-    title = trimmed(row.title, width=BARS)
     return [
         Tile(_framed(row)),
         Tile(enlarged(row.pixels[np.newaxis], tile_px=TILE)),
-        Tile(_bars(row), [(title, MUTED), (row.words, INK)], framed=False),
+        Tile(_bars(row), [(trimmed(row.title, width=BARS), MUTED), (row.words, INK)]),
     ]
 
 
@@ -54,13 +53,13 @@ def _framed(row: Explained) -> Image.Image:
     """Return the picture within a tile, with a frame around the ink."""
     picture = Image.fromarray((row.colours * 255).round().astype(np.uint8))
     factor = TILE / max(picture.size)
-    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
-    picture = picture.resize(size, Image.Resampling.BOX if factor < 1 else Image.Resampling.NEAREST)
+    method = Image.Resampling.BOX if factor < 1 else Image.Resampling.NEAREST
+    picture = ImageOps.contain(picture, (TILE, TILE), method)
     if row.box is not None:
         left, top, right, bottom = (round(side * factor) for side in row.box)
         frame = (left - 2, top - 2, right + 1, bottom + 1)
         ImageDraw.Draw(picture).rectangle(frame, outline=VERMILLION, width=2)
-    return picture
+    return ImageOps.expand(picture, border=1, fill=FRAME)
 
 
 def _bars(row: Explained) -> Image.Image:

@@ -34,7 +34,7 @@ def draw_misclassified(
     pairs = [(labels[i], predictions[i]) for i in shown]
     tiles = _tiles(pixels[shown], pairs, confidences[shown], class_names)
     which = "all of them" if len(shown) == len(wrong) else f"the {len(shown)} most confident"
-    title = f"{len(wrong):,} of {len(labels):,} images are wrong ({_share(wrong, labels)})"
+    title = f"{len(wrong):,} of {len(labels):,} images are wrong ({len(wrong) / len(labels):.2%})"
     note = f"Shown: {which}; true → predicted, and the probability given to the prediction."
     if not tiles:
         title, note = f"None of {len(labels):,} images is wrong", "There is nothing to show."
@@ -64,7 +64,7 @@ def draw_only_one_right(
     pairs = [(labels[i], wrong[i]) for i in shown]
     tiles = _tiles(pixels[shown], pairs, confidences[shown], class_names)
     who, other = (trimmed(name, size=15, width=200) for name in names)
-    title = f"Only {who} is right: {len(alone):,} images ({_share(alone, labels)})"
+    title = f"Only {who} is right: {len(alone):,} images ({len(alone) / len(labels):.2%})"
     what = f"{other}'s surest mistakes first" if len(shown) < len(alone) else "all of them"
     note = f"Shown: {what}; true → what {other} says, and how surely." if tiles else "None to show."
     save_picture(sheet(in_rows(tiles, columns=NARROW_COLUMNS), title=title, note=note), path)
@@ -72,10 +72,6 @@ def draw_only_one_right(
 
 def _surest(images: np.ndarray, confidences: np.ndarray) -> np.ndarray:
     return images[np.argsort(-confidences[images], kind="stable")][:MOST_SHOWN]
-
-
-def _share(some: np.ndarray, labels: np.ndarray) -> str:
-    return f"{100 * len(some) / len(labels):.2f} %"
 
 
 def _tiles(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
 
 from src.figures.canvas import trimmed
 from src.figures.style import INK, LEGEND, MUTED, VERMILLION, new_figure, save_figure, style_axes
@@ -13,7 +14,6 @@ from src.stats.scores import CalibrationTable, calibration_table
 NUM_BINS = 15
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 BAR = "#4095c5"
-SIDE = 560
 FEWEST = 0.7  # where the logarithmic axis of counts begins: one image is still a bar
 
 
@@ -27,28 +27,25 @@ def draw_reliability(
     not drawn. Underneath: how many images a bin holds, on a logarithmic axis. title: whose it is.
     """
     table = calibration_table(probabilities, labels, num_bins=NUM_BINS)
-    said = f"Expected calibration error {table.expected_error:.4f} "
-    said += f"(images: {table.counts.sum():,})"
-    whose = trimmed(title, width=150)
-    figure = new_figure(width_px=SIDE, height_px=SIDE)
-    diagram = figure.add_axes((0.115, 0.345, 0.855, 0.6))
+    whose = f"{trimmed(title, width=150)}: " if title else ""
+    said = f"calibration error {table.expected_error:.4f} (images: {table.counts.sum():,})"
+    figure = new_figure(width_px=560, height_px=560)
+    diagram = figure.add_axes((0.14, 0.345, 0.83, 0.6))
     _draw_diagram(diagram, table)
-    style_axes(diagram, title=f"{whose}: {said}" if whose else said, x_label="", y_label="accuracy")
-    histogram = figure.add_axes((0.115, 0.085, 0.855, 0.165))
+    style_axes(diagram, title=f"{whose}Expected {said}", x_label="", y_label="accuracy")
+    histogram = figure.add_axes((0.14, 0.085, 0.83, 0.165))
     _draw_histogram(histogram, table)
     style_axes(histogram, title="", x_label="confidence of the prediction", y_label="images")
     # under the diagram, for no corner of it is surely empty
-    figure.legend(loc=(0.1, 0.265), ncols=3, **LEGEND)
+    figure.legend(loc=(0.13, 0.265), ncols=3, **LEGEND)
     save_figure(figure, path)
 
 
 def _draw_diagram(axes: Axes, table: CalibrationTable) -> None:
     filled = np.flatnonzero(table.counts)
-    means, accuracy = table.confidence[filled], table.accuracy[filled]
-    ends = [
-        wilson_interval(round(share * count), int(count))
-        for share, count in zip(accuracy, table.counts[filled], strict=True)
-    ]
+    counts, means, accuracy = (a[filled] for a in (table.counts, table.confidence, table.accuracy))
+    right = (accuracy * counts).round().astype(int)
+    ends = [wilson_interval(int(r), int(n)) for r, n in zip(right, counts, strict=True)]
     _draw_bars(axes, table, heights=table.accuracy)
     axes.plot((0, 1), (0, 1), color=MUTED, linewidth=1, linestyle="--", label="calibrated")
     axes.vlines(means, *zip(*ends, strict=True), color=INK, linewidth=1, label="95 % interval")
@@ -60,25 +57,16 @@ def _draw_diagram(axes: Axes, table: CalibrationTable) -> None:
 
 def _draw_histogram(axes: Axes, table: CalibrationTable) -> None:
     _draw_bars(axes, table, heights=table.counts)
-    highest = max(10, 2 * int(table.counts.max()))
-    powers = [10**power for power in range(0, 10, 2 if highest > 1000 else 1)]
     axes.set_yscale("log")
-    axes.set_ylim(FEWEST, highest)
-    axes.set_yticks([power for power in powers if power <= highest])
+    axes.set_ylim(FEWEST, max(10, 2 * int(table.counts.max())))
+    axes.yaxis.set_major_locator(LogLocator(numticks=4))
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.minorticks_off()
 
 
 def _draw_bars(axes: Axes, table: CalibrationTable, *, heights: np.ndarray) -> None:
     filled = np.flatnonzero(table.counts)
-    axes.bar(
-        table.edges[filled],
-        heights[filled],
-        width=1 / NUM_BINS,
-        align="edge",
-        color=BAR,
-        edgecolor="white",
-        linewidth=0.5,
-    )
+    lefts, width = table.edges[filled], 1 / NUM_BINS
+    axes.bar(lefts, heights[filled], width, align="edge", color=BAR, edgecolor="white")
     axes.set_xlim(0, 1.01)
     axes.set_xticks(SHARES)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageOps
 
 from src.figures.canvas import text_width, write
 from src.figures.style import INK, MUTED, PAPER
@@ -17,8 +17,6 @@ LINE = 15
 TITLE_SIZE = 15
 NOTE_SIZE = 12
 FRAME = "#cfcfcf"
-BAR = (110, 10)
-
 
 Words = tuple[str, str]
 """A line and its colour."""
@@ -31,7 +29,6 @@ class Tile:
 
     picture: Image.Image | None = None
     lines: Sequence[Words] = ()
-    framed: bool = True
 
     @property
     def width(self) -> int:
@@ -69,30 +66,23 @@ def sheet(
     write(image, (MARGIN, 40), note, size=NOTE_SIZE, colour=MUTED)
     if scale:
         image.paste(scale, (image.width - MARGIN - scale.width, 17 - scale.height // 2))
-    pen = ImageDraw.Draw(image)
     for row, row_height in zip(rows, heights, strict=True):
         left = MARGIN
         for tile, tile_width in zip(row, widths, strict=False):
-            _place(image, pen, tile, box=(left, top, tile_width, row_height))
+            _place(image, tile, box=(left, top, tile_width, row_height))
             left += tile_width + GAP
         top += row_height + GAP
     return image
 
 
-def _place(
-    image: Image.Image, pen: ImageDraw.ImageDraw, tile: Tile, *, box: tuple[int, int, int, int]
-) -> None:
+def _place(image: Image.Image, tile: Tile, *, box: tuple[int, int, int, int]) -> None:
     """Put a tile into the middle of left, top, width; words alone into that of the height too."""
     left, top, width, height = box
     if tile.picture is None:
         top += (height - tile.height) // 2
     else:
-        x = left + (width - tile.picture.width) // 2
-        if tile.framed:
-            frame = (x - 1, top - 1, x + tile.picture.width, top + tile.picture.height)
-            pen.rectangle(frame, outline=FRAME)
-        image.paste(tile.picture, (x, top))
-        top += tile.picture.height + 1
+        image.paste(tile.picture, (left + (width - tile.picture.width) // 2, top))
+        top += tile.picture.height
     for number, (words, colour) in enumerate(tile.lines):
         at = (left + width / 2, top + (number + 0.5) * LINE)
         write(image, at, words, colour=colour, align=0.5)
@@ -104,7 +94,7 @@ def in_rows(tiles: Sequence[Tile], *, columns: int) -> list[Sequence[Tile]]:
 
 
 def enlarged(pixels: np.ndarray, *, tile_px: int) -> Image.Image:
-    """Return an image, 0..255 `[C, H, W]`, every pixel a square, about `tile_px` in all.
+    """Return an image, 0..255 `[C, H, W]`, every pixel a square, about `tile_px` in all, framed.
 
     In colour if C is 3, else the mean grey. Larger images stay as they are.
     """
@@ -112,20 +102,18 @@ def enlarged(pixels: np.ndarray, *, tile_px: int) -> Image.Image:
         pixels = pixels.mean(axis=0)[np.newaxis].repeat(3, axis=0)
     image = Image.fromarray(pixels.transpose(1, 2, 0).round().astype(np.uint8))
     zoom = max(1, round(tile_px / max(image.size)))
-    return image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST)
+    large = ImageOps.scale(image, zoom, Image.Resampling.NEAREST)
+    return ImageOps.expand(large, border=1, fill=FRAME)
 
 
 def colour_bar(colours: np.ndarray, *, low: str, high: str) -> Image.Image:
     """Return a bar of `colours`, uint8 `[M, 3]`, between its two ends in words."""
-    start = text_width(low) + 6
-    width = start + BAR[0] + 6 + text_width(high)
-    image = Image.new("RGB", (width, LINE), PAPER)
-    bar = Image.fromarray(colours[None]).resize(BAR, Image.Resampling.NEAREST)
-    image.paste(bar, (start, 3))
-    box = (start - 1, 2, start + BAR[0], 3 + BAR[1])
-    ImageDraw.Draw(image).rectangle(box, outline="#bbbbbb")
+    start, width = text_width(low) + 6, 110
+    image = Image.new("RGB", (start + width + 6 + text_width(high), LINE), PAPER)
+    bar = Image.fromarray(colours[None]).resize((width, LINE - 4), Image.Resampling.NEAREST)
+    image.paste(ImageOps.expand(bar, border=1, fill=FRAME), (start - 1, 1))
     write(image, (0, LINE / 2), low, colour=MUTED)
-    write(image, (width, LINE / 2), high, colour=MUTED, align=1.0)
+    write(image, (image.width, LINE / 2), high, colour=MUTED, align=1.0)
     return image
 
 

@@ -10,10 +10,10 @@ from PIL import Image
 from src.figures.canvas import class_labels
 from src.figures.sheet import Tile, Words, caption, colour_bar, enlarged, in_rows, sheet
 from src.figures.style import INK, MUTED, VERMILLION, colour_table, save_picture
+from src.stats import autocorrelation
 from src.stats.autocorrelation import (
     is_noise_like,
     order_units,
-    spatial_autocorrelation,
     unit_images,
 )
 
@@ -60,14 +60,9 @@ def weight_sheet(
         what = ": red speaks for the class, blue against it"
     tiles = [Tile(picture, [line]) for picture, line in zip(pictures, lines, strict=True)]
     rows = max(1, round((len(tiles) / 1.6) ** 0.5))  # somewhat wider than high
-    return np.asarray(
-        sheet(
-            in_rows(tiles, columns=min(10, -(-len(tiles) // rows))),
-            title=title,
-            note=_out_of(len(shown), weights, class_names) + what + _channels(weights),
-            scale=_scale(limit),
-        )
-    )
+    table = in_rows(tiles, columns=min(10, -(-len(tiles) // rows)))
+    note = _out_of(len(shown), weights, class_names) + what
+    return np.asarray(sheet(table, title=title, note=note, scale=_scale(limit)))
 
 
 def draw_weights_over_training(
@@ -100,14 +95,11 @@ def draw_weights_over_training(
     rows = [[Tile(), *(caption(f"step {step:,}", colour=MUTED) for step in steps)]]
     for index, *pictures in zip(shown, *columns, strict=True):
         rows.append([caption(names[index]), *map(Tile, pictures)])
-    rows.append([caption(words, colour=VERMILLION) for words in counts])
-    page = sheet(
-        rows,
-        title="First-layer weights over training",
-        note=f"{_out_of(len(shown), last, class_names)}{how}; one scale for all{_channels(last)}",
-        scale=_scale(limit),
-    )
-    save_picture(page, path)
+    if counts:
+        rows.append([caption(words, colour=VERMILLION) for words in counts])
+    title = "First-layer weights over training"
+    note = f"{_out_of(len(shown), last, class_names)}{how}; one scale for all"
+    save_picture(sheet(rows, title=title, note=note, scale=_scale(limit)), path)
 
 
 def shared_scale_limit(*weights: np.ndarray) -> float:
@@ -123,8 +115,7 @@ def shared_scale_limit(*weights: np.ndarray) -> float:
 
 def evenly(order: np.ndarray, *, most: int) -> np.ndarray:
     """Return `order`, or `most` of its entries at even distances, first and last among them."""
-    if len(order) <= most:
-        return order
+    most = min(most, len(order))
     return order[np.linspace(0, len(order) - 1, most).round().astype(np.int64)]
 
 
@@ -155,21 +146,17 @@ def _scale(limit: float) -> Image.Image:
 
 
 def _out_of(shown: int, weights: np.ndarray, class_names: Sequence[str] | None) -> str:
-    """Return "100 of 256 units", or "1 class" if all are shown."""
+    """Return "100 of 256 units (mean of 3 channels)", or "1 class" if all are shown."""
     one, many = ("unit", "units") if class_names is None else ("class", "classes")
     number = f"{shown:,} of {len(weights):,}" if shown < len(weights) else f"{shown:,}"
-    return f"{number} {one if len(weights) == 1 else many}"
-
-
-def _channels(weights: np.ndarray) -> str:
-    return f"; mean of {weights.shape[1]} channels" if weights.shape[1] > 1 else ""
+    channels = f" (mean of {weights.shape[1]} channels)" if weights.shape[1] > 1 else ""
+    return f"{number} {one if len(weights) == 1 else many}{channels}"
 
 
 def _noise_captions(weights: np.ndarray, *, pixels_used: np.ndarray | None) -> list[Words]:
     """Return the score for noise-like units, a word for units without any, else nothing."""
-    scores = spatial_autocorrelation(weights, pixels_used=pixels_used)
+    scores = autocorrelation.spatial_autocorrelation(weights, pixels_used=pixels_used)
     noise_like = is_noise_like(weights, pixels_used=pixels_used)
-    # adding 0.0 turns a rounded -0.0 into 0.0
-    signed = [f"{round(score, 2) + 0.0:.2f}".replace("-", "−") for score in scores]
+    signed = [f"{score:z.2f}".replace("-", "−") for score in scores]
     words = np.where(np.isnan(scores), "flat", np.where(noise_like, signed, ""))
     return [(str(word), VERMILLION) for word in words]

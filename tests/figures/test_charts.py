@@ -108,7 +108,7 @@ def blue_columns(path: Path, *, rows: slice) -> int:
 def test_empty_bins_are_not_drawn(tmp_path: Path) -> None:
     path = tmp_path / "one.png"
     draw_reliability(np.tile([0.97, 0.03], (50, 1)), np.zeros(50, np.int64), path=path)
-    one_bar = 560 * 0.855 / 1.01 / 15
+    one_bar = 560 * 0.83 / 1.01 / 15
     assert blue_columns(path, rows=slice(100, 300)) == pytest.approx(one_bar, abs=4)
     rng = np.random.default_rng(0)
     share = rng.uniform(0.5, 1, 3000)

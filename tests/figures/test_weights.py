@@ -23,8 +23,8 @@ def noise(*, units: int, side: int = 8, channels: int = 1) -> np.ndarray:
 
 def tile_of(sheet: np.ndarray, *, place: int, columns: int, side: int, zoom: int) -> np.ndarray:
     """Cut the tile at `place` out of a sheet, one pixel a weight."""
-    x = MARGIN + place % columns * (side * zoom + GAP)
-    y = HEADER + place // columns * (side * zoom + LINE + GAP)
+    x = MARGIN + 1 + place % columns * (side * zoom + 2 + GAP)
+    y = HEADER + 1 + place // columns * (side * zoom + 2 + LINE + GAP)
     return sheet[y : y + side * zoom, x : x + side * zoom][zoom // 2 :: zoom, zoom // 2 :: zoom]
 
 
@@ -135,7 +135,7 @@ def test_rows_over_training_follow_the_last_step(tmp_path: Path) -> None:
         draw_weights_over_training(snapshots, path=tmp_path / name)
     wanted = coloured(late[3:4], limit=shared_scale_limit(early, late))[0]
     picture = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))
-    first_row = picture[HEADER + 15 : HEADER + 15 + 72]
+    first_row = picture[HEADER + LINE + GAP + 1 :][:72]
     samples = first_row[4::9]
     found = [
         x
