@@ -36,7 +36,7 @@ def test_signals_end_runs_and_ray_and_the_search_goes_on(tmp_path):
 
     def started(number: int):
         driver = start_sweep(*SEARCH, cwd=found.folder)
-        wait_until(lambda: epochs_of(found.store, "trial", number) > 2)
+        wait_until(lambda: epochs_of(found.store, "trial", number) > 2, within_s=300)
         return driver
 
     interrupt(found, started(0), "SIGTERM")  # which looks for processes that are left
