@@ -43,7 +43,7 @@ def test_signals_end_runs_and_ray_and_the_search_goes_on(tmp_path):
 
     driver = started(1)
     driver.send_signal(signal.SIGINT)
-    time.sleep(0.1)
+    time.sleep(0.7)  # else two signals may be heard as one
     driver.send_signal(signal.SIGINT)
     output, errors = driver.communicate(timeout=5)
     assert (driver.returncode, errors) == (130, "")
