@@ -36,14 +36,14 @@ def test_signals_end_runs_and_ray_and_the_search_goes_on(tmp_path):
 
     def started(number: int):
         driver = start_sweep(*SEARCH, cwd=found.folder)
-        wait_until(lambda: epochs_of(found.store, "trial", number) > 2)
+        wait_until(lambda: epochs_of(found.store, "trial", number) > 2, within_s=300)
         return driver
 
     interrupt(found, started(0), "SIGTERM")  # which looks for processes that are left
 
     driver = started(1)
     driver.send_signal(signal.SIGINT)
-    time.sleep(0.1)
+    time.sleep(0.7)  # else two signals may be heard as one
     driver.send_signal(signal.SIGINT)
     output, errors = driver.communicate(timeout=5)
     assert (driver.returncode, errors) == (130, "")

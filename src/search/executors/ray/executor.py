@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from time import monotonic
 from typing import Any, final
 
 from src.config.plan import Component, Plan
@@ -19,9 +18,6 @@ from src.search.executors.ray import cluster
 from src.search.executors.ray.actor import Actor, Upload
 from src.search.messages import FromWorker, ToWorker
 from src.tracking.connection import database_file
-
-SILENCE_TIMEOUT_S = 60.0
-"""How long no worker may have room before a line says so."""
 
 
 @final
@@ -45,10 +41,13 @@ class Ray(Executor):
     ) -> None:
         super().__init__(num_workers=workers or max(1, available_cores() // cpus_per_worker))
         cluster.join(address, cpus=self.num_workers * cpus_per_worker)
+        import ray
+
         nodes = [node["Resources"] for node in cluster.nodes()]
         if gpus_per_worker is None:
             gpus_per_worker = 1.0 if any("GPU" in node for node in nodes) else 0.0
-        room = sum(cluster.room(n, cpus=cpus_per_worker, gpus=gpus_per_worker) for n in nodes)
+        takes = {"cpus": cpus_per_worker, "gpus": gpus_per_worker}
+        room = sum(cluster.room(node, **takes) for node in nodes)
         if not room:
             self.close()
             raise ConfigError(
@@ -56,13 +55,14 @@ class Ray(Executor):
                 f"{gpus_per_worker:g}: no machine of Ray's has so much; lower them, or join a "
                 "cluster that has"
             )
+        if address is not None and not cluster.room(ray.available_resources(), **takes):
+            print("all of the cluster is in use; the search waits until Ray has room", flush=True)
         if workers is None:
             self.num_workers = room
         self._is_cluster = address is not None
         self._takes = {"num_cpus": cpus_per_worker, "num_gpus": gpus_per_worker}
         self._place: dict[str, float] = {}
         self._files: Mapping[str, Upload] = {}
-        self._silent_until = monotonic() + SILENCE_TIMEOUT_S
 
     def check(self, plan: Plan) -> None:
         """Take the plan's data along; ConfigError where machines are to share one's database."""
@@ -112,9 +112,6 @@ class Ray(Executor):
     def _speakers(self, timeout_s: float) -> list[Worker]:
         import ray
 
-        if monotonic() > self._silent_until and not any(w.ready for w in self._workers):
-            self._silent_until = float("inf")
-            print("no worker yet: Ray finds none of its nodes free; waiting", file=sys.stderr)
         speaking: dict[Any, Worker] = {w.connection.hearing: w for w in self._workers}  # type: ignore[attr-defined]
         spoken, silent = ray.wait(list(speaking), timeout=timeout_s)
         if spoken and silent:
