@@ -98,18 +98,6 @@ def test_the_story_of_a_champion(own_contest):
     assert roll_back(own_contest.tracking, reason=None).now.run_id == ids["linear"]
 
 
-def delete(contest, *runs, for_good):
-    """Delete runs as the UI does; for good: as `mlflow gc` does after it."""
-    for run in runs:
-        contest.store.client.delete_run(contest.ids[run])
-    if for_good:
-        folder = contest.tracking.folder
-        store = (f"--backend-store-uri=sqlite:///{folder}/mlflow.db",)
-        ids = ",".join(contest.ids[run] for run in runs)
-        done = python("-m", "mlflow", "gc", *store, f"--run-ids={ids}", cwd=folder)
-        assert done.returncode == 0, done.stderr
-
-
 def told_command(line: str, verb: str) -> list[str]:
     """Return the arguments of the command that a line tells to run."""
     return shlex.split(line.split(f"python -m src.{verb} ")[1])
@@ -119,7 +107,7 @@ def told_command(line: str, verb: str) -> list[str]:
 def test_a_champion_whose_run_is_gone_is_told_with_a_command_that_works(own_contest, for_good):
     challenge(own_contest, "linear")
     challenge(own_contest, "dnn 1")
-    delete(own_contest, "dnn 1", for_good=for_good)
+    own_contest.store.delete(own_contest.ids["dnn 1"], for_good=for_good)
     here = own_contest.folder
 
     refused = python("-m", "src.compare", f"promote={own_contest.ids['dnn 2']}", cwd=here)
