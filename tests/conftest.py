@@ -79,6 +79,15 @@ class Store:
         keys = self.client.get_run(run_id).data.metrics
         return {key: self.curve(run_id, key) for key in keys if "seconds" not in key}
 
+    def delete(self, run_id: str, *, for_good: bool) -> None:
+        """Delete a run as the UI does; for good: as `mlflow gc` does after it."""
+        self.client.delete_run(run_id)
+        if for_good:
+            uri = self.client.tracking_uri
+            stores = (f"--backend-store-uri={uri}", f"--tracking-uri={uri}")
+            done = python("-m", "mlflow", "gc", *stores, cwd=self.folder)
+            assert done.returncode == 0, done.stderr
+
     def artifacts(self, run_id: str) -> Path:
         """Return the folder of a run's artifacts."""
         uri = self.client.get_run(run_id).info.artifact_uri

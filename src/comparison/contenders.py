@@ -111,10 +111,13 @@ def _best_of_each_model(
             "python -m src.train model=linear, or name runs with compare.runs=[A,B]"
         )
     chosen = next(iter(several.values()))  # runs come newest first
-    others = sorted({found[0].data for found in several.values()} - {chosen[0].data})
+    here = chosen[0].data
+    others = {found[0].data for found in several.values() if found is not chosen}
+    if here in others:
+        others = others - {here} | {f"another split of {here} (compare.runs=[A,B])"}
     models = _grouped(chosen, _model)
     best = [_best(_configurations(found)) for _, found in sorted(models.items())]
-    return best, tuple(others)
+    return best, tuple(sorted(others))
 
 
 def _best_of_sweep(

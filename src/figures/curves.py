@@ -84,7 +84,8 @@ def _draw_pair(axes: Axes, history: History, *, metric: str, best_epoch: int) ->
     best = validation[best_epoch - 1]
     axes.plot([best_epoch], [best], "*", color=style.GREEN, markersize=13, zorder=3)
     _number_epochs(axes, len(history))
-    title = f"{'Log-loss' if metric == 'loss' else 'Accuracy'}: {best:.4f} on validation at epoch {best_epoch}"
+    name = "Log loss" if metric == "loss" else "Accuracy"
+    title = f"{name}: {best:.4f} on validation at epoch {best_epoch}"
     style.style_axes(axes, title=title, x_label="epoch", y_label=metric)
     return train + validation
 

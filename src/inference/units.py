@@ -40,7 +40,7 @@ def strongest_units(recogniser: Recogniser, prepared: Prepared, *, most: int = 6
     """
     modules = recogniser.predictor.modules()
     layers = [m for m in modules if any(p.ndim > 1 for p in m.parameters(recurse=False))]
-    first = layers[0]
+    first = next(iter(layers), None)
     if not isinstance(first, nn.Linear) or first.in_features != prod(recogniser.image_shape):
         return []
     responses = _responses(first, prepared)

@@ -79,11 +79,8 @@ def mend(study: optuna.Study, tracking: Tracking) -> Iterator[str]:
 def _differences(study: optuna.Study, tracking: Tracking) -> Iterator[str]:
     """Say where numbers differ, or one of the two is gone."""
     parent = study.user_attrs.get("parent")
-    if parent is not None and was_deleted(tracking, parent):
-        yield (
-            f"its own run {parent} was deleted from the store; restore it, or search again with "
-            f"name={study.study_name} fresh=true"
-        )
+    if was_deleted(tracking, parent):
+        yield f"its own run {parent} was deleted; restore it, or search again with fresh=true"
     runs = _runs(study, tracking)
     for trial in study.get_trials(states=[TrialState.COMPLETE], deepcopy=False):
         trial_run = trial.user_attrs["run_id"]

@@ -117,7 +117,8 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
             open_parent(study, request.plan, request.settings, dataset, stop=stop)
         )
         earlier = best_trial(study)
-        lost = earlier and was_deleted(request.plan.tracking, earlier.user_attrs["run_id"])
+        earlier_run = earlier.user_attrs["run_id"] if earlier else None
+        lost = earlier_run if was_deleted(request.plan.tracking, earlier_run) else None
         executor.start()
         stack.enter_context(screen)
         screen.say(_heading(request, study, executor))
@@ -126,7 +127,7 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
         driver = _search(request, study, executor, parent.id, effort, stop=stop, screen=screen)
         best = best_trial(study)
         best_run = best.user_attrs["run_id"] if best else None
-        if lost and earlier and best_run == earlier.user_attrs["run_id"]:
+        if best_run == lost:
             best_run = None
         champion = _champion(request, study, best)
         scores = None

@@ -150,8 +150,10 @@ def finished_run(settings: Tracking, run_id: str) -> "MlflowRun":
     return MlflowRun(store, run_id, store.folder / "runs" / run_id)
 
 
-def was_deleted(settings: Tracking, run_id: str) -> bool:
-    """Tell whether a run was deleted from the store."""
+def was_deleted(settings: Tracking, run_id: str | None) -> bool:
+    """Tell whether there was such a run, and it was deleted from the store."""
+    if run_id is None:
+        return False
     try:
         living_run(open_store(settings).client, run_id)
     except RunGone:

@@ -9,9 +9,11 @@ import torch
 
 from src.comparison.champion import promote
 from src.comparison.settings import make_request
+from src.config.settings import Tracking
 from src.errors import ConfigError, NotPromoted, RunGone
 from src.tracking.queries import StoredRuns
 from src.tracking.registry import find_champion, roll_back
+from tests.comparison.conftest import RUNS, Contest, train_into
 from tests.conftest import python
 from tests.plans import plan_of
 
@@ -98,50 +100,41 @@ def test_the_story_of_a_champion(own_contest):
     assert roll_back(own_contest.tracking, reason=None).now.run_id == ids["linear"]
 
 
-def delete(contest, *runs, for_good):
-    """Delete runs as the UI does; for good: as `mlflow gc` does after it."""
-    for run in runs:
-        contest.store.client.delete_run(contest.ids[run])
-    if for_good:
-        folder = contest.tracking.folder
-        store = (f"--backend-store-uri=sqlite:///{folder}/mlflow.db",)
-        ids = ",".join(contest.ids[run] for run in runs)
-        done = python("-m", "mlflow", "gc", *store, f"--run-ids={ids}", cwd=folder)
-        assert done.returncode == 0, done.stderr
-
-
-def told_command(line: str, verb: str) -> list[str]:
+def told_command(line: str) -> list[str]:
     """Return the arguments of the command that a line tells to run."""
-    return shlex.split(line.split(f"python -m src.{verb} ")[1])
+    return shlex.split(line.split("python -m src.compare ")[1])
 
 
 @pytest.mark.parametrize("for_good", [False, True], ids=["deleted", "gc"])
-def test_a_champion_whose_run_is_gone_is_told_with_a_command_that_works(own_contest, for_good):
-    challenge(own_contest, "linear")
-    challenge(own_contest, "dnn 1")
-    delete(own_contest, "dnn 1", for_good=for_good)
-    here = own_contest.folder
+def test_a_champion_whose_run_is_gone_is_told_with_a_command_that_works(tmp_path, for_good):
+    tracking = Tracking(folder=tmp_path / "mlruns")
+    names = ("linear", "dnn 1", "dnn 2")
+    ids = {name: train_into(tracking, *RUNS[name][0]) for name in names}
+    contest = Contest(tracking, ids, tmp_path)
+    challenge(contest, "linear")
+    challenge(contest, "dnn 1")
+    contest.store.delete(ids["dnn 1"], for_good=for_good)
 
-    refused = python("-m", "src.compare", f"promote={own_contest.ids['dnn 2']}", cwd=here)
-    answers = python("-m", "src.predict", "mlruns/mlflow.db", cwd=here)
+    refused = python("-m", "src.compare", f"promote={ids['dnn 2']}", cwd=tmp_path)
+    answers = python("-m", "src.predict", "mlruns/mlflow.db", cwd=tmp_path)
     for done in (refused, answers):
         [line] = done.stderr.splitlines()
         assert done.returncode == 2
-        assert f"run {own_contest.ids['dnn 1']} of champion version 2 was deleted" in line
-    done = python("-m", "src.compare", *told_command(refused.stderr, "compare"), cwd=here)
+        assert f"run {ids['dnn 1']} of champion version 2 was deleted" in line
+    done = python("-m", "src.compare", *told_command(refused.stderr), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert champion(own_contest) == own_contest.ids["dnn 2"]
+    assert champion(contest) == ids["dnn 2"]
 
     with pytest.raises(RunGone, match="of champion version 2 was deleted") as gone:
-        roll_back(own_contest.tracking, reason=None)
-    assert champion(own_contest) == own_contest.ids["dnn 2"]
-    command = told_command(str(gone.value), "compare")
-    done = python("-m", "src.compare", *command, cwd=here)
+        roll_back(tracking, reason=None)
+    assert champion(contest) == ids["dnn 2"]
+    command = told_command(str(gone.value))
+    done = python("-m", "src.compare", *command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert command[0] == f"promote={champion(own_contest)}"
-    own_contest.store.client.delete_model_version("digits", "3")
+    assert command[0] == f"promote={champion(contest)}"
+    contest.store.client.delete_model_version("digits", "3")
     with pytest.raises(RunGone, match="version 3, the champion before, was deleted"):
-        roll_back(own_contest.tracking, reason=None)
+        roll_back(tracking, reason=None)
 
 
 def test_the_registered_champion_is_the_runs_model(own_contest, monkeypatch):

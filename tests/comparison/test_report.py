@@ -8,7 +8,7 @@ from markupsafe import escape
 
 from src.comparison.champion import promote
 from src.comparison.contenders import select
-from src.comparison.screen import print_way_to_promote
+from src.comparison.screen import print_selection, print_way_to_promote
 from src.comparison.session import compare
 from src.comparison.settings import Which, make_request
 from src.tracking.queries import StoredRuns
@@ -166,23 +166,23 @@ def test_the_command_prints_the_answer_and_where_to_look(own_contest):
     assert [run.info.status for run in made] == ["FINISHED"]
 
 
-def test_the_first_line_names_the_data_and_the_others_to_choose(own_contest, tmp_path):
+def test_the_first_line_names_the_data_and_the_others_to_choose(own_contest, tmp_path, capsys):
     tables = [write(tmp_path / f"{n}.csv", as_text(digit_rows(n))) for n in (600, 700)]
     for table in tables:
         for model in ("linear", "dnn"):
             data = ("data=csv", f"data.path={table}", "data.test_size=100", f"model={model}")
             train_into(own_contest.tracking, *data, "trainer.max_epochs=2")
 
-    def first_line(*overrides):
-        done = python("-m", "src.compare", *overrides, cwd=own_contest.folder)
-        return done.stdout.splitlines()[0]
+    def said(data):
+        print_selection(select(StoredRuns(own_contest.tracking), Which(data=data)))
+        return capsys.readouterr().out
 
-    assert first_line() == (
+    assert said(None) == (
         f"comparing dnn, linear on the test images of csv {tables[1]} (the newest with two models; "
-        f"compare.data=NAME chooses another: csv {tables[0]}, digits)"
+        f"compare.data=NAME chooses another: csv {tables[0]}, digits)\n"
     )
-    assert first_line("compare.data=digits").endswith(" images of digits")
-    assert first_line(f"compare.data={tables[0]}").endswith(f" images of csv {tables[0]}")
+    assert said("digits").endswith(" images of digits\n")
+    assert said(tables[0]).endswith(f" images of csv {tables[0]}\n")
 
 
 def test_who_wins_may_be_promoted_unless_champion_already(own_contest, capsys):
