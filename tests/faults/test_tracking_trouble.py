@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from src.console import SilentReporter
 from src.tracking.leftovers import send_kept
@@ -213,3 +214,40 @@ def test_a_moved_project_finds_every_artifact_and_goes_on(tmp_path, finished):
     assert moved.as_uri() in model.artifact_location
     assert store.client.get_experiment("1").artifact_location.startswith(moved.as_uri())
     assert not finished.artifacts.is_relative_to(moved)  # of a copy, the first is as it was
+
+
+def foreign_experiment(database: Path, folder: Path) -> str:
+    """Make an experiment of somebody else in our database; its artifacts lie in a folder."""
+    client = MlflowClient(tracking_uri=f"sqlite:///{database}")
+    experiment = client.create_experiment(
+        "foreign", artifact_location=folder.as_uri(), tags={"mlflow.experimentKind": "other"}
+    )
+    run = client.create_run(experiment).info.run_id
+    client.log_text(run, "theirs", "note.txt")
+    return run
+
+
+@pytest.mark.parametrize("still_there", [True, False])
+def test_an_experiment_of_somebody_else_keeps_its_address(tmp_path, finished, still_there):
+    former, moved = tmp_path / "former", tmp_path / "moved"
+    shutil.copytree(finished.store.folder, former)
+    open_store(plan_of(f"tracking.folder={former}/mlruns").tracking)
+    former.rename(moved)
+    theirs = tmp_path / "theirs" / "artifacts"
+    run = foreign_experiment(moved / "mlruns" / "mlflow.db", theirs)
+    if not still_there:  # as on a disk that is not mounted just now
+        theirs.rename(tmp_path / "away")
+    store = open_store(plan_of(f"tracking.folder={moved}/mlruns").tracking)
+    assert store.client.get_run(run).info.artifact_uri.startswith(theirs.as_uri())
+    experiment = store.client.get_experiment_by_name("foreign")
+    assert experiment.artifact_location == theirs.as_uri()
+    assert (moved / "mlruns").as_uri() in store.client.get_run(finished.run_id).info.artifact_uri
+
+
+def test_addresses_stay_where_only_the_database_was_copied(tmp_path, finished):
+    others = shutil.ignore_patterns("artifacts")
+    shutil.copytree(finished.store.folder / "mlruns", tmp_path / "mlruns", ignore=others)
+    (tmp_path / "mlruns" / "artifacts" / "of another store").mkdir(parents=True)
+    store = open_store(plan_of(f"tracking.folder={tmp_path}/mlruns").tracking)
+    files = store.client.list_artifacts(finished.run_id)
+    assert "figures" in {file.path for file in files}
