@@ -15,7 +15,7 @@ from src.config import CONF, REFUSALS, check_grid, explain, is_grid
 from src.errors import ConfigError, TrainingFailed, Unsuccessful, UserError, disk_trouble
 from src.interrupt import Interrupted
 from src.loading import begin_loading
-from src.settings import take_credentials
+from src.settings import hide_credentials
 
 
 def run_verb(
@@ -46,7 +46,7 @@ def run_verb(
         except Exception as error:
             raise _Raised(error) from error
 
-    sys.argv[1:] = [take_credentials(argument) for argument in sys.argv[1:]]
+    sys.argv[1:] = hide_credentials(sys.argv[1:])
     main = hydra.main(config_path=str(CONF), config_name=config_name, version_base="1.3")(job)
     try:
         check_grid(sys.argv[1:], config_name=config_name, check=check)

@@ -17,7 +17,7 @@ from src.errors import ConfigError, TrainingFailed
 from src.interrupt import stop_on_signals
 from src.plan import make_plan
 from src.search.grammar import split_ranges
-from src.settings import take_credentials
+from src.settings import hide_credentials
 
 
 def sweep_command(config: DictConfig, *, ranges: dict[str, Any]) -> None:
@@ -102,7 +102,7 @@ def read_search(path: Path) -> DictConfig:
 if __name__ == "__main__":
     try:
         register_sweeps()
-        sys.argv[1:] = [take_credentials(argument) for argument in sys.argv[1:]]
+        sys.argv[1:] = hide_credentials(sys.argv[1:])
         sys.argv[1:], found = split_ranges(sys.argv[1:])
     except ConfigError as error:
         sys.exit(report_mistake(error))
