@@ -12,11 +12,10 @@ from uuid import uuid4
 import yaml
 from filelock import Timeout
 from mlflow.entities import Run as StoredRun
-from mlflow.exceptions import MlflowException
 
-from src.errors import ConfigError, DataError
+from src.errors import ConfigError, DataError, TrackingError
 from src.settings import Tracking
-from src.tracking.connection import Store, all_runs, unusable
+from src.tracking.connection import Store, all_runs, usable
 from src.tracking.database import make_folder
 from src.tracking.elsewhere import LAST, bring_here
 from src.tracking.leftovers import send_kept
@@ -74,12 +73,10 @@ def _create(settings: Tracking, *, name: str, tags: Mapping[str, str]) -> Mlflow
     for line in send_kept(store):
         print(line, file=sys.stderr)
     runs = make_folder(store.folder / "runs")
-    try:
+    with usable(settings):
         created = store.client.create_run(
             store.experiment_id, run_name=name, tags={**tags, **owner_tags(store.folder)}
         )
-    except (MlflowException, OSError) as error:
-        raise unusable(settings, error) from error
     run_id = created.info.run_id
     run = MlflowRun(store, run_id, runs / run_id, looks=0, began=created.info.start_time)
     run.hold()
@@ -89,11 +86,13 @@ def _create(settings: Tracking, *, name: str, tags: Mapping[str, str]) -> Mlflow
 def reopen_run(settings: Tracking, run_id: str, *, split_digest: str) -> Run:
     """Set an interrupted run to RUNNING again.
 
-    Raises ConfigError where another process is working on it, and DataError where it began on
-    other images or another split of them.
+    Raises ConfigError where another process is working on it, DataError where it began on other
+    images or another split of them, and TrackingError where the store cannot be used.
     """
     store = open_store(settings)
-    stored = store.client.get_run(run_id)
+    with usable(settings):
+        stored = store.client.get_run(run_id)
+        earlier = _logged_so_far(store, stored)
     began_on = stored.data.tags["digest.split"]
     if began_on != split_digest:
         raise DataError(
@@ -104,7 +103,7 @@ def reopen_run(settings: Tracking, run_id: str, *, split_digest: str) -> Run:
         store,
         run_id,
         store.folder / "runs" / run_id,
-        earlier=_logged_so_far(store, stored),
+        earlier=earlier,
         looks=int(stored.data.tags.get("test.looks", 0)),
         began=stored.info.start_time,
     )
@@ -114,10 +113,15 @@ def reopen_run(settings: Tracking, run_id: str, *, split_digest: str) -> Run:
         raise ConfigError(
             f"`resume`={run_id}: another process is training this run; wait for its end, or stop it"
         ) from error
+    try:
+        with usable(settings):
+            store.client.update_run(run_id, status="RUNNING")
+            if "end_reason" in stored.data.tags:
+                store.client.delete_tag(run_id, "end_reason")
+    except TrackingError:
+        run.let_go()
+        raise
     run.set_tags(owner_tags(store.folder))
-    store.client.update_run(run_id, status="RUNNING")
-    if "end_reason" in stored.data.tags:
-        store.client.delete_tag(run_id, "end_reason")
     return run
 
 
@@ -150,14 +154,12 @@ def end_left_running(settings: Tracking, tag: str, value: str, *, reason: str) -
     Raises TrackingError where the store cannot be asked.
     """
     store = open_store(settings)
-    try:
+    with usable(settings):
         running = store.client.search_runs(
             [store.experiment_id],
             f"attributes.status = 'RUNNING' and tags.`{tag}` = '{value}'",
             max_results=1000,
         )
-    except MlflowException as error:
-        raise unusable(settings, error) from error
     for child in running:
         finished_run(settings, child.info.run_id).finish("KILLED", reason=reason)
 
@@ -168,11 +170,9 @@ def runs_below(settings: Tracking, parent: str) -> list[StoredRun]:
     Raises TrackingError where the store cannot be asked.
     """
     client = open_store(settings).client
-    try:
+    with usable(settings):
         experiment = client.get_run(parent).info.experiment_id
         return all_runs(client, [experiment], f"tags.`mlflow.parentRunId` = '{parent}'")
-    except MlflowException as error:
-        raise unusable(settings, error) from error
 
 
 def find_interrupted(settings: Tracking, run_id: str) -> tuple[str, dict[str, Any]]:
@@ -185,7 +185,8 @@ def find_interrupted(settings: Tracking, run_id: str) -> tuple[str, dict[str, An
     if runs.exists() or settings.uri is not None:
         store = open_store(settings)  # which puts in order what is there
         if store.is_server:
-            bring_here(store, run_id)
+            with usable(settings):
+                bring_here(store, run_id)
     found = sorted(p.parent.name for p in runs.glob(f"*/{LAST}"))
     matches = [name for name in found if name.startswith(run_id)]
     if len(matches) != 1:

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from src.settings import Tracking
-from src.tracking.connection import Store, connect
+from src.tracking.connection import Store, connect, usable
 from src.tracking.leftovers import end_orphans, send_kept
 
 
@@ -21,8 +21,10 @@ def open_store(settings: Tracking) -> Store:
 
 @cache
 def _open(uri: str | None, folder: Path, experiment: str) -> Store:
-    store = connect(Tracking(uri=uri, folder=folder, experiment=experiment))
-    end_orphans(store)
-    for line in send_kept(store):
-        print(line, file=sys.stderr)
+    settings = Tracking(uri=uri, folder=folder, experiment=experiment)
+    store = connect(settings)
+    with usable(settings):
+        end_orphans(store)
+        for line in send_kept(store):
+            print(line, file=sys.stderr)
     return store

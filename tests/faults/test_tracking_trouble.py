@@ -6,12 +6,15 @@ import sqlite3
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
 from src.console import SilentReporter
+from src.errors import StoreAway
+from src.interrupt import Halted
 from src.tracking.leftovers import send_kept
 from src.tracking.store import open_store
 from src.training import train
@@ -34,13 +37,14 @@ def plan_for(server: Server, folder: Path, *overrides: str):
     )
 
 
-def train_with(plan, *, after_epoch=lambda epoch, metrics: None):
+def train_with(plan, *, after_epoch=lambda epoch, metrics: None, **more):
     return train(
         plan,
         reporter=SilentReporter(),
         check_stop=lambda: None,
         look_at_test=True,
         after_epoch=after_epoch,
+        **more,
     )
 
 
@@ -106,6 +110,31 @@ def test_a_server_that_dies_for_good_gets_it_all_from_the_next_training(tmp_path
     assert_whole(server, result.run_id)
     assert_whole(server, later.run_id)
     assert list((tmp_path / "mlruns" / "runs").iterdir()) == []
+
+
+def stop_at(epoch: int, last: int) -> None:
+    if epoch == last:
+        raise Halted("stopped")
+
+
+def test_a_run_that_is_gone_on_with_waits_for_a_server_as_a_new_one_does(tmp_path, server, capsys):
+    started: list[str] = []
+    plan = plan_for(server, tmp_path)
+    with pytest.raises(Halted):
+        train_with(plan, after_epoch=lambda e, _: stop_at(e, 3), on_start=started.append)
+    again = replace(plan, resume=started[0])
+    server.kill()
+    with pytest.raises(StoreAway):
+        train_with(again)  # by hand: who looks on would rather know
+    back = threading.Timer(5, server.start)
+    back.start()
+    result = train_with(again, parent="a sweep's run")
+    back.join()
+    assert result.run_id == started[0]
+    run = server.client.get_run(result.run_id)
+    assert run.info.status == "FINISHED"
+    assert "end_reason" not in run.data.tags
+    assert "a trial waits up to 10 minutes" in capsys.readouterr().err
 
 
 @pytest.mark.slow

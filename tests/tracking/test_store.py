@@ -6,8 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from mlflow import MlflowClient
 
+from src.errors import StoreAway, TrackingError
+from src.settings import Tracking
+from src.tracking.connection import connect
 from tests.conftest import python
-from tests.serving import Server
+from tests.serving import Server, behind_login
 
 FAST = ("data=digits", "trainer.threads=1", "trainer.max_epochs=2")
 
@@ -64,3 +67,30 @@ def test_a_run_on_a_real_server_is_whole_and_no_password_is_kept(tmp_path, serve
     }
     kept = client.download_artifacts(run.info.run_id, "config.yaml", str(tmp_path))
     assert "secret" not in open(kept).read()  # noqa: SIM115, PTH123
+
+
+def test_a_server_behind_a_login_lets_in_who_has_it_and_says_so_to_others(
+    tmp_path, server, monkeypatch
+):
+    with behind_login(int(server.rpartition(":")[2]), "anna:geh@im") as address:
+        for login in ("", "anna:wrong@"):
+            refused = train(f"tracking.uri={address.replace('//', f'//{login}')}", cwd=tmp_path)
+            assert refused.returncode == 2
+            [line] = refused.stderr.strip().splitlines()
+            assert "401" in line
+            assert "MLFLOW_TRACKING_USERNAME" in line
+            assert "no MLflow server" not in line
+            assert "wrong" not in line
+        inside = address.replace("//", "//anna:geh@im@")
+        assert train(f"tracking.uri={inside}", cwd=tmp_path).returncode == 0
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "anna")
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "geh@im")
+        assert train(f"tracking.uri={address}", cwd=tmp_path).returncode == 0
+    assert statuses(server) == ["FINISHED"] * 2
+
+
+def test_a_login_that_only_the_data_ask_for_is_nothing_to_wait_for(tmp_path):
+    with behind_login(1, "anna:geheim", health_is_open=True) as address:
+        with pytest.raises(TrackingError, match="MLFLOW_TRACKING_USERNAME") as told:
+            connect(Tracking(uri=address, folder=tmp_path))
+        assert not isinstance(told.value, StoreAway)
