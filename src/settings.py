@@ -148,6 +148,6 @@ def without_password(uri: str) -> str:
     A password may hold any sign, a slash or another @ too: all up to the last @ is left out.
     """
     scheme, separator, rest = uri.partition("://")
-    if scheme == "sqlite" or not separator:
+    if scheme.startswith("sqlite") or not separator:
         return uri
     return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"

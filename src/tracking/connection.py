@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
+from urllib.parse import unquote
 
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
@@ -20,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from src.errors import StoreAway, TrackingError, first_line
 from src.settings import Tracking, take_credentials, without_password
 from src.tracking.database import (
+    address_of,
     artifacts_of,
     create_database,
     follow_move,
@@ -93,9 +95,9 @@ def connect(settings: Tracking) -> Store:
     file = database_file(settings)
     if file is not None:
         create_database(file)
-        uri, artifacts = f"sqlite:///{file}", artifacts_of(file)
+        uri, artifacts = address_of(file), artifacts_of(file)
     try:
-        client = MlflowClient(tracking_uri=uri)
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         experiment = _experiment(client, settings.experiment, artifacts)
         if file is not None:
             follow_move(file)
@@ -140,12 +142,22 @@ def is_away(error: Exception, *, on_server: bool) -> bool:
 
 
 def database_file(settings: Tracking) -> Path | None:
-    """Return the SQLite file of the store, None where it is another kind."""
+    """Return the SQLite file of the store, None where it is another kind.
+
+    Raises TrackingError where an address of SQLite names no file.
+    """
     if settings.uri is None:
         return settings.folder.resolve() / "mlflow.db"
-    if settings.uri.startswith("sqlite:///"):
-        return Path(settings.uri.removeprefix("sqlite:///")).resolve()
-    return None
+    scheme, _, place = settings.uri.partition("://")
+    if scheme.partition("+")[0] != "sqlite":
+        return None
+    name = unquote(place.removeprefix("/"))
+    if not place.startswith("/") or "?" in place or name in {"", ":memory:"}:
+        raise TrackingError(
+            f"`tracking.uri`={settings.uri}: names no file; write sqlite:////PATH/mlflow.db, and "
+            "%3F for a question mark, %25 for a per cent sign in it"
+        )
+    return Path(name).resolve()
 
 
 def expect_answer(uri: str, *, within_s: float = ANSWER_WITHIN_S) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from filelock import FileLock
+from sqlalchemy import URL
 
 from src.errors import TrackingError
 from src.tracking.owner import HOST
@@ -53,6 +54,14 @@ def create_database(database: Path) -> None:
                 _build(database)
     except OSError as error:
         raise unwritable(database.parent, error.strerror or str(error)) from error
+
+
+def address_of(database: Path) -> str:
+    """Return the address of the file, whatever signs are in its path.
+
+    The driver is named because MLflow would make the folder of a shorter address, quotes and all.
+    """
+    return URL.create("sqlite+pysqlite", database=str(database)).render_as_string()
 
 
 def artifacts_of(database: Path) -> str:
@@ -119,7 +128,7 @@ def _build(database: Path) -> None:
 
     draft = database.with_suffix(".draft")
     draft.unlink(missing_ok=True)
-    store = SqlAlchemyStore(f"sqlite:///{draft}", artifacts_of(database))
+    store = SqlAlchemyStore(address_of(draft), artifacts_of(database))
     store.engine.dispose()
     with closing(sqlite3.connect(draft)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")  # readers and writers side by side
