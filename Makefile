@@ -42,10 +42,12 @@ app: $(READY) ## open a page to draw a digit on
 	$(RUN) -m src.app $(ARGS)
 
 serve: $(READY) ## answer over HTTP with the champion, MLflow's own scoring server
-	@test -f $(MLRUNS)/mlflow.db || { echo "nothing tracked in $(MLRUNS) yet: make train first"; exit 2; }
+	@test -f "$(MLRUNS)/mlflow.db" || { echo "nothing tracked in $(MLRUNS) yet: make train first"; exit 2; }
 	@echo "the champion of $(EXPERIMENT) answers at http://127.0.0.1:$(SERVE_PORT)/invocations (end with Ctrl-C)"
-	@PATH="$(abspath .venv/bin):$$PATH" MLFLOW_DISABLE_TELEMETRY=true MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false \
-	MLFLOW_TRACKING_URI=sqlite:///$(abspath $(MLRUNS))/mlflow.db \
+	@store=$$($(RUN) -c 'import sys, pathlib, src.tracking.database as d; print(d.address_of(pathlib.Path(sys.argv[1]).resolve()))' \
+	"$(MLRUNS)/mlflow.db") && \
+	PATH="$(CURDIR)/.venv/bin:$$PATH" MLFLOW_DISABLE_TELEMETRY=true MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false \
+	MLFLOW_TRACKING_URI="$$store" MLFLOW_REGISTRY_URI="$$store" \
 	.venv/bin/mlflow models serve -m models:/$(EXPERIMENT)@champion --env-manager local \
 	--host 127.0.0.1 --port $(SERVE_PORT) --workers 1 \
 	|| { echo "if there is no champion yet, promote a run first"; exit 2; }

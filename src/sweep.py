@@ -14,7 +14,7 @@ from yaml import YAMLError
 from src.cli.entry import report_mistake, run_verb
 from src.cli.overrides import SWEEPS, resolved, task_overrides
 from src.config.plan import make_plan
-from src.config.settings import take_credentials
+from src.config.settings import hide_credentials
 from src.errors import ConfigError, TrainingFailed
 from src.process.signals import stop_on_signals
 from src.search.grammar import split_ranges
@@ -102,7 +102,7 @@ def read_search(path: Path) -> DictConfig:
 if __name__ == "__main__":
     try:
         register_sweeps()
-        sys.argv[1:] = [take_credentials(argument) for argument in sys.argv[1:]]
+        sys.argv[1:] = hide_credentials(sys.argv[1:])
         sys.argv[1:], found = split_ranges(sys.argv[1:])
     except ConfigError as error:
         sys.exit(report_mistake(error))

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
@@ -44,7 +43,7 @@ def ui_command(config: DictConfig) -> None:
         store = open_store(tracking)
         runs = f"http://{LOOPBACK}:{port}/#/experiments/{store.experiment_id}/runs"
         told = False
-        with _server(store.folder, port) as server:
+        with _server(store.client.tracking_uri, port) as server:
             while stop.interrupted is None:
                 if server.poll() is not None:
                     raise Unsuccessful(f"MLflow's server ended with exit code {server.returncode}")
@@ -56,10 +55,10 @@ def ui_command(config: DictConfig) -> None:
 
 
 @contextmanager
-def _server(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def _server(store: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run MLflow's server in a session of its own; it would hear Ctrl-C twice, with tracebacks."""
     command = [sys.executable, "-m", "mlflow", "ui", "--host", LOOPBACK, "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+    command += ["--backend-store-uri", store, "--registry-store-uri", store]
     command += ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
     server = subprocess.Popen(command, env={**os.environ, **QUIET}, start_new_session=True)
     try:
@@ -90,9 +89,9 @@ def check(config: dict[str, Any]) -> tuple[int, Tracking]:
     """Return the port and the store; raises ConfigError with every problem."""
     parts = Check(config)
     page, tracking = parts.settings(_Page, None), parts.settings(Tracking, "tracking")
-    if tracking is not None and tracking.uri is not None:
+    if tracking is not None and (tracking.uri or "").startswith("http"):
         parts.problems.append("`tracking.uri`: a server has its own page; open its address")
-    elif tracking is not None and not (tracking.folder / "mlflow.db").exists():
+    elif tracking and tracking.uri is None and not (tracking.folder / "mlflow.db").exists():
         parts.problems.append(
             f"`tracking.folder`={tracking.folder}: nothing is tracked there yet; make train first"
         )

@@ -5,8 +5,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -75,3 +81,44 @@ class Server:
         if self._process.poll() is None:
             self.signal("SIGKILL")
             self._process.wait()
+
+
+@contextmanager
+def behind_login(port: int, login: str, *, health_is_open: bool = False) -> Iterator[str]:
+    """Put a proxy in front of a server, and give its address; login: `user:password`."""
+    key = f"Basic {b64encode(login.encode()).decode()}"
+
+    class Door(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if self.headers.get("Authorization") == key:
+                inside = HTTPConnection("127.0.0.1", port)
+                inside.request(self.command, self.path, body, dict(self.headers))
+                found = inside.getresponse()
+                self.say(found.status, found.read(), found.getheader("Content-Type", ""))
+            elif health_is_open and self.path == "/health":
+                self.say(200, b"OK", "text/plain")
+            else:
+                self.say(401, b"You are not authenticated.", "text/plain")
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+
+        def say(self, status: int, body: bytes, kind: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    door = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    threading.Thread(target=door.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{door.server_port}"
+    finally:
+        door.shutdown()
+        door.server_close()

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from src.cli.arguments import configuration, read_flags, runs_of
 from src.cli.help import help_of, help_of_group
 from src.cli.overrides import conf_open
-from src.config.settings import take_credentials
+from src.config.settings import hide_credentials
 from src.errors import TrainingFailed, Unsuccessful, UserError, disk_trouble
 from src.process.gc_pause import begin_loading
 from src.process.signals import Interrupted
@@ -34,7 +34,7 @@ def run_verb(
     """
     begin_loading()
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    sys.argv[1:] = [take_credentials(argument) for argument in sys.argv[1:]]
+    sys.argv[1:] = hide_credentials(sys.argv[1:])
     try:
         with conf_open():
             done = _do(task, verb=config_name, check=check, with_traceback=wants_traceback)

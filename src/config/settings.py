@@ -104,24 +104,40 @@ class Explore(_Settings):
     folder: Path = Path("mlruns/explore")
 
 
+ADDRESSES = {"tracking", "tracking.uri", "storage"}
+"""Keys that hold the address of a store, one by mistake."""
+
+
 def take_credentials(uri: str) -> str:
     """Return the address of a server without its password, which goes where its client looks.
 
     That is the environment variables of MLflow, which take the user too, and of PostgreSQL's libpq;
     nothing that is printed, logged or kept can then hold it.
-    Text around the address, and anything that is none, is left as it is.
+    What stands before the address, and text that is none, is left as it is.
     """
-    found = re.fullmatch(r"(.*https?://)(.*)@(.*)", uri, flags=re.DOTALL)
+    found = re.fullmatch(r"(.*?https?://)(.*)@(.*)", uri, flags=re.DOTALL)
     if found is not None:
-        user, _, password = found[2].partition(":")
+        user, colon, password = found[2].partition(":")
         os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(user)
-        os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(password)
+        if colon:
+            os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(password)
         return found[1] + found[3]
-    found = re.fullmatch(r"(.*postgresql(?:\+\w+)?://[^:/@]*):(.*)(@.*)", uri, flags=re.DOTALL)
+    found = re.fullmatch(r"(.*?postgresql(?:\+\w+)?://[^:/@]*):(.*)(@.*)", uri, flags=re.DOTALL)
     if found is not None:
         os.environ["PGPASSWORD"] = unquote(found[2])
         return found[1] + found[3]
     return uri
+
+
+def hide_credentials(arguments: list[str]) -> list[str]:
+    """Return a command line with the addresses of stores as `take_credentials` leaves them."""
+    split = [argument.partition("=") for argument in arguments]
+    return [
+        f"{key}={take_credentials(value)}"
+        if key.lstrip("+") in ADDRESSES
+        else f"{key}{equals}{value}"
+        for key, equals, value in split
+    ]
 
 
 @final
@@ -159,6 +175,6 @@ def without_password(uri: str) -> str:
     A password may hold any sign, a slash or another @ too: all up to the last @ is left out.
     """
     scheme, separator, rest = uri.partition("://")
-    if scheme == "sqlite" or not separator:
+    if scheme.startswith("sqlite") or not separator:
         return uri
     return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"

@@ -2,6 +2,12 @@
 
 import os
 
+# would send some of what MLflow does to another store than the one that the configuration names
+NOT_USED = {
+    name: os.environ.pop(name)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_NAME")
+    if name in os.environ
+}
 # read by MLflow when it is imported
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")

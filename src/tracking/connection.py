@@ -2,22 +2,26 @@
 
 import logging
 import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 from typing import final
-from urllib.error import HTTPError
-from urllib.parse import urlsplit
-from urllib.request import urlopen
+from urllib.parse import unquote
 
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.rest_utils import http_request
+from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from src.config.settings import Tracking, take_credentials, without_password
 from src.errors import RunGone, StoreAway, TrackingError, first_line
 from src.tracking.database import (
+    address_of,
     artifacts_of,
     create_database,
     follow_move,
@@ -32,6 +36,9 @@ DATABASES = {"sqlite", "postgresql", "mysql", "mssql"}
 TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}
 """Opens the experiment in the UI's view for trained models rather than that for agents."""
 ANSWER_WITHIN_S = 5.0
+NO_LOGIN = {401, 403}
+TROUBLES = (MlflowException, RequestException, SQLAlchemyError, sqlite3.Error, ImportError)
+"""What comes out of a store that cannot be used, or is asked for what it does not have."""
 PAGE = 1000
 """Runs a call; more are fetched page by page."""
 
@@ -96,48 +103,79 @@ def connect(settings: Tracking) -> Store:
     """
     uri, artifacts = settings.uri or "", None
     if settings.uri is not None:
-        expect_answer(settings.uri)
         uri = take_credentials(settings.uri)
+        expect_answer(uri)
     file = database_file(settings)
     if file is not None:
         create_database(file)
-        uri, artifacts = f"sqlite:///{file}", artifacts_of(file)
+        uri, artifacts = address_of(file), artifacts_of(file)
     try:
-        client = MlflowClient(tracking_uri=uri)
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         experiment = _experiment(client, settings.experiment, artifacts)
         if file is not None:
             follow_move(file)
-    except (SQLAlchemyError, MlflowException, ImportError, OSError) as error:
+    except (*TROUBLES, OSError) as error:
         if file is not None and not os.access(file.parent, os.W_OK):
             raise unwritable(file.parent, "read-only") from error
-        raise unusable(settings, error) from error
+        raise _unusable(settings, error) from error
     address = settings.uri and without_password(settings.uri)
     return Store(client, experiment, address, settings.folder.resolve())
 
 
-def unusable(settings: Tracking, error: Exception) -> TrackingError:
+@contextmanager
+def usable(settings: Tracking) -> Iterator[None]:
+    """Raise TrackingError where the store cannot do what is done inside, StoreAway for now."""
+    try:
+        yield
+    except TROUBLES as error:
+        raise _unusable(settings, error) from error
+
+
+def _unusable(settings: Tracking, error: Exception) -> TrackingError:
     """Return in one line that the store cannot be used, and why."""
     address = without_password(settings.uri) if settings.uri else str(database_file(settings))
     said = first_line(error)
-    server = (settings.uri or "").startswith("http")
-    return (StoreAway if server else TrackingError)(
+    if isinstance(error, MlflowException) and error.get_http_status_code() in NO_LOGIN:
+        return _without_login(address, said)
+    away = address.startswith("http") and is_away(error, on_server=True)
+    return (StoreAway if away else TrackingError)(
         f"tracking store {address}: cannot be used ({said}); correct `tracking.uri` or start its "
         "server; a damaged file must be moved away"
     )
 
 
+def is_away(error: Exception, *, on_server: bool) -> bool:
+    """Tell a store that cannot be reached, or is locked, from one that says no."""
+    if isinstance(error, RequestException):
+        return error.response is None or error.response.status_code >= 500
+    if isinstance(error, MlflowException):
+        trouble = {"INTERNAL_ERROR", "DEADLINE_EXCEEDED"} if on_server else set()
+        return error.error_code in {"TEMPORARILY_UNAVAILABLE", *trouble}
+    return True
+
+
 def database_file(settings: Tracking) -> Path | None:
-    """Return the SQLite file of the store, None where it is another kind."""
+    """Return the SQLite file of the store, None where it is another kind.
+
+    Raises TrackingError where an address of SQLite names no file.
+    """
     if settings.uri is None:
         return settings.folder.resolve() / "mlflow.db"
-    if settings.uri.startswith("sqlite:///"):
-        return Path(settings.uri.removeprefix("sqlite:///")).resolve()
-    return None
+    scheme, _, place = settings.uri.partition("://")
+    if scheme.partition("+")[0] != "sqlite":
+        return None
+    name = unquote(place.removeprefix("/"))
+    if not place.startswith("/") or "?" in place or name in {"", ":memory:"}:
+        raise TrackingError(
+            f"`tracking.uri`={settings.uri}: names no file; write sqlite:////PATH/mlflow.db, and "
+            "%3F for a question mark, %25 for a per cent sign in it"
+        )
+    return Path(name).resolve()
 
 
 def expect_answer(uri: str, *, within_s: float = ANSWER_WITHIN_S) -> None:
     """Raise StoreAway where no server answers at an http address, TrackingError where none can."""
-    scheme = urlsplit(uri).scheme.split("+")[0]
+    scheme = uri.partition("://")[0].partition("+")[0]
     if scheme not in {"http", "https", *DATABASES}:
         raise TrackingError(
             f"`tracking.uri`={without_password(uri)}: must be the http address of an MLflow "
@@ -146,16 +184,15 @@ def expect_answer(uri: str, *, within_s: float = ANSWER_WITHIN_S) -> None:
         )
     if scheme in DATABASES:
         return
-    try:
-        with urlopen(f"{without_password(uri).rstrip('/')}/health", timeout=within_s):
-            pass
-    except (OSError, HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
+    status, said = _ask(uri, "/health", within_s)
+    if status in NO_LOGIN:
+        raise _without_login(uri, f"{status} {said}")
+    if not 200 <= status < 300:
         raise StoreAway(
             f"`tracking.uri`={without_password(uri)}: no MLflow server answers there within "
-            f"{within_s:g} s ({reason}); start it, correct the address, or leave it out "
+            f"{within_s:g} s ({said}); start it, correct the address, or leave it out "
             "to track in a folder"
-        ) from error
+        )
 
 
 def expect_database(store: Store, *, within_s: float) -> None:
@@ -163,14 +200,36 @@ def expect_database(store: Store, *, within_s: float) -> None:
 
     MLflow's client would ask again and again before it said so.
     """
-    query = f"api/2.0/mlflow/experiments/get?experiment_id={store.experiment_id}"
+    query = f"/api/2.0/mlflow/experiments/get?experiment_id={store.experiment_id}"
+    status, said = _ask(store.uri or "", query, within_s)
+    if not 0 < status < 500:
+        raise StoreAway(f"{store.uri}: no answer ({said})")
+
+
+def _ask(uri: str, endpoint: str, within_s: float) -> tuple[int, str]:
+    """Ask a server once, with the login that MLflow's client has; return the status and words.
+
+    The status is 0 where nothing answers in time.
+    """
+    login = get_default_host_creds(uri)
     try:
-        with urlopen(f"{(store.uri or '').rstrip('/')}/{query}", timeout=within_s):
-            pass
-    except (OSError, HTTPException) as error:
-        if isinstance(error, HTTPError) and error.code < 500:
-            return  # as where it wants a password
-        raise StoreAway(f"{store.uri}: no answer ({first_line(error)})") from error
+        answer = http_request(
+            login, endpoint, "GET", max_retries=0, timeout=within_s, raise_on_status=False
+        )
+    except MlflowException as error:
+        cause: BaseException = error
+        while cause.__context__ is not None:
+            cause = cause.__context__
+        return 0, first_line(cause)
+    return answer.status_code, answer.reason
+
+
+def _without_login(uri: str, said: str) -> TrackingError:
+    return TrackingError(
+        f"`tracking.uri`={without_password(uri)}: the server refuses the login ({said}); give it "
+        "as MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or in the address: "
+        "tracking.uri=http://USER:PASSWORD@HOST:PORT"
+    )
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:

@@ -3,18 +3,33 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import unquote
 
 from filelock import FileLock
+from sqlalchemy import URL
 
 from src.errors import TrackingError
+from src.tracking.owner import HOST
 
 LOCATIONS = {
-    "experiments": "artifact_location",
-    "runs": "artifact_uri",
-    "logged_models": "artifact_location",
-    "model_versions": "storage_location",
+    "experiments": ("artifact_location", "experiment_id"),
+    "runs": ("artifact_uri", "experiment_id"),
+    "logged_models": ("artifact_location", "experiment_id"),
+    "model_versions": (
+        "storage_location",
+        "(SELECT experiment_id FROM runs WHERE run_uuid = model_versions.run_id)",
+    ),
 }
-"""Where MLflow keeps absolute addresses of artifacts: column by table."""
+"""Where MLflow keeps absolute addresses of artifacts, and of which experiment: columns by table."""
+
+ELSEWHERE = f"""
+    SELECT experiment_id, artifact_location FROM experiments
+    WHERE artifact_location LIKE 'file:///%/artifacts' AND artifact_location != ?
+    AND experiment_id IN (
+        SELECT experiment_id FROM runs JOIN tags USING (run_uuid) WHERE tags.key = '{HOST}'
+    )
+"""
+"""Finds experiments with runs of this program, who alone sets that tag, and artifacts elsewhere."""
 
 LOCKED_FOR_S = 20.0
 """How long to wait for somebody who has locked the file; MLflow waits as long."""
@@ -41,6 +56,14 @@ def create_database(database: Path) -> None:
         raise unwritable(database.parent, error.strerror or str(error)) from error
 
 
+def address_of(database: Path) -> str:
+    """Return the address of the file, whatever signs are in its path.
+
+    The driver is named because MLflow would make the folder of a shorter address, quotes and all.
+    """
+    return URL.create("sqlite+pysqlite", database=str(database)).render_as_string()
+
+
 def artifacts_of(database: Path) -> str:
     """Return the address of the artifacts that lie beside the file."""
     return (database.parent / "artifacts").as_uri()
@@ -50,33 +73,45 @@ def follow_move(database: Path) -> None:
     """Let the artifacts be found again after their folder was moved or copied.
 
     MLflow keeps absolute addresses (mlflow/mlflow#3144). An experiment of this program lies in
-    `artifacts` beside the file; where one names another folder, that is the former one, and every
-    address that begins with it is rewritten, in one transaction.
+    `artifacts` beside the file. Where one names another folder, and all that its runs have there
+    is here too, the addresses of the experiment are rewritten, in one transaction.
     """
     now = artifacts_of(database)
-    if not (database.parent / "artifacts").is_dir():
+    here = _names(database.parent / "artifacts")
+    if not here:
         return  # the file came alone; what it names may still be where it was
     with closing(sqlite3.connect(database, timeout=LOCKED_FOR_S, isolation_level=None)) as store:
-        if not _former(store, now):
+        if not _moved(store, now, here):
             return
         store.execute("BEGIN IMMEDIATE")
-        for former in _former(store, now):  # asked again, now that nobody else can write
-            for table, column in LOCATIONS.items():
+        for experiment, former in _moved(store, now, here):  # asked again, now that nobody writes
+            for table, (column, of) in LOCATIONS.items():
                 store.execute(
                     f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
-                    f"WHERE {column} = ? OR substr({column}, 1, ?) = ?",
-                    (now, len(former) + 1, former, len(former) + 1, f"{former}/"),
+                    f"WHERE {of} = ? AND ({column} = ? OR substr({column}, 1, ?) = ?)",
+                    (now, len(former) + 1, experiment, former, len(former) + 1, f"{former}/"),
                 )
         store.execute("COMMIT")
 
 
-def _former(store: sqlite3.Connection, now: str) -> list[str]:
-    found = store.execute(
-        "SELECT DISTINCT artifact_location FROM experiments "
-        "WHERE artifact_location LIKE 'file:///%/artifacts' AND artifact_location != ?",
-        (now,),
-    )
-    return [location for (location,) in found]
+def _moved(store: sqlite3.Connection, now: str, here: set[str]) -> list[tuple[int, str]]:
+    """Return our experiments whose artifacts are all here, with their former address."""
+    moved = []
+    for experiment, former in store.execute(ELSEWHERE, (now,)):
+        rows = store.execute("SELECT run_uuid FROM runs WHERE experiment_id = ?", (experiment,))
+        runs = {run for (run,) in rows}
+        there = _names(Path(unquote(former.removeprefix("file://"))))
+        if runs & here and runs & there <= here:
+            moved.append((experiment, former))
+    return moved
+
+
+def _names(folder: Path) -> set[str]:
+    """Return what is in a folder; nothing where it is gone."""
+    try:
+        return {path.name for path in folder.iterdir()}
+    except OSError:
+        return set()
 
 
 def unwritable(folder: Path, why: str) -> TrackingError:
@@ -93,7 +128,7 @@ def _build(database: Path) -> None:
 
     draft = database.with_suffix(".draft")
     draft.unlink(missing_ok=True)
-    store = SqlAlchemyStore(f"sqlite:///{draft}", artifacts_of(database))
+    store = SqlAlchemyStore(address_of(draft), artifacts_of(database))
     store.engine.dispose()
     with closing(sqlite3.connect(draft)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")  # readers and writers side by side

@@ -22,7 +22,7 @@ from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
 
 from src.errors import TrackingError, TrainingFailed, first_line
-from src.tracking.connection import Store, expect_database
+from src.tracking.connection import Store, expect_database, is_away
 from src.tracking.jsonl import append_line, drop_half_line
 
 KEPT, FILES = "unsent.jsonl", "unsent"
@@ -110,7 +110,7 @@ class Outbox:
             self._send(news)
         except (MlflowException, RequestException, TrackingError) as error:
             said = first_line(error)
-            if not _is_away(error, self._store):
+            if not is_away(error, on_server=self._store.is_server):
                 raise TrainingFailed(f"run {self._run_id}: the store refuses it: {said}") from error
             self._away, self._next_try = said, monotonic() + TRY_EVERY_S
             return False
@@ -158,13 +158,3 @@ class Outbox:
         if begun.model_id not in {o.model_id for o in (outputs.model_outputs if outputs else ())}:
             self._client.log_outputs(self._run_id, [LoggedModelOutput(begun.model_id, step=0)])
         self._client.finalize_logged_model(begun.model_id, "READY")
-
-
-def _is_away(error: Exception, store: Store) -> bool:
-    """Tell a store that cannot be reached, or is locked, from one that says no."""
-    if isinstance(error, RequestException):
-        return error.response is None or error.response.status_code >= 500
-    if isinstance(error, MlflowException):
-        busy = {"TEMPORARILY_UNAVAILABLE", *({"INTERNAL_ERROR"} if store.is_server else ())}
-        return error.error_code in busy
-    return True

@@ -12,11 +12,10 @@ from uuid import uuid4
 import yaml
 from filelock import Timeout
 from mlflow.entities import Run as StoredRun
-from mlflow.exceptions import MlflowException
 
 from src.config.settings import Tracking
-from src.errors import ConfigError, DataError, RunGone
-from src.tracking.connection import Store, all_runs, living_run, unusable
+from src.errors import ConfigError, DataError, RunGone, TrackingError
+from src.tracking.connection import Store, all_runs, living_run, usable
 from src.tracking.database import make_folder
 from src.tracking.handover import LAST, bring_here
 from src.tracking.owner import owner_tags
@@ -79,12 +78,10 @@ def _create(settings: Tracking, *, name: str, tags: Mapping[str, str]) -> Mlflow
     for line in send_kept(store):
         print(line, file=sys.stderr)
     runs = make_folder(store.folder / "runs")
-    try:
+    with usable(settings):
         created = store.client.create_run(
             store.experiment_id, run_name=name, tags={**tags, **owner_tags(store.folder)}
         )
-    except (MlflowException, OSError) as error:
-        raise unusable(settings, error) from error
     run_id = created.info.run_id
     run = MlflowRun(store, run_id, runs / run_id, looks=0, began=created.info.start_time)
     run.hold()
@@ -108,17 +105,20 @@ def reopen_run(
     """Set an interrupted run to RUNNING again.
 
     data: tags that say what it is to go on with. config: kept instead of that it began with.
-    Raises RunGone where it was deleted, ConfigError where another process is working on it, and
-    DataError where it began on other images or another split of them.
+    Raises RunGone where it was deleted, ConfigError where another process is working on it,
+    DataError where it began on other images or another split of them, and TrackingError where the
+    store cannot be used.
     """
     store = open_store(settings)
-    stored = living_run(store.client, run_id)
+    with usable(settings):
+        stored = living_run(store.client, run_id)
+        earlier = _logged_so_far(store, stored)
     expect_same_data(run_id, stored.data.tags, data)
     run = MlflowRun(
         store,
         run_id,
         store.folder / "runs" / run_id,
-        earlier=_logged_so_far(store, stored),
+        earlier=earlier,
         looks=int(stored.data.tags.get("test.looks", 0)),
         began=stored.info.start_time,
     )
@@ -128,12 +128,17 @@ def reopen_run(
         raise ConfigError(
             f"`resume`={run_id}: another process is training this run; wait for its end, or stop it"
         ) from error
+    try:
+        with usable(settings):
+            store.client.update_run(run_id, status="RUNNING")
+            if "end_reason" in stored.data.tags:
+                store.client.delete_tag(run_id, "end_reason")
+    except TrackingError:
+        run.let_go()
+        raise
     if config is not None:
         _keep(config, run)
     run.set_tags(owner_tags(store.folder))
-    store.client.update_run(run_id, status="RUNNING")
-    if "end_reason" in stored.data.tags:
-        store.client.delete_tag(run_id, "end_reason")
     return run
 
 
@@ -177,14 +182,12 @@ def end_left_running(settings: Tracking, tag: str, value: str, *, reason: str) -
     Raises TrackingError where the store cannot be asked.
     """
     store = open_store(settings)
-    try:
+    with usable(settings):
         running = store.client.search_runs(
             [store.experiment_id],
             f"attributes.status = 'RUNNING' and tags.`{tag}` = '{value}'",
             max_results=1000,
         )
-    except MlflowException as error:
-        raise unusable(settings, error) from error
     for child in running:
         finished_run(settings, child.info.run_id).finish("KILLED", reason=reason)
 
@@ -195,11 +198,9 @@ def runs_below(settings: Tracking, parent: str) -> list[StoredRun]:
     Raises TrackingError where the store cannot be asked.
     """
     client = open_store(settings).client
-    try:
+    with usable(settings):
         experiments = [found.experiment_id for found in client.search_experiments()]
         return all_runs(client, experiments, f"tags.`mlflow.parentRunId` = '{parent}'")
-    except MlflowException as error:
-        raise unusable(settings, error) from error
 
 
 def find_interrupted(settings: Tracking, run_id: str) -> tuple[str, dict[str, Any]]:
@@ -212,7 +213,8 @@ def find_interrupted(settings: Tracking, run_id: str) -> tuple[str, dict[str, An
     if runs.exists() or settings.uri is not None:
         store = open_store(settings)  # which puts in order what is there
         if store.is_server:
-            bring_here(store, run_id)
+            with usable(settings):
+                bring_here(store, run_id)
     found = sorted(p.parent.name for p in runs.glob(f"*/{LAST}"))
     matches = [name for name in found if name.startswith(run_id)]
     if len(matches) != 1:

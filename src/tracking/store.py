@@ -4,8 +4,9 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from src.config.settings import Tracking
-from src.tracking.connection import Store, connect
+from src.config.settings import Tracking, without_password
+from src.tracking import NOT_USED
+from src.tracking.connection import Store, connect, usable
 from src.tracking.recovery import end_orphans, send_kept
 
 
@@ -21,8 +22,25 @@ def open_store(settings: Tracking) -> Store:
 
 @cache
 def _open(uri: str | None, folder: Path, experiment: str) -> Store:
-    store = connect(Tracking(uri=uri, folder=folder, experiment=experiment))
-    end_orphans(store)
-    for line in send_kept(store):
-        print(line, file=sys.stderr)
+    settings = Tracking(uri=uri, folder=folder, experiment=experiment)
+    store = connect(settings)
+    _say_what_is_not_used(store, experiment)
+    with usable(settings):
+        end_orphans(store)
+        for line in send_kept(store):
+            print(line, file=sys.stderr)
     return store
+
+
+def _say_what_is_not_used(store: Store, experiment: str) -> None:
+    """Say where runs and models are, where the environment names another place."""
+    here = {store.uri or f"sqlite:///{store.folder}/mlflow.db", experiment}
+    others = {name: without_password(v) for name, v in NOT_USED.items() if v not in here}
+    if others:
+        said = ", ".join(f"{name}={value}" for name, value in others.items())
+        print(
+            f"{said}: not used; runs and models are in {store.uri or store.folder}, experiment "
+            f"{experiment}; another place is named by tracking.uri=ADDRESS, "
+            "another experiment by tracking.experiment=NAME",
+            file=sys.stderr,
+        )

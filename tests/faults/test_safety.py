@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from src.config.settings import take_credentials, without_password
+from src.config.settings import hide_credentials, without_password
 from src.errors import ConfigError, DataError
 from src.models.checkpoints import WholeCheckpoints, read_checkpoint
 from src.models.predictor import load_predictor
 from src.training.progress import SilentReporter
 from src.training.train_run import train
-from tests.conftest import TIMEOUT_S, Store, python
+from tests.conftest import TIMEOUT_S, TRAINING, Store, python
 from tests.plans import plan_of, problems_of
 from tests.sweeping import FAST, start_sweep
 
@@ -117,16 +117,49 @@ def test_labels_and_names_of_runs_lead_nowhere(tmp_path, monkeypatch):
         "mysql://127.0.0.1/x?password=geheim",
     ],
 )
-def test_a_password_is_never_shown(address):
+def test_a_password_is_never_shown(address, monkeypatch):
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "PGPASSWORD"):
+        monkeypatch.setenv(name, "before")
     assert "eim" not in without_password(address)
+    for key in ("tracking.uri", "storage", "++tracking.uri", "tracking"):
+        [argument] = hide_credentials([f"{key}={address}"])
+        if not address.startswith("mysql"):
+            assert "eim" not in argument
+            assert argument.startswith(f"{key}={address.partition('anna')[0]}")
+            [argument] = hide_credentials([f"{key}={{uri:'{address}'}}"])
+            assert "eim" not in argument
     if address.startswith("http"):
-        assert "eim" not in take_credentials(f"tracking.uri={address}")
-        assert os.environ.pop("MLFLOW_TRACKING_USERNAME") == "anna"
-        assert "eim" in os.environ.pop("MLFLOW_TRACKING_PASSWORD")
+        assert os.environ["MLFLOW_TRACKING_USERNAME"] == "anna"
+        assert "eim" in os.environ["MLFLOW_TRACKING_PASSWORD"]
     if address.startswith("postgresql"):
-        assert take_credentials(f"storage={address}").startswith("storage=postgresql")
-        assert "eim" not in take_credentials(f"storage={address}")
-        assert "eim" in os.environ.pop("PGPASSWORD")
+        assert "eim" in os.environ["PGPASSWORD"]
+
+
+FREE_TEXT = "see http://wiki/page, ask bob@example.com or postgresql://db:x@host"
+
+
+def test_words_that_look_like_a_password_stay_in_a_text(tmp_path):
+    done = python("-m", "src.train", *TRAINING[:2], f"name='{FREE_TEXT}'", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert Store(tmp_path).only_run().info.run_name == FREE_TEXT
+
+
+@pytest.mark.parametrize(
+    ("argument", "user", "password"),
+    [
+        (f"reason='{FREE_TEXT}'", "anna", "geheim"),
+        ("tracking.uri=http://host:5000", "anna", "geheim"),
+        ("tracking.uri=http://bob@host:5000", "bob", "geheim"),
+    ],
+)
+def test_a_login_in_the_environment_stays_where_the_address_has_none(
+    argument, user, password, monkeypatch
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "anna")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "geheim")
+    assert hide_credentials([argument]) == [argument.replace("bob@host", "host")]
+    assert os.environ["MLFLOW_TRACKING_USERNAME"] == user
+    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == password
 
 
 def test_a_password_is_in_no_file_of_a_grid_and_not_on_the_screen(tmp_path):

@@ -6,10 +6,14 @@ import sqlite3
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
+from src.errors import StoreAway
+from src.process.signals import Halted
 from src.tracking.recovery import send_kept
 from src.tracking.store import open_store
 from src.training.progress import SilentReporter
@@ -33,13 +37,14 @@ def plan_for(server: Server, folder: Path, *overrides: str):
     )
 
 
-def train_with(plan, *, after_epoch=lambda epoch, metrics: None):
+def train_with(plan, *, after_epoch=lambda epoch, metrics: None, **more):
     return train(
         plan,
         reporter=SilentReporter(),
         check_stop=lambda: None,
         look_at_test=True,
         after_epoch=after_epoch,
+        **more,
     )
 
 
@@ -105,6 +110,31 @@ def test_a_server_that_dies_for_good_gets_it_all_from_the_next_training(tmp_path
     assert_whole(server, result.run_id)
     assert_whole(server, later.run_id)
     assert list((tmp_path / "mlruns" / "runs").iterdir()) == []
+
+
+def stop_at(epoch: int, last: int) -> None:
+    if epoch == last:
+        raise Halted("stopped")
+
+
+def test_a_run_that_is_gone_on_with_waits_for_a_server_as_a_new_one_does(tmp_path, server, capsys):
+    started: list[str] = []
+    plan = plan_for(server, tmp_path)
+    with pytest.raises(Halted):
+        train_with(plan, after_epoch=lambda e, _: stop_at(e, 3), on_start=started.append)
+    again = replace(plan, resume=started[0])
+    server.kill()
+    with pytest.raises(StoreAway):
+        train_with(again)  # by hand: who looks on would rather know
+    back = threading.Timer(5, server.start)
+    back.start()
+    result = train_with(again, parent="a sweep's run")
+    back.join()
+    assert result.run_id == started[0]
+    run = server.client.get_run(result.run_id)
+    assert run.info.status == "FINISHED"
+    assert "end_reason" not in run.data.tags
+    assert "a trial waits up to 10 minutes" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -213,3 +243,40 @@ def test_a_moved_project_finds_every_artifact_and_goes_on(tmp_path, finished):
     assert moved.as_uri() in model.artifact_location
     assert store.client.get_experiment("1").artifact_location.startswith(moved.as_uri())
     assert not finished.artifacts.is_relative_to(moved)  # of a copy, the first is as it was
+
+
+def foreign_experiment(database: Path, folder: Path) -> str:
+    """Make an experiment of somebody else in our database; its artifacts lie in a folder."""
+    client = MlflowClient(tracking_uri=f"sqlite:///{database}")
+    experiment = client.create_experiment(
+        "foreign", artifact_location=folder.as_uri(), tags={"mlflow.experimentKind": "other"}
+    )
+    run = client.create_run(experiment).info.run_id
+    client.log_text(run, "theirs", "note.txt")
+    return run
+
+
+@pytest.mark.parametrize("still_there", [True, False])
+def test_an_experiment_of_somebody_else_keeps_its_address(tmp_path, finished, still_there):
+    former, moved = tmp_path / "former", tmp_path / "moved"
+    shutil.copytree(finished.store.folder, former)
+    open_store(plan_of(f"tracking.folder={former}/mlruns").tracking)
+    former.rename(moved)
+    theirs = tmp_path / "theirs" / "artifacts"
+    run = foreign_experiment(moved / "mlruns" / "mlflow.db", theirs)
+    if not still_there:  # as on a disk that is not mounted just now
+        theirs.rename(tmp_path / "away")
+    store = open_store(plan_of(f"tracking.folder={moved}/mlruns").tracking)
+    assert store.client.get_run(run).info.artifact_uri.startswith(theirs.as_uri())
+    experiment = store.client.get_experiment_by_name("foreign")
+    assert experiment.artifact_location == theirs.as_uri()
+    assert (moved / "mlruns").as_uri() in store.client.get_run(finished.run_id).info.artifact_uri
+
+
+def test_addresses_stay_where_only_the_database_was_copied(tmp_path, finished):
+    others = shutil.ignore_patterns("artifacts")
+    shutil.copytree(finished.store.folder / "mlruns", tmp_path / "mlruns", ignore=others)
+    (tmp_path / "mlruns" / "artifacts" / "of another store").mkdir(parents=True)
+    store = open_store(plan_of(f"tracking.folder={tmp_path}/mlruns").tracking)
+    files = store.client.list_artifacts(finished.run_id)
+    assert "figures" in {file.path for file in files}

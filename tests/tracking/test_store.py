@@ -1,13 +1,25 @@
 """The store under many first starts, behind a real server, and where it is damaged."""
 
 import sqlite3
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import PIPE, CompletedProcess, Popen
+from urllib.parse import quote
 
 import pytest
 from mlflow import MlflowClient
+from PIL import Image
+from sqlalchemy import URL
 
-from tests.conftest import python
-from tests.serving import Server
+from src.config.settings import Tracking
+from src.data.digits import Digits
+from src.errors import StoreAway, TrackingError
+from src.tracking.connection import connect
+from tests.conftest import environment, python
+from tests.serving import Server, behind_login, free_port
 
 FAST = ("data=digits", "trainer.threads=1", "trainer.max_epochs=2")
 
@@ -64,3 +76,118 @@ def test_a_run_on_a_real_server_is_whole_and_no_password_is_kept(tmp_path, serve
     }
     kept = client.download_artifacts(run.info.run_id, "config.yaml", str(tmp_path))
     assert "secret" not in open(kept).read()  # noqa: SIM115, PTH123
+
+
+def test_a_server_behind_a_login_lets_in_who_has_it_and_says_so_to_others(
+    tmp_path, server, monkeypatch
+):
+    with behind_login(int(server.rpartition(":")[2]), "anna:geh@im") as address:
+        for login in ("", "anna:wrong@"):
+            refused = train(f"tracking.uri={address.replace('//', f'//{login}')}", cwd=tmp_path)
+            assert refused.returncode == 2
+            [line] = refused.stderr.strip().splitlines()
+            assert "401" in line
+            assert "MLFLOW_TRACKING_USERNAME" in line
+            assert "no MLflow server" not in line
+            assert "wrong" not in line
+        inside = address.replace("//", "//anna:geh@im@")
+        assert train(f"tracking.uri={inside}", cwd=tmp_path).returncode == 0
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "anna")
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "geh@im")
+        assert train(f"tracking.uri={address}", cwd=tmp_path).returncode == 0
+    assert statuses(server) == ["FINISHED"] * 2
+
+
+def test_a_login_that_only_the_data_ask_for_is_nothing_to_wait_for(tmp_path):
+    with behind_login(1, "anna:geheim", health_is_open=True) as address:
+        with pytest.raises(TrackingError, match="MLFLOW_TRACKING_USERNAME") as told:
+            connect(Tracking(uri=address, folder=tmp_path))
+        assert not isinstance(told.value, StoreAway)
+
+
+def digit(folder: Path) -> str:
+    Image.fromarray(Digits().load().validation.pixels[0, 0]).save(folder / "digit.png")
+    return "digit.png"
+
+
+def run(verb: str, *arguments: str, cwd: Path) -> CompletedProcess[str]:
+    done = python("-m", verb, *arguments, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def promote_and_predict(*place: str, cwd: Path, uri: str) -> list[str]:
+    """Train, promote and predict, check that all of it is in one store; return what was said."""
+    said = [run("src.train", *FAST, *place, cwd=cwd).stderr]
+    client = MlflowClient(uri, uri)
+    [trained] = client.search_runs(["1"])
+    said += [run("src.compare", f"promote={trained.info.run_id}", *place, cwd=cwd).stderr]
+    champion = client.get_model_version_by_alias("digits", "champion")
+    assert champion.run_id == trained.info.run_id
+    answered = run("src.predict", digit(cwd), *place, cwd=cwd)
+    assert f"champion, version {champion.version}" in answered.stdout + answered.stderr
+    files = client.list_artifacts(trained.info.run_id)
+    assert {file.path for file in files} >= {"checkpoint", "config.yaml", "figures"}
+    return [*said, answered.stderr]
+
+
+def test_a_store_that_the_environment_names_is_not_used_which_is_said(tmp_path, monkeypatch):
+    other = f"sqlite:///{tmp_path}/other.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://anna:geheim@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", other)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "theirs")
+    own = f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    for said in promote_and_predict(cwd=tmp_path, uri=own):
+        [line] = [line for line in said.splitlines() if "not used" in line]
+        for word in ("MLFLOW_TRACKING_URI=http://127.0.0.1:9,", other, "=theirs", "tracking.uri="):
+            assert word in line
+        assert f"runs and models are in {tmp_path}/mlruns" in line
+        assert "geheim" not in said
+    assert MlflowClient(own).get_experiment_by_name("theirs") is None
+    assert {path.name for path in tmp_path.iterdir()} == {"mlruns", "digit.png"}
+
+
+def test_a_store_that_the_environment_names_too_needs_no_word(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlruns/mlflow.db")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "digits")
+    assert run("src.train", *FAST, cwd=tmp_path).stderr == ""
+
+
+SIGNS = "zähler a%20b 100% c?d#e&f;g+h@i"
+
+
+@pytest.mark.parametrize("named", ["folder", "uri"])
+def test_a_path_of_any_signs_is_the_same_store_for_every_verb(tmp_path, named):
+    folder = tmp_path / SIGNS
+    file = folder / "mlflow.db"
+    uri = URL.create("sqlite", database=str(file)).render_as_string()
+    place = f"tracking.folder='{folder}'" if named == "folder" else f"tracking.uri='{uri}'"
+    promote_and_predict(place, cwd=tmp_path, uri=f"sqlite+pysqlite:///{quote(str(file))}")
+    assert (folder / "artifacts").is_dir()
+    with page(place, cwd=tmp_path) as address:
+        [shown] = MlflowClient(address).search_runs(["1"])
+        assert MlflowClient(address).list_artifacts(shown.info.run_id)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left - {"mlruns", "digit.png"} == {SIGNS}
+
+
+@contextmanager
+def page(place: str, *, cwd: Path) -> Iterator[str]:
+    """Run `src.ui` and give its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "src.ui", place, f"port={port}"]
+    process = Popen(command, cwd=cwd, env=environment(), stdout=PIPE, text=True)
+    try:
+        assert any("the runs are at" in line for line in process.stdout)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+@pytest.mark.parametrize(
+    "uri", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:////x?y.db"]
+)
+def test_an_address_of_sqlite_that_names_no_file_is_refused(tmp_path, uri):
+    with pytest.raises(TrackingError, match="names no file"):
+        connect(Tracking(uri=uri, folder=tmp_path))
