@@ -13,6 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from src.commands import exact
 from src.errors import ConfigError, nearest
 from src.plan import Plan, make_plan
 from src.settings import without_password
@@ -162,7 +163,8 @@ def _read(arguments: list[str]) -> tuple[list[Override], list[str]]:
             overrides.append(override)
         else:
             said = without_password(text)
-            problems.append(f"cannot read `{said}`; write key=value, and quote it for the shell")
+            cure = f", and such a text as {spelled}" if (spelled := exact(said)) else ""
+            problems.append(f"cannot read `{said}`; write key=value{cure}")
     return overrides, problems
 
 

@@ -11,6 +11,7 @@ from typing import Any, NoReturn, final
 import hydra
 from omegaconf import DictConfig
 
+from src.commands import quote_files
 from src.config import CONF, REFUSALS, check_grid, explain, is_grid
 from src.errors import ConfigError, TrainingFailed, Unsuccessful, UserError, disk_trouble
 from src.interrupt import Interrupted
@@ -46,7 +47,7 @@ def run_verb(
         except Exception as error:
             raise _Raised(error) from error
 
-    sys.argv[1:] = [take_credentials(argument) for argument in sys.argv[1:]]
+    sys.argv[1:] = quote_files(take_credentials(argument) for argument in sys.argv[1:])
     main = hydra.main(config_path=str(CONF), config_name=config_name, version_base="1.3")(job)
     try:
         check_grid(sys.argv[1:], config_name=config_name, check=check)

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from src.commands import quote_files
 from src.config import SWEEPS, resolved, task_overrides
 from src.entry import report_mistake, run_verb
 from src.errors import ConfigError, TrainingFailed
@@ -102,7 +103,7 @@ def read_search(path: Path) -> DictConfig:
 if __name__ == "__main__":
     try:
         register_sweeps()
-        sys.argv[1:] = [take_credentials(argument) for argument in sys.argv[1:]]
+        sys.argv[1:] = quote_files(take_credentials(argument) for argument in sys.argv[1:])
         sys.argv[1:], found = split_ranges(sys.argv[1:])
     except ConfigError as error:
         sys.exit(report_mistake(error))
