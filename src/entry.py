@@ -17,6 +17,7 @@ from src.errors import ConfigError, TrainingFailed, Unsuccessful, UserError, dis
 from src.interrupt import Interrupted
 from src.loading import begin_loading
 from src.settings import take_credentials
+from src.streams import outlast_readers
 
 
 def run_verb(
@@ -34,6 +35,7 @@ def run_verb(
     from running; a mistake or a signal does.
     """
     begin_loading()
+    outlast_readers()
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through to us
     failures: list[Exception] = []

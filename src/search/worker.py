@@ -29,6 +29,7 @@ from src.search.messages import (
     Stop,
     ToWorker,
 )
+from src.streams import outlast_readers
 from src.training import examine, train
 
 
@@ -60,6 +61,7 @@ def work_in_process(connection: Connection, gpu: str | None) -> None:
 
     gpu: name of the GPU this worker may use, None for no choice.
     """
+    outlast_readers()
     for signum in ENDING:
         signal.signal(signum, signal.SIG_IGN)
     if gpu is not None:
