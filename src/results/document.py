@@ -28,8 +28,8 @@ def filled(text: str, record: Record) -> str:
 
 def refill(path: Path, record: Record) -> bool:
     """Write the document's tables anew; tell whether anything changed."""
-    old = path.read_text()
+    old = path.read_text(encoding="utf-8")
     new = filled(old, record)
     if new != old:
-        path.write_text(new)
+        path.write_text(new, encoding="utf-8")
     return new != old

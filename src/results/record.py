@@ -68,7 +68,7 @@ def read_record(path: Path) -> list[Line]:
     """Return the lines of a record; none where there is no such file."""
     if not path.exists():
         return []
-    with path.open(newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         return [_line(row) for row in csv.DictReader(file)]
 
 
@@ -76,7 +76,7 @@ def write_record(path: Path, lines: Iterable[Line]) -> None:
     """Write the lines in their order; what is there is replaced whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")
-    with draft.open("w", newline="") as file:
+    with draft.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, [f.name for f in fields(Line)], lineterminator="\n")
         writer.writeheader()
         for line in sorted(lines, key=lambda line: line.order):

@@ -185,7 +185,7 @@ def _of(record: Record, name: str, *, changed: str = "") -> list[Line]:
 
 
 def _published() -> dict[str, dict[str, str]]:
-    with (RECORD.parent / "published.csv").open(newline="") as file:
+    with (RECORD.parent / "published.csv").open(encoding="utf-8", newline="") as file:
         return {row["configuration"]: row for row in csv.DictReader(file)}
 
 
