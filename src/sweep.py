@@ -13,6 +13,7 @@ from yaml import YAMLError
 
 from src.cli.entry import report_mistake, run_verb
 from src.cli.overrides import SWEEPS, resolved, task_overrides
+from src.config.commands import quote_files
 from src.config.plan import make_plan
 from src.config.settings import hide_credentials
 from src.errors import ConfigError, TrainingFailed
@@ -102,7 +103,7 @@ def read_search(path: Path) -> DictConfig:
 if __name__ == "__main__":
     try:
         register_sweeps()
-        sys.argv[1:] = hide_credentials(sys.argv[1:])
+        sys.argv[1:] = quote_files(hide_credentials(sys.argv[1:]))
         sys.argv[1:], found = split_ranges(sys.argv[1:])
     except ConfigError as error:
         sys.exit(report_mistake(error))

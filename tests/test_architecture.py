@@ -158,3 +158,11 @@ def test_a_module_says_in_a_sentence_what_it_is_and_is_short(file):
         assert said
         assert said.splitlines()[0].endswith((".", ":"))
     assert not {"utils", "util", "helpers", "common", "misc"} & set(module(file).split("."))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_texts_are_read_and_written_in_an_encoding_that_is_named(name):
+    calls = [node for node in ast.walk(TREES[name]) if isinstance(node, ast.Call)]
+    texts = [call for call in calls if ast.unparse(call.func).endswith(("read_text", "write_text"))]
+    for call in texts:
+        assert any("utf-8" in ast.unparse(k) or "latin-1" in ast.unparse(k) for k in call.keywords)

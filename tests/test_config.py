@@ -301,7 +301,7 @@ REFUSED = {
     "train -model dnn": "",
     "train --config-name sweep": "`--config-name`: there is no such flag",
     "train --config-path=.": "`--config-path`: there is no such flag",
-    "train --config-dir .": "`--config-dir`: there is no such flag",
+    "train --config-dir nowhere": "`--config-dir` nowhere: there is no such folder",
     "train --cfg": "--cfg: expected one argument",
     "train -m --cfg hydra": "--cfg: invalid choice: 'hydra'",
     "train -m hydra.sweep.dir=here seed=1,2": "`hydra.sweep.dir=here`: Hydra's own settings",

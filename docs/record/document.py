@@ -30,8 +30,8 @@ def filled(text: str, record: pd.DataFrame) -> str:
 
 def refill(path: Path, record: pd.DataFrame) -> bool:
     """Write the document's tables anew; tell whether anything changed."""
-    old = path.read_text()
+    old = path.read_text(encoding="utf-8")
     new = filled(old, record)
     if new != old:
-        path.write_text(new)
+        path.write_text(new, encoding="utf-8")
     return new != old

@@ -4,6 +4,7 @@ import shlex
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Mapping
 from itertools import product
+from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -14,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from src.cli.help import expect_option, groups_of, option_files, verb_with
 from src.cli.overrides import (
+    add_config_dir,
     chosen_options,
     compose,
     dotted,
@@ -22,6 +24,7 @@ from src.cli.overrides import (
     resolved,
     settle,
 )
+from src.config.commands import exact
 from src.config.settings import NO_OTHER_CONFIGURATION, value_at, without_password
 from src.errors import ConfigError, nearest, nearest_name
 
@@ -43,10 +46,13 @@ def read_flags(arguments: list[str], *, verb: str) -> Namespace:
     parser.add_argument("-h", "--help", nargs="?", const="", metavar="GROUP")
     parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("-c", "--cfg", choices=["job"])
+    parser.add_argument("-cd", "--config-dir", type=Path)
     parser.add_argument("overrides", nargs="*")
     line, unknown = parser.parse_known_intermixed_args(arguments)
     if unknown:
         _refuse_flag(unknown[0], arguments, verb=verb)
+    if line.config_dir is not None:
+        add_config_dir(line.config_dir)
     return line
 
 
@@ -139,7 +145,9 @@ def _read(text: str, *, grid: bool) -> Override:
         override = None
     if override is None or not override.key_or_group:
         said = without_password(text)
-        raise ConfigError(f"cannot read `{said}`; write key=value, and quote it for the shell")
+        spelled = exact(said)
+        how = f", and such a text as {spelled}" if spelled else ""
+        raise ConfigError(f"cannot read `{said}`; write key=value{how}")
     key = override.key_or_group
     if override.is_delete():
         instead = next((f"{key}={option}" for option in option_files(key)), "another value")

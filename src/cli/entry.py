@@ -12,10 +12,12 @@ from omegaconf import DictConfig, OmegaConf
 from src.cli.arguments import configuration, read_flags, runs_of
 from src.cli.help import help_of, help_of_group
 from src.cli.overrides import conf_open
+from src.config.commands import quote_files
 from src.config.settings import hide_credentials
 from src.errors import TrainingFailed, Unsuccessful, UserError, disk_trouble
 from src.process.gc_pause import begin_loading
 from src.process.signals import Interrupted
+from src.process.streams import outlast_readers
 
 
 def run_verb(
@@ -33,8 +35,9 @@ def run_verb(
     from running; a mistake or a signal does.
     """
     begin_loading()
+    outlast_readers()
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    sys.argv[1:] = hide_credentials(sys.argv[1:])
+    sys.argv[1:] = quote_files(hide_credentials(sys.argv[1:]))
     try:
         with conf_open():
             done = _do(task, verb=config_name, check=check, with_traceback=wants_traceback)

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from src.cli.overrides import CONF, SWEEPS
+from src.cli.overrides import CONF, option_folders
 from src.errors import ConfigError, nearest
 
 VERBS = ("train", "sweep", "compare", "predict", "app", "explore", "ui")
@@ -26,8 +26,8 @@ def groups_of(primary: str) -> dict[str, str | None]:
 
 def option_files(group: str) -> dict[str, Path]:
     """Return the file of every option of a group."""
-    folder = SWEEPS if group == "sweep" else CONF / group
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    folders = option_folders(group)
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
 
 
 def expect_option(group: str, option: str) -> None:
@@ -98,7 +98,7 @@ def help_of_group(verb: str, asked: str) -> str:
 
 def _about(file: Path) -> str:
     """Return the first comment of a file."""
-    found = re.search(r"^# (?!@)(.*)", file.read_text(), re.MULTILINE)
+    found = re.search(r"^# (?!@)(.*)", file.read_text(encoding="utf-8"), re.MULTILINE)
     return found[1] if found else ""
 
 
@@ -106,7 +106,9 @@ def _text(file: Path) -> str:
     """Return the file as it is written, behind the files of its group that it begins with."""
     defaults = _written(file).get("defaults", ())
     begun = [entry for entry in defaults if isinstance(entry, str) and entry != "_self_"]
-    return "\n".join([*(_text(file.with_stem(name)) for name in begun), file.read_text()])
+    return "\n".join(
+        [*(_text(file.with_stem(name)) for name in begun), file.read_text(encoding="utf-8")]
+    )
 
 
 def _values_of(primary: str) -> Iterator[tuple[str, str]]:
@@ -116,7 +118,9 @@ def _values_of(primary: str) -> Iterator[tuple[str, str]]:
         if isinstance(entry, str) and entry != "_self_":
             yield from _values_of(entry)
     section = ""
-    for indent, key, rest in re.findall(r"^( *)(\w+): *(.*)$", file.read_text(), re.MULTILINE):
+    for indent, key, rest in re.findall(
+        r"^( *)(\w+): *(.*)$", file.read_text(encoding="utf-8"), re.MULTILINE
+    ):
         section = section if indent else key
         if rest and section not in {"defaults", "hydra"}:
             value, _, comment = rest.partition("# ")
@@ -124,6 +128,6 @@ def _values_of(primary: str) -> Iterator[tuple[str, str]]:
 
 
 def _written(file: Path) -> dict[str, Any]:
-    written = yaml.safe_load(file.read_text())
+    written = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert isinstance(written, dict)
     return written

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from src.config.commands import command, tracking_overrides, ui_command
 from src.config.plan import Plan
-from src.config.settings import Tracking, without_password
 
 if TYPE_CHECKING:
     from src.tracking.queries import StoredRun
@@ -44,23 +44,5 @@ def print_way_on(started: Sequence[str], plan: Plan) -> None:
     """Print how to go on with a training that was stopped, where it can be."""
     for run_id in started:
         if (plan.tracking.folder / "runs" / run_id / "last.ckpt").exists():
-            elsewhere = tracking_overrides(plan.tracking)
-            print(f"\ngo on with: python -m src.train resume={run_id}{elsewhere}")
-
-
-def tracking_overrides(tracking: Tracking) -> str:
-    """Return what a command needs to find this store, empty for the default one."""
-    default = Tracking()
-    return "".join(
-        f" tracking.{key}={without_password(str(value))}"
-        for key, value in tracking.model_dump().items()
-        if value != getattr(default, key)
-    )
-
-
-def ui_command(tracking: Tracking) -> str:
-    """Return the command or address that shows the runs."""
-    if tracking.uri is not None:
-        return without_password(tracking.uri)
-    default = Tracking().folder
-    return "make ui" if tracking.folder == default else f"make ui MLRUNS={tracking.folder}"
+            values = {"resume": run_id, **tracking_overrides(plan.tracking)}
+            print(f"\ngo on with: {command('train', values)}")

@@ -23,6 +23,21 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 SWEEPS = CONF.parent / "sweeps"
 
 
+_added: list[Path] = []
+
+
+def add_config_dir(folder: Path) -> None:
+    """Look for options in a folder of the form of conf/ too; raises ConfigError without one."""
+    if not folder.is_dir():
+        raise ConfigError(f"`--config-dir` {folder}: there is no such folder")
+    _added.append(folder.resolve())
+
+
+def option_folders(group: str) -> list[Path]:
+    """Return where the options of a group are."""
+    return [SWEEPS] if group == "sweep" else [folder / group for folder in (CONF, *_added)]
+
+
 def conf_open() -> AbstractContextManager[None]:
     """Let Hydra compose from conf/ within this context."""
     return hydra.initialize_config_dir(str(CONF), version_base="1.3")
@@ -33,7 +48,8 @@ def compose(verb: str, overrides: Iterable[str]) -> DictConfig:
 
     Within `conf_open`.
     """
-    return hydra.compose(verb, overrides=list(overrides), return_hydra_config=True)
+    places = [f'hydra.searchpath=["file://{folder}"]' for folder in _added]
+    return hydra.compose(verb, overrides=[*overrides, *places], return_hydra_config=True)
 
 
 def settle(config: DictConfig) -> DictConfig:

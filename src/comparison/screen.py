@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from src.cli.output import tracking_overrides, ui_command
 from src.comparison.judgement import named, winner
 from src.comparison.report import honesty
+from src.config.commands import command, tracking_overrides, ui_command
 from src.config.settings import Tracking
 from src.tracking.registry import find_champion
 
@@ -77,10 +77,8 @@ def print_way_to_promote(outcome: "Outcome", tracking: Tracking) -> None:
         return
     contender, champion = outcome.comparison.contenders[place], find_champion(tracking)
     if champion is None or champion.run_id not in {run.id for run in contender.runs}:
-        print(
-            f"make the winner champion with: python -m src.compare "
-            f"promote={contender.shown.id}{tracking_overrides(tracking)}"
-        )
+        values = {"promote": contender.shown.id, **tracking_overrides(tracking)}
+        print(f"make the winner champion with: {command('compare', values)}")
 
 
 def print_promotion(promotion: "Promotion", tracking: Tracking) -> None:
@@ -91,8 +89,8 @@ def print_promotion(promotion: "Promotion", tracking: Tracking) -> None:
     print(promotion.words)
     if promotion.promoted:
         elsewhere = tracking_overrides(tracking)
-        print(f"\nuse it with:  python -m src.predict digit.png{elsewhere}")
-        print(f"go back with: python -m src.compare rollback=true{elsewhere}")
+        print(f"\nuse it with:  {command('predict', elsewhere, 'digit.png')}")
+        print(f"go back with: {command('compare', elsewhere, 'rollback=true')}")
 
 
 def print_rollback(rollback: "Rollback") -> None:

@@ -179,7 +179,8 @@ class _Json(_Writer):
             "threshold": round(own.threshold.value, 6),
             "answers": self._records,
         }
-        print(json.dumps(whole, indent=2, ensure_ascii=False))
+        shows_all = sys.stdout.encoding.lower() == "utf-8"
+        print(json.dumps(whole, indent=2, ensure_ascii=not shows_all))
 
 
 def _writer(settings: Predict, files: list[Path], recogniser: Recogniser) -> _Writer:

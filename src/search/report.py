@@ -11,6 +11,7 @@ import optuna
 import yaml
 from optuna.trial import FrozenTrial, TrialState
 
+from src.config.commands import command, tracking_overrides
 from src.config.plan import Plan
 from src.search.composer import PLAN_KEYS
 from src.search.settings import SweepSettings
@@ -49,10 +50,12 @@ def write_report(
     with TemporaryDirectory(prefix=".draft-", dir=folder) as name:
         draft = Path(name)
         study.trials_dataframe().to_csv(draft / "trials.csv", index=False)
-        (draft / "summary.json").write_text(json.dumps(summary, indent=2))
+        (draft / "summary.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
         if best is not None:
             (draft / "experiment").mkdir()
-            (draft / "experiment" / "best.yaml").write_text(_best_as_yaml(folder, study, best))
+            (draft / "experiment" / "best.yaml").write_text(
+                _best_as_yaml(folder, study, best), encoding="utf-8"
+            )
             missing = _draw_charts(draft, study, settings)
         for new in [path for path in draft.rglob("*") if path.is_file()]:
             target = folder / new.relative_to(draft)
@@ -68,6 +71,11 @@ def best_trial(study: optuna.Study) -> FrozenTrial | None:
     return pick(complete, key=lambda trial: trial.values[0]) if complete else None
 
 
+def best_command(folder: Path, elsewhere: Mapping[str, str]) -> str:
+    """Return the command that trains the best configuration again, in the same store."""
+    return command("train", {"experiment": "best", **elsewhere}, "--config-dir", str(folder))
+
+
 def _best_as_yaml(folder: Path, study: optuna.Study, plan: Plan) -> str:
     """Return the best configuration in the form of an experiment, which `src.train` composes."""
     sections = {key: plan.config[key] for key in PLAN_KEYS if key not in {"tracking", "name"}}
@@ -75,7 +83,7 @@ def _best_as_yaml(folder: Path, study: optuna.Study, plan: Plan) -> str:
     head = (
         "# @package _global_\n"
         f"# {plan.name}, the best trial of sweep {study.study_name}; train it again with\n"
-        f"# python -m src.train --config-dir {folder} experiment=best\n"
+        f"# {best_command(folder, tracking_overrides(plan.tracking))}\n"
     )
     return head + yaml.safe_dump({"defaults": defaults, **sections}, sort_keys=False)
 
@@ -151,4 +159,4 @@ def _save_pages(figures: list[Any], path: Path) -> None:
         for number, figure in enumerate(figures)
     ]
     page = "<!doctype html><meta charset='utf-8'><title>Charts of the sweep</title>"
-    path.write_text(page + "\n".join(parts))
+    path.write_text(page + "\n".join(parts), encoding="utf-8")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, final
 from rich.console import Console
 from rich.status import Status
 
-from src.cli.output import tracking_overrides, ui_command
+from src.config.commands import command, tracking_overrides, ui_command
+from src.search.report import best_command
 
 if TYPE_CHECKING:
     from src.search.session import Outcome, Request
@@ -95,6 +96,7 @@ def print_outcome(outcome: "Outcome", request: "Request") -> None:
         "verdict": outcome.verdict.describe(request.settings.target),
         "best trial": "none",
     }
+    elsewhere = tracking_overrides(request.plan.tracking)
     if outcome.best is not None:
         run = outcome.best_run or "deleted from the store"
         rows["best trial"] = f"{outcome.best}, run {run}"
@@ -110,15 +112,11 @@ def print_outcome(outcome: "Outcome", request: "Request") -> None:
     for line in outcome.missing:
         print(f"{'left out':<20}{line}")
     if outcome.best is not None:
-        print(
-            f"\ntrain it again with: python -m src.train --config-dir {outcome.folder} "
-            f"experiment=best\nlook at it with: {ui_command(request.plan.tracking)}"
-        )
+        print(f"\ntrain it again with: {best_command(outcome.folder, elsewhere)}")
+        print(f"look at it with: {ui_command(request.plan.tracking)}")
     if outcome.best_run is not None:
-        print(
-            f"make it champion with: python -m src.compare promote={outcome.best_run}"
-            f"{tracking_overrides(request.plan.tracking)}"
-        )
+        promotion = {"promote": outcome.best_run, **elsewhere}
+        print(f"make it champion with: {command('compare', promotion)}")
 
 
 def short(value: Any) -> str:

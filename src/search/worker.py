@@ -14,6 +14,7 @@ from src.config.plan import Component
 from src.data.source import Dataset
 from src.errors import TrainingFailed, UserError
 from src.process.signals import ENDING, Halted
+from src.process.streams import outlast_readers
 from src.search.messages import (
     Ended,
     Epoch,
@@ -60,6 +61,7 @@ def work_in_process(connection: Connection, gpu: str | None) -> None:
 
     gpu: name of the GPU this worker may use, None for no choice.
     """
+    outlast_readers()
     for signum in ENDING:
         signal.signal(signum, signal.SIG_IGN)
     if gpu is not None:

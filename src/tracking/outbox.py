@@ -77,7 +77,7 @@ class Outbox:
         if not self._kept.exists():
             return True
         drop_half_line(self._kept)
-        for line in self._kept.read_text().splitlines()[1:]:
+        for line in self._kept.read_text(encoding="utf-8").splitlines()[1:]:
             if not self._try(json.loads(line)):
                 return False
         self._kept.unlink()
@@ -87,9 +87,8 @@ class Outbox:
     def is_for(self, store: Store) -> bool:
         """Tell whether what is kept, if anything is, is meant for this store."""
         drop_half_line(self._kept)
-        if not self._kept.exists() or not (lines := self._kept.read_text().splitlines()):
-            return True
-        return bool(json.loads(lines[0])["store"] == store.uri)
+        lines = self._kept.read_text(encoding="utf-8").splitlines() if self._kept.exists() else []
+        return not lines or bool(json.loads(lines[0])["store"] == store.uri)
 
     def _keep(self, news: News) -> None:
         drop_half_line(self._kept)

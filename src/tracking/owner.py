@@ -41,7 +41,9 @@ def _start_time(process: int) -> str | None:
         if not Path("/proc/self/stat").exists():
             os.kill(process, 0)
             return ""
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
+        # in the middle of it is a name, of any bytes
+        stat = Path(f"/proc/{process}/stat").read_text(encoding="latin-1")
+        fields = stat.rpartition(") ")[2].split()
     except (ProcessLookupError, FileNotFoundError):
         return None
     except PermissionError:  # it is there, and somebody else's

@@ -152,7 +152,7 @@ class StoredRuns:
 
     def config(self, run_id: str, folder: Path) -> dict[str, Any]:
         """Return the configuration that a run was made with; folder: to put its file into."""
-        return yaml.safe_load(self.file(run_id, "config.yaml", folder).read_text())
+        return yaml.safe_load(self.file(run_id, "config.yaml", folder).read_text(encoding="utf-8"))
 
     def file(self, run_id: str, artifact: str, folder: Path) -> Path:
         """Copy an artifact into a folder, below the run's id, and return its path there.

@@ -7,7 +7,7 @@ from typing import final
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from src.cli.output import tracking_overrides
+from src.config.commands import command, tracking_overrides
 from src.config.settings import Tracking
 from src.errors import ConfigError, RunGone
 from src.tracking.connection import Store
@@ -123,10 +123,15 @@ def _gone(settings: Tracking, what: str, *, instead: str | None = None) -> RunGo
     champion = find_champion(settings)
     others = [run.id for run in StoredRuns(settings).newest(2)]
     others = [other for other in others if champion is None or other != champion.run_id]
+    promotion = {
+        "promote": instead or (others or ["RUN"])[0],
+        "force": "true",
+        "reason": "the run before is gone",
+        **tracking_overrides(settings),
+    }
     return RunGone(
         f"{what} was deleted from the store; restore it, or make another run champion: "
-        f"python -m src.compare promote={instead or (others or ['RUN'])[0]} force=true "
-        f"reason='the run before is gone'{tracking_overrides(settings)}"
+        f"{command('compare', promotion)}"
     )
 
 

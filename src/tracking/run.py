@@ -173,7 +173,7 @@ class MlflowRun(Run):
     def log_text(self, text: str, name: str) -> None:
         """Write a text as an artifact."""
         with tempfile.TemporaryDirectory() as draft:
-            (Path(draft) / name).write_text(text)
+            (Path(draft) / name).write_text(text, encoding="utf-8")
             self.log_files(Path(draft))
 
     def log_pictures(self, series: Mapping[tuple[str, int], np.ndarray]) -> None:

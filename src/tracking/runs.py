@@ -69,7 +69,7 @@ def _keep(config: Mapping[str, Any], run: Run) -> None:
     """Keep the configuration with the run, and in its working folder for going on with it."""
     run.log_text(yaml.safe_dump(dict(config), sort_keys=False), "config.yaml")
     draft = run.folder / "config.draft"
-    draft.write_text(json.dumps(config))
+    draft.write_text(json.dumps(config), encoding="utf-8")
     draft.replace(run.folder / "config.json")
 
 
@@ -222,7 +222,7 @@ def find_interrupted(settings: Tracking, run_id: str) -> tuple[str, dict[str, An
         raise ConfigError(f"`resume`={run_id}: must name one interrupted run in {runs}; {cure}")
     place = runs / matches[0] / "config.json"
     try:
-        return matches[0], json.loads(place.read_text())
+        return matches[0], json.loads(place.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"`resume`={run_id}: {place} cannot be read ({error}); start a new run"

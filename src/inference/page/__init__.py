@@ -63,7 +63,7 @@ class Page:
                 run_history=False,
                 footer_links=[],
                 max_file_size=MOST_BYTES,
-                css=(HERE / "page.css").read_text(),
+                css=(HERE / "page.css").read_text(encoding="utf-8"),
                 app_kwargs={"middleware": [Middleware(LimitedRequests)]},
             )
         except OSError as error:
@@ -80,9 +80,9 @@ class Page:
             gr.HTML("<h1>Draw a digit</h1>")
             with gr.Row(elem_id="layout"):
                 gr.HTML(
-                    html_template=(HERE / "pad.html").read_text(),
-                    css_template=(HERE / "pad.css").read_text(),
-                    js_on_load=(HERE / "pad.js").read_text(),
+                    html_template=(HERE / "pad.html").read_text(encoding="utf-8"),
+                    css_template=(HERE / "pad.css").read_text(encoding="utf-8"),
+                    js_on_load=(HERE / "pad.js").read_text(encoding="utf-8"),
                     elem_id="pad",
                     server_functions=[answer],
                     most_bytes=MOST_BYTES,
