@@ -28,7 +28,11 @@ def sweep_command(config: DictConfig, *, ranges: dict[str, Any]) -> None:
     from src.search.screen import SweepScreen, print_outcome
     from src.search.session import run_session
 
-    settings, _ = check_sweep(resolved(config))
+    try:
+        settings, _ = check_sweep(resolved(config))
+    except ConfigError:
+        check(resolved(config))  # with all that is wrong in the trainings too
+        raise
     if settings.doctor:
         consult_doctor(config, storage=settings.storage)
         return
