@@ -35,7 +35,7 @@ def _quotas(root: Path) -> Iterator[float]:
     A container may see its own group as the mount itself, whatever the path it is told.
     """
     with suppress(OSError):
-        for line in (root / "proc/self/cgroup").read_text().splitlines():
+        for line in (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines():
             _, controllers, group = line.split(":", 2)
             mounts = {"", "cpu", controllers} if "cpu" in controllers.split(",") else {""}
             path = PurePosixPath(group.lstrip("/"))
@@ -47,7 +47,9 @@ def _quota(folder: Path) -> Iterator[float]:
     """Yield the cores of one control group, where it has a limit and its files can be read."""
     for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
         with suppress(OSError, ValueError):
-            quota, period = " ".join((folder / name).read_text() for name in names).split()
+            quota, period = " ".join(
+                (folder / name).read_text(encoding="utf-8") for name in names
+            ).split()
             if int(quota) > 0:  # "max" is no number, -1 no limit
                 yield int(quota) / int(period)
 
