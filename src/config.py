@@ -1,11 +1,14 @@
 """From the command line to a configuration, and what is wrong with either, in one line each."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
@@ -129,7 +132,8 @@ def values_said(
     for override in experiment_first:
         key, option = override.key_or_group, str(override.value())
         if key == "experiment":
-            said |= _options_of(config_name, f"{key}={option}")
+            alone = _compose(config_name, [f"{key}={option}"], with_hydra=True)
+            said |= chosen_options(alone.hydra.runtime.choices)
             keys = (k for k in _dotted(composed) if not isinstance(value_at(composed, k), dict))
             passing = NO_OTHER_CONFIGURATION | {"resume", "reproduce", "experiment"}
             said |= {k: value_at(composed, k) for k in keys if k not in passing}
@@ -143,12 +147,6 @@ def value_at(config: Mapping[str, Any], key: str) -> Any:
     name, _, rest = key.partition(".")
     value = config.get(name)
     return value_at(value, rest) if rest and isinstance(value, Mapping) else value
-
-
-def _options_of(config_name: str, experiment: str) -> dict[str, str]:
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = hydra.compose(config_name, [experiment], return_hydra_config=True)
-    return chosen_options(config.hydra.runtime.choices)
 
 
 def quote_model(arguments: list[str]) -> list[str]:
@@ -269,16 +267,11 @@ def _composed(config_name: str, overrides: list[str]) -> dict[str, Any]:
         return resolved(_compose(config_name, []))
 
 
-def _compose(config_name: str, overrides: Iterable[str]) -> DictConfig:
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra.compose(config_name, overrides=list(overrides))
-
-
-def _own_values(config_name: str) -> set[str]:
-    """Return the keys of a primary configuration that it does not fill from a group."""
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = hydra.compose(config_name, return_hydra_config=True)
-    return {str(key) for key in config} - set(config.hydra.runtime.choices)
+def _compose(config_name: str, overrides: Iterable[str], *, with_hydra: bool = False) -> DictConfig:
+    within_a_verb = GlobalHydra.instance().is_initialized()
+    start = partial(hydra.initialize_config_dir, str(CONF), version_base="1.3")
+    with nullcontext() if within_a_verb else start():
+        return hydra.compose(config_name, list(overrides), return_hydra_config=with_hydra)
 
 
 def _dotted(node: object, prefix: str = "") -> Iterable[str]:
