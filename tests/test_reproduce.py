@@ -153,17 +153,33 @@ def test_what_cannot_be_repeated_is_said_at_once(tmp_path, arguments, said):
     assert said in done.stderr
 
 
-def test_another_value_is_refused_and_the_same_one_is_no_change(store):
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "seed=3",
+            "`seed=3`: cannot be changed, reproduce={id} repeats a run that has 1; leave it",
+        ),
+        ("data=mnist", "`data=mnist`: cannot be changed, reproduce={id} repeats a run that has di"),
+        ("model=linear", "`model=linear`: cannot be changed"),
+        ("trainer.threads=2", "`trainer.threads=2`: cannot be changed"),
+        ("experiment=exercise_dnn", "`data=mnist_10k`: cannot be changed"),
+        ("optimizer.rl=0.1", "unknown key `optimizer.rl`, did you mean `optimizer.lr`?"),
+        ("data.rows=5", "unknown key `data.rows`"),
+    ],
+)
+def test_another_value_is_refused(store, said, told):
     _, tracking, ids = store
-    stored = StoredRuns(tracking)
-    plan, _ = plan_again(stored, ids["first"], tracking, others=["seed=1", "trainer.max_epochs=3"])
-    assert (plan.seed, plan.trainer.max_epochs) == (1, 3)
     with pytest.raises(ConfigError) as error:
-        plan_again(stored, ids["first"], tracking, others=["seed=3", "trainer.max_epochs=3"])
-    assert error.value.problems == (
-        f"`seed=3`: cannot be changed, reproduce={ids['first']} repeats a run that has 1; leave it "
-        "out, or start a new run",
-    )
+        plan_again(StoredRuns(tracking), ids["first"], tracking, others=["seed=1", said])
+    assert error.value.problems[0].startswith(told.format(id=ids["first"]))
+
+
+def test_the_same_value_is_no_change(store):
+    _, tracking, ids = store
+    same = ["data=digits", "optimizer.lr=3e-3", "seed=1", "trainer.max_epochs=3"]
+    plan, old = plan_again(StoredRuns(tracking), ids["first"], tracking, others=same)
+    assert str(plan.optimizer.arguments["lr"]) == old.params["optimizer.lr"]
 
 
 def test_an_experiment_says_all_that_it_is_made_of(store):

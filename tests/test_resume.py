@@ -217,18 +217,14 @@ NEW = "data.path=new/one.csv data.test_path=new/test.csv"
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("", "data.path=one.csv: no such file"),
+        ("", "data.test_path=test.csv: no such file"),
         ("data.path=other/one.csv data.test_path=new/test.csv", "data: not what run {id} began on"),
         ("data.path=new/one.csv data.test_path=other/test.csv", "began on (test "),
-        ("optimizer.lr=0.1", "`optimizer.lr=0.1`: cannot be changed, resume={id} goes on with a"),
-        ("optimizer.lr=0.1", "that has 0.003; leave it out, or start a new run"),
-        ("seed=2", "`seed=2`: cannot be changed"),
-        ("data=mnist", "`data=mnist`: cannot be changed"),
-        ("model=linear", "`model=linear`: cannot be changed"),
-        ("trainer.threads=1", "`trainer.threads=1`: cannot be changed"),
-        ("experiment=exercise_dnn", "`data=mnist_10k`: cannot be changed"),
-        ("optimizer.rl=0.1", "unknown key `optimizer.rl`, did you mean `optimizer.lr`?"),
-        ("data.rows=5", "unknown key `data.rows`"),
+        (
+            "optimizer.lr=0.1",
+            "`optimizer.lr=0.1`: cannot be changed, resume={id} goes on with a run that has 0.003; "
+            "leave it out, or start a new run",
+        ),
     ],
 )
 def test_a_run_is_not_gone_on_with_as_another_one(moved, line, told):
