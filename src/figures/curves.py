@@ -58,8 +58,7 @@ def draw_curves_together(
     for (name, seeds), colour in zip(curves.items(), style.SERIES, strict=False):
         for number, seed in enumerate(seeds):
             label = trimmed(name, width=230) if number == 0 else None
-            width = 1.8 if len(seeds) == 1 else 1.1
-            _line(axes, seed, color=colour, linewidth=width, markersize=3, label=label)
+            _line(axes, seed, color=colour, markersize=3, label=label)
     every = [seed for seeds in curves.values() for seed in seeds]
     _number_epochs(axes, max(map(len, every)))
     if metric == "loss":
@@ -84,7 +83,8 @@ def _draw_pair(axes: Axes, history: History, *, metric: str, best_epoch: int) ->
     best = validation[best_epoch - 1]
     axes.plot([best_epoch], [best], "*", color=style.GREEN, markersize=13, zorder=3)
     _number_epochs(axes, len(history))
-    title = f"{'Log-loss' if metric == 'loss' else 'Accuracy'}: {best:.4f} on validation at epoch {best_epoch}"
+    what = "Log-loss" if metric == "loss" else "Accuracy"
+    title = f"{what}: {best:.4f} on validation at epoch {best_epoch}"
     style.style_axes(axes, title=title, x_label="epoch", y_label=metric)
     return train + validation
 
