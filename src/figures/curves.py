@@ -58,8 +58,7 @@ def draw_curves_together(
     for (name, seeds), colour in zip(curves.items(), style.SERIES, strict=False):
         for number, seed in enumerate(seeds):
             label = trimmed(name, width=230) if number == 0 else None
-            width = 1.8 if len(seeds) == 1 else 1.1
-            _line(axes, seed, color=colour, linewidth=width, markersize=3, label=label)
+            _line(axes, seed, color=colour, markersize=3, label=label)
     every = [seed for seeds in curves.values() for seed in seeds]
     _number_epochs(axes, max(map(len, every)))
     if metric == "loss":

@@ -60,6 +60,20 @@ def test_rows_are_true_and_columns_predicted() -> None:
     assert right > picture.shape[1] / 2
 
 
+def test_a_cell_of_zero_is_empty_and_one_of_one_is_not() -> None:
+    cells = []
+    for number in (0, 1, 2):
+        counts = np.diag([1000, 1000])
+        counts[0, 1] = number
+        picture = confusion_image(counts, class_names=["0", "1"], full_at=1.0).astype(int)
+        left, right = np.array_split(np.flatnonzero((picture == 228).all(axis=2).any(axis=0)), 2)
+        cells.append(picture[60:120, right[0] + 5 : right[-1] - 5].min(axis=2))
+        assert left[-1] < right[0]
+    assert (cells[0] == 255).all()
+    assert (cells[1] < 100).any(), "its number"
+    assert (cells[1] != cells[2]).any()
+
+
 def test_row_shares_sum_to_one_or_to_nothing() -> None:
     shares = row_shares(np.array([[3, 1], [0, 0]]))
     np.testing.assert_allclose(shares, [[0.75, 0.25], [0, 0]])

@@ -77,4 +77,4 @@ def test_any_shape_any_number_of_classes_any_name(channels, num_classes, tmp_pat
     draw_mean_digit_per_class(pixels, labels, class_names=names, path=tmp_path / "mean.png")
     for path in tmp_path.glob("*.png"):
         assert grey(path).std() > 1  # something was drawn
-        assert max(Image.open(path).size) < 4000
+        assert max(grey(path).shape) < 4000
