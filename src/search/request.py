@@ -2,18 +2,36 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, final
 
-from src.config.plan import Check, Component
+from src.config.plan import Check, Component, Plan
 from src.errors import ConfigError
 from src.process.machine import available_cores
 from src.search.composer import Composer
-from src.search.session import Request
 from src.search.settings import SweepSettings
 from src.search.space import Space, make_space
 
 KINDS = ("executor", "sampler", "pruner")
+
+
+@final
+@dataclass(frozen=True)
+class Request:
+    """A sweep as plain objects, before anything is started.
+
+    plan: a training as it would be without the space; it says where data and store are.
+    """
+
+    name: str
+    settings: SweepSettings
+    space: Space
+    composer: Composer
+    executor: Component
+    sampler: Component
+    pruner: Component
+    plan: Plan
 
 
 def check_sweep(config: Mapping[str, Any]) -> tuple[SweepSettings, dict[str, Component]]:

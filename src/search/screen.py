@@ -14,7 +14,8 @@ from src.config.commands import command, tracking_overrides, ui_command
 from src.search.report import best_command
 
 if TYPE_CHECKING:
-    from src.search.session import Outcome, Request
+    from src.search.outcome import Outcome
+    from src.search.request import Request
 
 
 @final

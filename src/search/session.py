@@ -1,38 +1,36 @@
 """One session of a sweep, start to end: open or resume, search, confirm, report."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, final
+from dataclasses import asdict
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
-from src.config.plan import Component, Plan
+from src.config.plan import Plan
 from src.config.settings import NO_OTHER_CONFIGURATION, Tracking
 from src.data.source import Dataset
 from src.errors import ConfigError, SweepLockedError
 from src.process.gc_pause import loaded
 from src.process.signals import StopRequest
 from src.search.check import check_first, check_space
-from src.search.composer import Composer
 from src.search.confirm import confirm, confirmed, examine
 from src.search.driver import Driver
 from src.search.effort import Effort
 from src.search.executors.base import Executor
+from src.search.outcome import Outcome
 from src.search.parent import finish_parent, open_parent
 from src.search.report import best_trial, write_report
+from src.search.request import Request
 from src.search.screen import SweepScreen
 from src.search.settings import SweepSettings
-from src.search.space import Space
 from src.search.storage.base import Studies
 from src.search.storage.open import open_studies
 from src.search.study import (
     EndRun,
-    Epochs,
     count_epochs,
     counts_by_state,
     finished_trials,
@@ -43,47 +41,6 @@ from src.search.study import (
 from src.search.verdict import Verdict, judge
 from src.tracking.run import Status
 from src.tracking.runs import finished_run, was_deleted
-
-
-@final
-@dataclass(frozen=True)
-class Request:
-    """A sweep as plain objects, before anything is started.
-
-    plan: a training as it would be without the space; it says where data and store are.
-    """
-
-    name: str
-    settings: SweepSettings
-    space: Space
-    composer: Composer
-    executor: Component
-    sampler: Component
-    pruner: Component
-    plan: Plan
-
-
-@final
-@dataclass(frozen=True)
-class Outcome:
-    """How a session ended. best: number of the best trial, None where none was finished.
-
-    best_run: its run, None where that was deleted.
-    test: metrics of the champion on the test images, None where they were not looked at.
-    missing: what of the report could not be made, and why.
-    """
-
-    name: str
-    stop_reason: str
-    verdict: Verdict
-    best: int | None
-    best_run: str | None
-    test: Mapping[str, float] | None
-    counts: Mapping[str, int]
-    epochs: Epochs
-    folder: Path
-    parent: str
-    missing: list[str]
 
 
 def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outcome:

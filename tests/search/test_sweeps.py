@@ -14,8 +14,7 @@ from src.search import composer
 from src.search.check import check_first, check_space
 from src.search.driver import trial_seed
 from src.search.grammar import split_ranges
-from src.search.request import make_request
-from src.search.session import Request
+from src.search.request import Request, make_request
 from src.sweep import register_sweeps
 from src.training.fit import build_classifier
 from tests.plans import dataset_of
