@@ -26,10 +26,9 @@ def shell(line, *, cwd, **variables):
     )
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_training_goes_on_when_its_reader_has_gone(tmp_path, unbuffered):
+def test_a_training_goes_on_when_its_reader_has_gone(tmp_path):
     line = f"PYTHON src.train {' '.join(TRAINING)} 2>&1 | head -1; echo ${{PIPESTATUS[0]}}"
-    done = shell(line, cwd=tmp_path, PYTHONUNBUFFERED=unbuffered)
+    done = shell(line, cwd=tmp_path)
     title, code = done.stdout.splitlines()
     assert title.startswith("training dnn")
     assert (code, done.stderr) == ("0", "")
@@ -38,9 +37,8 @@ def test_a_training_goes_on_when_its_reader_has_gone(tmp_path, unbuffered):
     assert len(Store(tmp_path).curve(run.info.run_id, "val_accuracy")) == 40
 
 
-@pytest.mark.parametrize("executor", ["serial", "processes"])
-def test_a_search_goes_on_when_its_reader_has_gone(tmp_path, executor):
-    line = f"PYTHON src.sweep {ONE_TRIAL} confirm.seeds=1 executor={executor}"
+def test_a_search_and_its_workers_go_on_when_their_reader_has_gone(tmp_path):
+    line = f"PYTHON src.sweep {ONE_TRIAL} confirm.seeds=1 executor=processes"
     done = shell(f"({line} 2>&1; echo $? >code) | true", cwd=tmp_path)
     assert (done.stdout, done.stderr) == ("", "")
     assert (tmp_path / "code").read_text() == "0\n"
@@ -53,8 +51,10 @@ def test_streams_that_were_never_there_are_not_missed(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_help_is_cut_off_silently(tmp_path):
-    done = shell("PYTHON src.train --help | true; echo ${PIPESTATUS[0]}", cwd=tmp_path)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_help_is_cut_off_silently(tmp_path, unbuffered):
+    line = "PYTHON src.train --help | true; echo ${PIPESTATUS[0]}"
+    done = shell(line, cwd=tmp_path, PYTHONUNBUFFERED=unbuffered)
     assert (done.stdout, done.stderr) == ("0\n", "")
 
 
@@ -81,8 +81,8 @@ ONE_EPOCH = """data=csv data.path=zähler.csv 'name="数字"' trainer.max_epochs
 @pytest.mark.parametrize(
     ("line", "variables"),
     [
-        (f"train {ONE_EPOCH}", NO_LOCALE),
-        ("explore data=csv data.path=zähler.csv", ASCII),
+        (f"train {ONE_EPOCH}", ASCII),
+        ("explore data=csv data.path=zähler.csv", NO_LOCALE),
         ("compare", LATIN),
         ("predict größe.png", ASCII),
         ("predict größe.png format=csv", NO_LOCALE),
@@ -101,17 +101,17 @@ def test_json_loses_nothing_on_a_terminal_of_few_signs(umlauts):
     assert answer["file"] == "größe.png"
 
 
-@pytest.mark.parametrize("form", ["json", "table"])
-def test_an_answer_is_cut_off_silently(umlauts, form):
-    line = f"PYTHON src.predict {'größe.png ' * 500} format={form} 2>&1"
+def test_an_answer_is_cut_off_silently(umlauts):
+    line = f"PYTHON src.predict {'größe.png ' * 500} format=json"
     done = shell(f"{line} | head -1; echo ${{PIPESTATUS[0]}}", cwd=umlauts)
-    first, code = done.stdout.splitlines()
-    assert "Traceback" not in first
-    assert (code, done.stderr) == ("0", "")
+    assert done.stdout == "{\n0\n"
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
 
 
 def test_a_comparison_is_made_when_its_reader_has_gone(umlauts):
     done = shell("PYTHON src.compare 2>&1 | true; echo ${PIPESTATUS[0]}", cwd=umlauts)
     assert (done.stdout, done.stderr) == ("0\n", "")
-    [run] = [run for run in Store(umlauts).runs() if "comparison" in run.data.tags]
-    assert run.info.status == "FINISHED"
+    newest = Store(umlauts).runs()[0]
+    assert "comparison" in newest.data.tags
+    assert newest.info.status == "FINISHED"
