@@ -4,6 +4,7 @@ import shlex
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable
 from itertools import product
+from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -12,7 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from src.config import compose, known_keys, one_line, resolved, settle
+from src.config import compose, conf_open, known_keys, one_line, resolved, settle
 from src.errors import ConfigError, nearest, nearest_name
 from src.help import expect_option, groups_of, option_files, verb_with
 from src.settings import without_password
@@ -35,6 +36,7 @@ def read_flags(arguments: list[str], *, verb: str) -> Namespace:
     parser.add_argument("-h", "--help", nargs="?", const="", metavar="GROUP")
     parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("-c", "--cfg", choices=["job"])
+    parser.add_argument("--config-dir", type=_folder, action="append", default=[])
     parser.add_argument("overrides", nargs="*")
     line, unknown = parser.parse_known_intermixed_args(arguments)
     if unknown:
@@ -42,9 +44,16 @@ def read_flags(arguments: list[str], *, verb: str) -> Namespace:
     return line
 
 
+def _folder(typed: str) -> str:
+    if not Path(typed).is_dir():
+        raise ConfigError(f"`--config-dir`={typed}: there is no such folder; one like conf/")
+    return typed
+
+
 def _refuse_flag(typed: str, arguments: list[str], *, verb: str) -> NoReturn:
     flag, _, value = typed.partition("=")
-    config = settle(compose(verb, []))
+    with conf_open():
+        config = settle(compose(verb, []))
     known = known_keys(config) | groups_of(verb).keys()
     key = nearest_name(flag.strip("-").replace("-", "_"), known)
     if key is None:

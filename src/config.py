@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import hydra
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
@@ -23,8 +26,24 @@ CONF = Path(__file__).resolve().parent.parent / "conf"
 SWEEPS = CONF.parent / "sweeps"
 
 
-def conf_open() -> AbstractContextManager[None]:
-    """Let Hydra compose from conf/ within this context."""
+AHEAD: list[Path] = []
+"""Folders like conf/, of this command alone, that Hydra looks into before it."""
+
+
+@final
+class Ahead(SearchPathPlugin):
+    """Makes Hydra look there."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Put the folders before all others."""
+        for folder in AHEAD:
+            search_path.prepend("command line", f"file://{folder}")
+
+
+def conf_open(*ahead: str) -> AbstractContextManager[None]:
+    """Let Hydra compose from conf/ within this context, and from the folders ahead of it."""
+    AHEAD[:] = [Path(folder).absolute() for folder in ahead]
+    Plugins.instance().register(Ahead)
     return hydra.initialize_config_dir(str(CONF), version_base="1.3")
 
 

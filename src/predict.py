@@ -15,7 +15,7 @@ from src.loading import loaded
 from src.plan import Check
 from src.settings import Asked, Predict, Tracking
 
-WITH_VALUE = frozenset({"-h", "--help", "-c", "--cfg"})
+WITH_VALUE = frozenset({"-h", "--help", "-c", "--cfg", "--config-dir"})
 """Flags that take the word after them."""
 
 
