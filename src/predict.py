@@ -16,7 +16,7 @@ from src.config.settings import Asked, Predict, Tracking
 from src.errors import ConfigError, UserError
 from src.process.gc_pause import loaded
 
-WITH_VALUE = frozenset({"-h", "--help", "-c", "--cfg"})
+WITH_VALUE = frozenset({"-h", "--help", "-c", "--cfg", "--config-dir"})
 """Flags that take the word after them."""
 
 

@@ -12,8 +12,8 @@ QUICK = ("data=digits", "trainer.threads=1")
 
 def plan_of(*overrides: str) -> Plan:
     """Return the plan of `python -m src.train OVERRIDES`."""
-    with conf_open():
-        line = read_flags(list(overrides), verb="train")
+    line = read_flags(list(overrides), verb="train")
+    with conf_open(*line.config_dir):
         [run] = runs_of(line, verb="train", check=lambda config: None)
         return plan_from(configuration("train", run))
 

@@ -301,7 +301,7 @@ REFUSED = {
     "train -model dnn": "",
     "train --config-name sweep": "`--config-name`: there is no such flag",
     "train --config-path=.": "`--config-path`: there is no such flag",
-    "train --config-dir nowhere": "`--config-dir` nowhere: there is no such folder",
+    "train --config-dir gone": "`--config-dir`=gone: there is no such folder",
     "train --cfg": "--cfg: expected one argument",
     "train -m --cfg hydra": "--cfg: invalid choice: 'hydra'",
     "train -m hydra.sweep.dir=here seed=1,2": "`hydra.sweep.dir=here`: Hydra's own settings",
@@ -329,6 +329,17 @@ def test_every_slip_is_told_in_one_line_and_leaves_nothing(tmp_path):
         assert only.startswith("error: ")
         assert REFUSED[line] in only
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_options_may_come_before_those_of_conf(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "best.yaml").write_text("# @package _global_\nseed: 7\n")
+    lines = ("", " sed=3", " -m trainer.max_epochs=1,-1")
+    best = f"train --config-dir {tmp_path} experiment=best --cfg job"
+    whole, slip, grid = outcomes(*(best + line for line in lines), cwd=tmp_path)
+    assert "seed: 7\n" in whole[1]
+    assert "unknown key `sed`" in slip[2]
+    assert "`trainer.max_epochs`=-1" in grid[2]
 
 
 def test_a_grid_shows_all_its_configurations_wherever_its_flag_stands(tmp_path):

@@ -15,9 +15,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from src.cli.help import expect_option, groups_of, option_files, verb_with
 from src.cli.overrides import (
-    add_config_dir,
     chosen_options,
     compose,
+    conf_open,
     dotted,
     known_keys,
     one_line,
@@ -46,19 +46,24 @@ def read_flags(arguments: list[str], *, verb: str) -> Namespace:
     parser.add_argument("-h", "--help", nargs="?", const="", metavar="GROUP")
     parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("-c", "--cfg", choices=["job"])
-    parser.add_argument("-cd", "--config-dir", type=Path)
+    parser.add_argument("--config-dir", type=_folder, action="append", default=[])
     parser.add_argument("overrides", nargs="*")
     line, unknown = parser.parse_known_intermixed_args(arguments)
     if unknown:
         _refuse_flag(unknown[0], arguments, verb=verb)
-    if line.config_dir is not None:
-        add_config_dir(line.config_dir)
     return line
+
+
+def _folder(typed: str) -> str:
+    if not Path(typed).is_dir():
+        raise ConfigError(f"`--config-dir`={typed}: there is no such folder; one like conf/")
+    return typed
 
 
 def _refuse_flag(typed: str, arguments: list[str], *, verb: str) -> NoReturn:
     flag, _, value = typed.partition("=")
-    config = settle(compose(verb, []))
+    with conf_open():
+        config = settle(compose(verb, []))
     known = known_keys(config) | groups_of(verb).keys()
     key = nearest_name(flag.strip("-").replace("-", "_"), known)
     if key is None:

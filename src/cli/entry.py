@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import traceback
+from argparse import Namespace
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -39,8 +40,9 @@ def run_verb(
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     sys.argv[1:] = quote_files(hide_credentials(sys.argv[1:]))
     try:
-        with conf_open():
-            done = _do(task, verb=config_name, check=check, with_traceback=wants_traceback)
+        line = read_flags(sys.argv[1:], verb=config_name)
+        with conf_open(*line.config_dir):
+            done = _do(task, line, verb=config_name, check=check, with_traceback=wants_traceback)
     except Interrupted as stop:
         _leave(stop)
     except KeyboardInterrupt:  # before a training listens, or between two of them
@@ -59,13 +61,13 @@ def run_verb(
 
 def _do(
     task: Callable[[DictConfig], None],
+    line: Namespace,
     *,
     verb: str,
     check: Callable[[dict[str, Any]], object],
     with_traceback: bool,
 ) -> bool:
     """Show or run what the command line asks for; tell whether every run came about."""
-    line = read_flags(sys.argv[1:], verb=verb)
     if line.help is not None:
         print(help_of_group(verb, line.help) if line.help else help_of(verb))
         return True

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from src.cli.overrides import CONF, option_folders
+from src.cli.overrides import AHEAD, CONF, SWEEPS
 from src.errors import ConfigError, nearest
 
 VERBS = ("train", "sweep", "compare", "predict", "app", "explore", "ui")
@@ -26,8 +26,8 @@ def groups_of(primary: str) -> dict[str, str | None]:
 
 def option_files(group: str) -> dict[str, Path]:
     """Return the file of every option of a group."""
-    folders = option_folders(group)
-    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
+    folders = [SWEEPS if group == "sweep" else CONF / group, *(ahead / group for ahead in AHEAD)]
+    return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
 
 
 def expect_option(group: str, option: str) -> None:

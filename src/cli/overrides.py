@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import hydra
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
@@ -23,23 +26,24 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 SWEEPS = CONF.parent / "sweeps"
 
 
-_added: list[Path] = []
+AHEAD: list[Path] = []
+"""Folders like conf/, of this command alone, that Hydra looks into before it."""
 
 
-def add_config_dir(folder: Path) -> None:
-    """Look for options in a folder of the form of conf/ too; raises ConfigError without one."""
-    if not folder.is_dir():
-        raise ConfigError(f"`--config-dir` {folder}: there is no such folder")
-    _added.append(folder.resolve())
+@final
+class Ahead(SearchPathPlugin):
+    """Makes Hydra look there."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Put the folders before all others."""
+        for folder in AHEAD:
+            search_path.prepend("command line", f"file://{folder}")
 
 
-def option_folders(group: str) -> list[Path]:
-    """Return where the options of a group are."""
-    return [SWEEPS] if group == "sweep" else [folder / group for folder in (CONF, *_added)]
-
-
-def conf_open() -> AbstractContextManager[None]:
-    """Let Hydra compose from conf/ within this context."""
+def conf_open(*ahead: str) -> AbstractContextManager[None]:
+    """Let Hydra compose from conf/ within this context, and from the folders ahead of it."""
+    AHEAD[:] = [Path(folder).absolute() for folder in ahead]
+    Plugins.instance().register(Ahead)
     return hydra.initialize_config_dir(str(CONF), version_base="1.3")
 
 
