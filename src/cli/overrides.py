@@ -52,8 +52,7 @@ def compose(verb: str, overrides: Iterable[str]) -> DictConfig:
 
     Within `conf_open`.
     """
-    places = [f'hydra.searchpath=["file://{folder}"]' for folder in _added]
-    return hydra.compose(verb, overrides=[*overrides, *places], return_hydra_config=True)
+    return hydra.compose(verb, overrides=list(overrides), return_hydra_config=True)
 
 
 def settle(config: DictConfig) -> DictConfig:
