@@ -19,7 +19,7 @@ settings.load_profile("default" if os.environ.get("FUZZ") == "long" else "same")
 collect_ignore = [] if find_spec("ray") and find_spec("psycopg") else ["cluster"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-TIMEOUT_S = 900
+TIMEOUT_S = 120
 
 TRAINING = ("data=digits", "trainer.threads=1", "trainer.max_epochs=40", "trainer.batch_size=32")
 """A training of about a second, long enough to be interrupted in its middle."""
