@@ -9,11 +9,11 @@ from omegaconf import DictConfig
 
 from src.cli.entry import run_verb
 from src.cli.overrides import quote_model, resolved
-from src.config.plan import Check
-from src.config.settings import App, Asked, Tracking
+from src.config.plan import ConfigValidator
+from src.config.settings import App, ModelSelection, Tracking
 from src.errors import ConfigError
 from src.process.gc_pause import loaded
-from src.process.machine import expect_free_port
+from src.process.machine import require_free_port
 from src.process.signals import stop_on_signals
 
 
@@ -23,7 +23,7 @@ class Request:
     """What the command line asks for."""
 
     tracking: Tracking
-    asked: Asked
+    asked: ModelSelection
     app: App
 
 
@@ -31,7 +31,7 @@ def app_command(config: DictConfig) -> None:
     """Serve the page until Ctrl-C."""
     request = make_request(resolved(config))
     if request.app.port is not None:
-        expect_free_port(request.app.port, key="app.port")
+        require_free_port(request.app.port, key="app.port")
     print("preparing the page ...", flush=True)
     with stop_on_signals() as stop:
         try:
@@ -55,9 +55,9 @@ def app_command(config: DictConfig) -> None:
 
 def make_request(config: dict[str, Any]) -> Request:
     """Check a resolved configuration; raises ConfigError with every problem in it."""
-    check = Check(config)
+    check = ConfigValidator(config)
     tracking = check.tracked()
-    asked = check.settings(Asked, "model")
+    asked = check.settings(ModelSelection, "model")
     app = check.settings(App, "app")
     check.finish()
     return Request(tracking, asked, app)

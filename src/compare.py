@@ -15,7 +15,7 @@ def compare_command(config: DictConfig) -> None:
     from src.tracking.queries import StoredRuns
 
     if request.rollback:
-        go_back(request)
+        rollback_command(request)
         return
     stored = StoredRuns(request.tracking)
     if request.promote is not None:
@@ -25,10 +25,15 @@ def compare_command(config: DictConfig) -> None:
         with progress() as say:
             promotion = promote(stored, request, named=request.promote, say=say)
         print_promotion(promotion, request.tracking)
-        promotion.expect_promoted()
+        promotion.require_promoted()
         return
     from src.comparison.contenders import select
-    from src.comparison.screen import print_outcome, print_selection, print_way_to_promote, progress
+    from src.comparison.screen import (
+        print_outcome,
+        print_promote_command,
+        print_selection,
+        progress,
+    )
     from src.comparison.session import compare
 
     loaded()
@@ -37,15 +42,15 @@ def compare_command(config: DictConfig) -> None:
     with progress() as say:
         outcome = compare(stored, selection, request.tracking, name=request.name, say=say)
     print_outcome(outcome, request.tracking)
-    print_way_to_promote(outcome, request.tracking)
+    print_promote_command(outcome, request.tracking)
 
 
-def go_back(request: Request) -> None:
+def rollback_command(request: Request) -> None:
     """Make the champion before this one champion again, and say so."""
     from src.comparison.screen import print_rollback
-    from src.tracking.registry import roll_back
+    from src.tracking.registry import rollback
 
-    print_rollback(roll_back(request.tracking, reason=request.reason))
+    print_rollback(rollback(request.tracking, reason=request.reason))
 
 
 if __name__ == "__main__":

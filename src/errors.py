@@ -19,7 +19,7 @@ DISK_TROUBLE = {
 class UserError(Exception):
     """Something the user can put right; printed as one line per problem, exit code 2.
 
-    Every problem names the key or file, the value received, the rule, and the cure.
+    Every problem names the key or file, the value received, the rule, and the fix.
     """
 
     def __init__(self, *problems: str) -> None:
@@ -41,7 +41,7 @@ class TrackingError(UserError):
     """The tracking store cannot be used as configured."""
 
 
-class StoreAway(TrackingError):
+class TrackingUnavailable(TrackingError):
     """The server of the tracking store does not answer; it may be back later."""
 
 
@@ -53,23 +53,23 @@ class SweepLockedError(UserError):
     """Another process is working on the sweep."""
 
 
-class Unsuccessful(Exception):
+class CommandFailed(Exception):
     """What was asked for was tried, and did not come about; exit code 1."""
 
 
-class TrainingFailed(Unsuccessful):
+class TrainingFailed(CommandFailed):
     """A training that started and could not go on."""
 
 
-class StudyStorageUnavailable(Unsuccessful):
+class StudyStorageUnavailable(CommandFailed):
     """The storage of Optuna's studies was lost during a search."""
 
 
-class NotPromoted(Unsuccessful):
+class NotPromoted(CommandFailed):
     """A run that does not beat the champion."""
 
 
-class NotReproduced(Unsuccessful):
+class NotReproduced(CommandFailed):
     """A run that came out different when it was trained again."""
 
 

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from src.cli.entry import run_verb
 from src.cli.overrides import choices, resolved
-from src.config.plan import Check, Component
+from src.config.plan import Component, ConfigValidator
 from src.config.settings import Explore
 from src.data.source import Dataset, DataSource, LabelledImages
 from src.errors import ConfigError
@@ -53,7 +53,7 @@ def _make(folder: Path) -> None:
     except OSError as error:
         raise ConfigError(
             f"{folder}: this folder for the pictures cannot be made ({error.strerror}); "
-            "cure: name another one"
+            "fix: name another one"
         ) from error
 
 
@@ -147,7 +147,7 @@ def explore_command(config: DictConfig) -> None:
 
 def checked(config: dict[str, Any]) -> tuple[Component, Explore]:
     """Return where the data comes from and what to look at; raises ConfigError."""
-    check = Check(config)
+    check = ConfigValidator(config)
     source = check.component("data")
     settings = check.settings(Explore, "explore")
     check.finish()

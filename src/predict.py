@@ -11,8 +11,8 @@ from omegaconf import DictConfig
 
 from src.cli.entry import run_verb
 from src.cli.overrides import quote_model, resolved
-from src.config.plan import Check
-from src.config.settings import Asked, Predict, Tracking
+from src.config.plan import ConfigValidator
+from src.config.settings import ModelSelection, Predict, Tracking
 from src.errors import ConfigError, UserError
 from src.process.gc_pause import loaded
 
@@ -26,7 +26,7 @@ class Request:
     """What the command line asks for."""
 
     tracking: Tracking
-    asked: Asked
+    asked: ModelSelection
     settings: Predict
 
 
@@ -46,9 +46,9 @@ def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
 
     tracking, settings = request.tracking, request.settings
     if settings.export is not None:
-        from src.inference.export import expect_free
+        from src.inference.export import require_free
 
-        expect_free(settings.export)
+        require_free(settings.export)
     recogniser = load_recogniser(tracking, model=request.asked.run, threshold=settings.threshold)
     loaded()
     problems: list[str] = []
@@ -67,9 +67,9 @@ def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
 
 def make_request(config: dict[str, Any]) -> Request:
     """Check a resolved configuration; raises ConfigError with every problem in it."""
-    check = Check({**config, "": {key: config[key] for key in Predict.model_fields}})
+    check = ConfigValidator({**config, "": {key: config[key] for key in Predict.model_fields}})
     tracking = check.tracked()
-    asked = check.settings(Asked, "model")
+    asked = check.settings(ModelSelection, "model")
     settings = check.settings(Predict, "")
     check.finish()
     return Request(tracking, asked, settings)

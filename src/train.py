@@ -30,14 +30,16 @@ def train_command(config: DictConfig, *, said: "ValuesSaid") -> None:
         reproduce_command(config, said)
         return
     plan = resumed_plan(config, said) if config.resume else plan_from(config)
-    run_plan(plan, look_at_test=True)
+    run_plan(plan, evaluate_on_test_set=True)
 
 
-def run_plan(plan: Plan, *, look_at_test: bool, repeats: "StoredRun | None" = None) -> "Result":
+def run_plan(
+    plan: Plan, *, evaluate_on_test_set: bool, repeats: "StoredRun | None" = None
+) -> "Result":
     """Train the plan until its end or a signal, and print the result or the way on."""
     dataset = plan.data.build().load()
     # loaded only now, so that a mistake in the configuration or the data is answered at once
-    from src.cli.output import print_result, print_way_on
+    from src.cli.output import print_result, print_resume_command
     from src.training.progress import epoch_reporter
     from src.training.train_run import train
 
@@ -48,13 +50,13 @@ def run_plan(plan: Plan, *, look_at_test: bool, repeats: "StoredRun | None" = No
                 plan,
                 reporter=epoch_reporter(plan),
                 check_stop=stop.check,
-                look_at_test=look_at_test,
+                evaluate_on_test_set=evaluate_on_test_set,
                 dataset=dataset,
                 on_start=started.append,
                 repeats=repeats,
             )
     except Halted:
-        print_way_on(started, plan)
+        print_resume_command(started, plan)
         raise
     print_result(result, plan)
     return result
@@ -65,12 +67,12 @@ def resumed_plan(config: DictConfig, said: "ValuesSaid") -> Plan:
 
     Raises ConfigError where there is none, or where the command line asks for another plan.
     """
-    asked, now = as_asked("resume", config)
+    asked, now = requested_run("resume", config)
     from src.tracking.runs import find_interrupted
     from src.training.reproduce import as_kept
 
     run_id, stored = find_interrupted(now.tracking, asked)
-    stored = as_kept(stored, said, asked=f"resume={asked} goes on with")
+    stored = as_kept(stored, said, asked=f"resume={asked} resumes")
     choices = stored.pop("choices")
     stored |= {"resume": run_id, "tracking": now.config["tracking"]}
     return make_plan(stored, choices=choices)
@@ -78,7 +80,7 @@ def resumed_plan(config: DictConfig, said: "ValuesSaid") -> Plan:
 
 def reproduce_command(config: DictConfig, said: "ValuesSaid") -> None:
     """Train a finished run again as it was, and say whether it came out the same."""
-    asked, now = as_asked("reproduce", config)
+    asked, now = requested_run("reproduce", config)
     from src.cli.output import print_reproduction
     from src.tracking.queries import StoredRuns
     from src.tracking.runs import finished_run
@@ -86,14 +88,14 @@ def reproduce_command(config: DictConfig, said: "ValuesSaid") -> None:
 
     stored = StoredRuns(now.tracking)
     plan, old = plan_again(stored, asked, now.tracking, said=said)
-    result = run_plan(plan, look_at_test=old.tested, repeats=old)
+    result = run_plan(plan, evaluate_on_test_set=old.tested, repeats=old)
     reproduction = compare_runs(stored, old, stored.again(result.run_id))
     finished_run(now.tracking, result.run_id).set_tags(reproduction.tags)
     print_reproduction(reproduction, old)
-    reproduction.expect_same()
+    reproduction.require_same()
 
 
-def as_asked(key: str, config: DictConfig) -> tuple[str, Plan]:
+def requested_run(key: str, config: DictConfig) -> tuple[str, Plan]:
     """Return the run that `key` names, as typed: 12e4 is no number here; and where the store is."""
     now = plan_from(config)
     if not now.tracking.enabled:

@@ -15,15 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from src.cli.entry import run_verb
 from src.cli.overrides import resolved
-from src.config.plan import Check
+from src.config.plan import ConfigValidator
 from src.config.settings import Tracking
-from src.errors import Unsuccessful
-from src.process.machine import LOOPBACK, expect_free_port
+from src.errors import CommandFailed
+from src.process.machine import LOOPBACK, require_free_port
 from src.process.signals import stop_on_signals
 
 QUIET = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 """No job processes, which take 0.7 GB, and no reports to anybody."""
-END_WITHIN_S = 1.0
+SHUTDOWN_TIMEOUT_S = 1.0
 """How long the server may finish what it answers; MLflow's command takes seconds more to go."""
 
 
@@ -35,7 +35,7 @@ class _Page(BaseModel):
 def ui_command(config: DictConfig) -> None:
     """Let artifacts of a moved folder be found, end runs without a living owner, show the rest."""
     port, tracking = check(resolved(config))
-    expect_free_port(port, key="port")
+    require_free_port(port, key="port")
     print("starting the MLflow UI ...", flush=True)
     with stop_on_signals() as stop:
         from src.tracking.store import open_store
@@ -46,7 +46,7 @@ def ui_command(config: DictConfig) -> None:
         with _server(store.client.tracking_uri, port) as server:
             while stop.interrupted is None:
                 if server.poll() is not None:
-                    raise Unsuccessful(f"MLflow's server ended with exit code {server.returncode}")
+                    raise CommandFailed(f"MLflow's server ended with exit code {server.returncode}")
                 if not told and _listens(port):
                     told = True
                     print(f"the runs are at {runs} (end with Ctrl-C)", flush=True)
@@ -71,7 +71,7 @@ def _end(server: subprocess.Popen[bytes]) -> None:
     """End all of the server's processes."""
     with suppress(subprocess.TimeoutExpired):
         server.terminate()
-        server.wait(END_WITHIN_S)
+        server.wait(SHUTDOWN_TIMEOUT_S)
     with suppress(ProcessLookupError):
         os.killpg(server.pid, signal.SIGKILL)
     server.wait()
@@ -87,7 +87,7 @@ def _listens(port: int) -> bool:
 
 def check(config: dict[str, Any]) -> tuple[int, Tracking]:
     """Return the port and the store; raises ConfigError with every problem."""
-    parts = Check(config)
+    parts = ConfigValidator(config)
     page, tracking = parts.settings(_Page, None), parts.settings(Tracking, "tracking")
     if tracking is not None and (tracking.uri or "").startswith("http"):
         parts.problems.append("`tracking.uri`: a server has its own page; open its address")

@@ -113,7 +113,7 @@ def test_every_printed_command_works_when_it_is_pasted(tmp_path):
     [run_id] = re.findall("resume=(\\w+)", terminal.said)
     config = store / "runs" / run_id / "config.json"
     config.write_text(config.read_text().replace("4000", "9"))  # else it would take long
-    terminal.paste("go on with")
+    terminal.paste("resume")
     shown = yaml.safe_load(terminal.paste("look at it with", "--cfg job").stdout)
     assert shown["tracking"]["folder"] == str(store)
 

@@ -8,7 +8,7 @@ from hydra.utils import get_object
 from omegaconf import OmegaConf
 
 from src.cli.overrides import CONF
-from src.config.plan import NOT_ARGUMENTS, PROVIDED
+from src.config.plan import INJECTED_ARGUMENTS, NOT_ARGUMENTS
 from src.config.settings import Regularization, Tracking, Trainer
 from tests.plans import plan_of
 
@@ -62,7 +62,7 @@ def test_every_file_says_in_its_first_line_what_it_is(file):
 def test_a_component_file_names_exactly_the_hyperparameters(file):
     kind, values = file.parent.name, written(file)
     arguments = hyperparameters(values["_target_"])
-    hyper = set(arguments) - set(PROVIDED[kind])
+    hyper = set(arguments) - set(INJECTED_ARGUMENTS[kind])
     assert set(values) - {"_target_"} - NOT_ARGUMENTS.get(kind, set()) == hyper
 
 
@@ -71,7 +71,7 @@ def test_what_has_a_default_is_a_hyperparameter_and_the_rest_is_provided(file):
     kind, values = file.parent.name, written(file)
     arguments = hyperparameters(values["_target_"])
     without = {name for name, value in arguments.items() if value is inspect.Parameter.empty}
-    assert without == set(PROVIDED[kind]) & set(arguments)
+    assert without == set(INJECTED_ARGUMENTS[kind]) & set(arguments)
 
 
 @pytest.mark.parametrize(

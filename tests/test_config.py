@@ -1,4 +1,4 @@
-"""A user's mistakes: all found, each in one line with its cure, before anything heavy is loaded."""
+"""A user's mistakes: all found, each in one line with its fix, before anything heavy is loaded."""
 
 import pytest
 

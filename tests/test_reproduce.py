@@ -22,7 +22,7 @@ def train(folder, *overrides: str) -> str:
 
     plan = plan_of(*QUICK, "trainer.max_epochs=3", f"tracking.folder={folder}", *overrides)
     return training(
-        plan, reporter=SilentReporter(), check_stop=lambda: None, look_at_test=True
+        plan, reporter=SilentReporter(), check_stop=lambda: None, evaluate_on_test_set=True
     ).run_id
 
 
@@ -90,7 +90,7 @@ def test_another_result_is_different_with_numbers_and_causes(store):
     assert "seed: 1, now 2" in found.causes
     assert found.tags["reproduction"] == "different"
     with pytest.raises(NotReproduced):
-        found.expect_same()
+        found.require_same()
 
 
 def test_what_was_recorded_otherwise_is_named(store):

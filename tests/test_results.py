@@ -65,7 +65,9 @@ def test_what_the_record_lacks_is_said(record) -> None:
 def test_runs_of_a_recipe_are_found_by_what_they_are_not_by_name(tmp_path: Path) -> None:
     store = Tracking(folder=tmp_path, experiment="record")
     plan = replace(recipe_plan("exercise_dnn_10_steps", seed=5), tracking=store, name="otherwise")
-    done = train(plan, reporter=SilentReporter(), check_stop=lambda: None, look_at_test=True)
+    done = train(
+        plan, reporter=SilentReporter(), check_stop=lambda: None, evaluate_on_test_set=True
+    )
     stored = StoredRuns(store)
     [line] = harvest(stored).itertuples()
     assert (line.configuration, line.seed) == ("exercise_dnn_10_steps", 5)

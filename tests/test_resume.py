@@ -101,7 +101,7 @@ def test_a_process_killed_without_warning_leaves_a_run_that_can_be_gone_on_with(
 
 def test_going_on_starts_where_the_training_stopped(history):
     first, *lines = history.output.splitlines()
-    assert first.startswith(f"going on with run {history.run_id}: dnn")
+    assert first.startswith(f"resuming run {history.run_id}: dnn")
     epochs = [int(line.split()[1].split("/")[0]) for line in lines if line.startswith("epoch ")]
     killed = history.endings["SIGKILL"].epochs
     assert epochs == list(range(epochs[0], 41))
@@ -181,7 +181,7 @@ def trained(*overrides: str, until: int) -> str:
             plan_of(*TABLES, *WIDE, *overrides),
             reporter=SilentReporter(),
             check_stop=lambda: None,
-            look_at_test=True,
+            evaluate_on_test_set=True,
             after_epoch=stop,
             on_start=ids.append,
         )
@@ -222,7 +222,7 @@ NEW = "data.path=new/one.csv data.test_path=new/test.csv"
         ("data.path=new/one.csv data.test_path=other/test.csv", "began on (test "),
         (
             "optimizer.lr=0.1",
-            "`optimizer.lr=0.1`: cannot be changed, resume={id} goes on with a run that has 0.003; "
+            "`optimizer.lr=0.1`: cannot be changed, resume={id} resumes a run that has 0.003; "
             "leave it out, or start a new run",
         ),
     ],

@@ -51,7 +51,7 @@ def numbers(*overrides: str):
         plan_of(*SHORT, *overrides),
         reporter=SilentReporter(),
         check_stop=lambda: None,
-        look_at_test=True,
+        evaluate_on_test_set=True,
         after_epoch=note,
     )
     return epochs, result.validation, result.test

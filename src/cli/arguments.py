@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from src.cli.help import expect_option, groups_of, option_files, verb_with
+from src.cli.help import groups_of, option_files, require_option, verb_with
 from src.cli.overrides import (
     chosen_options,
     compose,
@@ -28,7 +28,7 @@ from src.config.commands import exact
 from src.config.settings import NO_OTHER_CONFIGURATION, value_at, without_password
 from src.errors import ConfigError, nearest, nearest_name
 
-REFUSALS = (HydraException, OmegaConfBaseException, ValueError, TypeError, AssertionError)
+HYDRA_ERRORS = (HydraException, OmegaConfBaseException, ValueError, TypeError, AssertionError)
 """What Hydra raises where it cannot make a configuration of a command line."""
 
 
@@ -134,7 +134,7 @@ def values_said(overrides: list[str], chosen: Mapping[str, str]) -> dict[str, An
 def _composed(verb: str, overrides: list[str]) -> DictConfig:
     try:
         return compose(verb, overrides)
-    except REFUSALS as error:
+    except HYDRA_ERRORS as error:
         _explain(verb, [_read(text, grid=False) for text in overrides])
         raise ConfigError(one_line(error)) from error
 
@@ -191,13 +191,13 @@ def _explain(verb: str, overrides: list[Override]) -> None:
     groups = groups_of(verb)
     chosen = [override for override in overrides if override.key_or_group in groups]
     for override in chosen:
-        expect_option(override.key_or_group, str(override.get_value_element_as_str()))
+        require_option(override.key_or_group, str(override.get_value_element_as_str()))
         if override.is_add():
             said = override.input_line
             raise ConfigError(f"`{said}`: the group is there already; leave out the +")
     try:
         known = known_keys(settle(compose(verb, [str(o.input_line) for o in chosen])))
-    except REFUSALS:
+    except HYDRA_ERRORS:
         known = known_keys(settle(compose(verb, [])))
     for override in overrides:
         if override.key_or_group not in known | groups.keys():

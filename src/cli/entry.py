@@ -15,7 +15,7 @@ from src.cli.help import help_of, help_of_group
 from src.cli.overrides import conf_open
 from src.config.commands import quote_files
 from src.config.settings import hide_credentials
-from src.errors import TrainingFailed, Unsuccessful, UserError, disk_trouble
+from src.errors import CommandFailed, TrainingFailed, UserError, disk_trouble
 from src.process.gc_pause import begin_loading
 from src.process.signals import Interrupted
 from src.process.streams import outlast_readers
@@ -80,7 +80,7 @@ def _do(
     for run in runs:
         try:
             task(configuration(verb, run))
-        except Unsuccessful as error:
+        except CommandFailed as error:
             done = False
             _report(error, with_traceback=with_traceback)
     return done

@@ -30,7 +30,7 @@ def option_files(group: str) -> dict[str, Path]:
     return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
 
 
-def expect_option(group: str, option: str) -> None:
+def require_option(group: str, option: str) -> None:
     """Raise ConfigError where the group has no such option."""
     options = option_files(group)
     if option not in options:
@@ -84,7 +84,7 @@ def help_of_group(verb: str, asked: str) -> str:
         raise ConfigError(f"`{group}`: there is no such group{nearest(group, groups)}")
     files = option_files(group)
     if option:
-        expect_option(group, option)
+        require_option(group, option)
         return _text(files[option]).rstrip()
     parts = [_table([(f"{group}={name}", _about(file)) for name, file in files.items()])]
     default = groups[group]

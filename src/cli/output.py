@@ -40,9 +40,9 @@ def print_reproduction(reproduction: "Reproduction", old: "StoredRun") -> None:
         print(f"  {line}")
 
 
-def print_way_on(started: Sequence[str], plan: Plan) -> None:
-    """Print how to go on with a training that was stopped, where it can be."""
+def print_resume_command(started: Sequence[str], plan: Plan) -> None:
+    """Print how to resume a training that was stopped, where it can be."""
     for run_id in started:
         if (plan.tracking.folder / "runs" / run_id / "last.ckpt").exists():
             values = {"resume": run_id, **tracking_overrides(plan.tracking)}
-            print(f"\ngo on with: {command('train', values)}")
+            print(f"\nresume: {command('train', values)}")

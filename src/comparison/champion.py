@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import final
 
 from src.comparison.contenders import Selection, only
-from src.comparison.judgement import Pair, p_text, points
+from src.comparison.judgement import PairwiseResult, p_text, points
 from src.comparison.origins import load_model, load_origin
 from src.comparison.session import Outcome, compare
 from src.comparison.settings import Request
@@ -15,7 +15,7 @@ from src.config.settings import Tracking
 from src.data.source import digest
 from src.errors import ConfigError, NotPromoted, RunGone
 from src.tracking.queries import StoredRun, StoredRuns
-from src.tracking.registry import Champion, crown, find_champion, trained_by
+from src.tracking.registry import Champion, find_champion, register_champion, trained_by
 from src.tracking.runs import finished_run
 from src.training.evaluation import evaluate_test, log_model
 
@@ -29,7 +29,7 @@ class Promotion:
     words: str
     outcome: Outcome | None
 
-    def expect_promoted(self) -> None:
+    def require_promoted(self) -> None:
         """Raise NotPromoted where the challenger is not the champion now."""
         if not self.promoted:
             raise NotPromoted("not promoted; promote it all the same with force=true reason='...'")
@@ -65,8 +65,10 @@ def promote(
             stored, request, challenger, champion, words=words, outcome=None, pair=None
         )
     say("looking at the test images")
-    present = _examined(stored, present, request, same_as=None)
-    challenger = _examined(stored, challenger, request, same_as=None if request.force else present)
+    present = _with_test_scores(stored, present, request, same_as=None)
+    challenger = _with_test_scores(
+        stored, challenger, request, same_as=None if request.force else present
+    )
     outcome = compare(
         stored,
         _duel(challenger, present),
@@ -101,7 +103,7 @@ def _duel(challenger: StoredRun, present: StoredRun) -> Selection:
     )
 
 
-def _decision(pair: Pair, request: Request) -> tuple[bool, str]:
+def _decision(pair: PairwiseResult, request: Request) -> tuple[bool, str]:
     """Return whether the challenger wins, and the decision in words."""
     wins = pair.decided and pair.difference > 0
     numbers = (
@@ -115,7 +117,7 @@ def _decision(pair: Pair, request: Request) -> tuple[bool, str]:
     return False, f"the challenger does not beat the champion ({numbers}), which stays"
 
 
-def _examined(
+def _with_test_scores(
     stored: StoredRuns, run: StoredRun, request: Request, *, same_as: StoredRun | None
 ) -> StoredRun:
     """Return the run with its test predictions; looks at the test images where it never did.
@@ -164,7 +166,7 @@ def _carry_out(
     *,
     words: str,
     outcome: Outcome | None,
-    pair: Pair | None,
+    pair: PairwiseResult | None,
     promoted: bool = True,
 ) -> Promotion:
     """Move the alias if so decided, and leave the decision as tags."""
@@ -185,7 +187,7 @@ def _carry_out(
         tags["promotion.comparison"] = outcome.run_id
     said = f"{challenger.name} ({challenger.id}): {words}"
     if promoted:
-        now = crown(
+        now = register_champion(
             request.tracking,
             challenger.id,
             model_id=_exported(stored, challenger, request.tracking),

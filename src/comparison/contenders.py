@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any, Literal, TypeVar, final
 
-from src.comparison.settings import MOST_CONTENDERS, Which
+from src.comparison.settings import MAX_CONTENDERS, ContenderSelection
 from src.config.settings import NO_OTHER_CONFIGURATION
 from src.errors import ConfigError
 from src.tracking.queries import StoredRun, StoredRuns
@@ -47,7 +47,7 @@ class Selection:
         return contender.shown.tags["digest.test" if self.split == "test" else "digest.split"]
 
 
-def select(stored: StoredRuns, which: Which) -> Selection:
+def select(stored: StoredRuns, which: ContenderSelection) -> Selection:
     """Choose the contenders that the configuration asks for.
 
     Choosing never looks at test results: the best configuration is that with the best mean
@@ -67,9 +67,9 @@ def select(stored: StoredRuns, which: Which) -> Selection:
     else:
         groups, others = _best_of_each_model(stored, which.data)
         name = _model
-    if len(groups) > MOST_CONTENDERS:
+    if len(groups) > MAX_CONTENDERS:
         raise ConfigError(
-            f"`compare.runs`: has {len(groups)} configurations; at most {MOST_CONTENDERS} can be "
+            f"`compare.runs`: has {len(groups)} configurations; at most {MAX_CONTENDERS} can be "
             "told apart in one report"
         )
     _expect_comparable(groups, which)
@@ -171,7 +171,7 @@ def _accuracy(group: list[StoredRun]) -> float:
     return mean(run.metrics["best/val_accuracy"] for run in group)
 
 
-def _expect_comparable(groups: list[list[StoredRun]], which: Which) -> None:
+def _expect_comparable(groups: list[list[StoredRun]], which: ContenderSelection) -> None:
     _expect_one(groups, lambda group: group[0].tags["digest.split"], "trained on", "splits", which)
     if which.split != "test":
         return
@@ -188,7 +188,7 @@ def _expect_one(
     images: Callable[[list[StoredRun]], str | None],
     did: str,
     what: str,
-    which: Which,
+    which: ContenderSelection,
 ) -> None:
     found = _grouped(groups, images)
     if len(found) > 1 and not which.unpaired:

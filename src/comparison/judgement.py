@@ -49,7 +49,7 @@ class Predictions:
 
 @final
 @dataclass(frozen=True)
-class Standing:
+class ContenderScore:
     """Accuracy of a contender with its 95 % interval, log loss in nats, and calibration error.
 
     Of one run: accuracy with Wilson's interval over images. Of several seeds: their mean with
@@ -68,7 +68,7 @@ class Standing:
 
 @final
 @dataclass(frozen=True)
-class Pair:
+class PairwiseResult:
     """What the images say of two contenders, by their places: the first less the second.
 
     p_value is as the test gave it, p_holm corrected for the number of pairs. counts: images that
@@ -125,7 +125,7 @@ def load_predictions(
     return tuple(found)
 
 
-def standing(predictions: Predictions) -> Standing:
+def contender_score(predictions: Predictions) -> ContenderScore:
     """Score one contender."""
     right, labels = predictions.right, predictions.labels
     accuracies = right.mean(axis=1)
@@ -135,7 +135,7 @@ def standing(predictions: Predictions) -> Standing:
     else:
         low, high = wilson_interval(int(right.sum()), right.size)
     each = list(predictions.probabilities)
-    return Standing(
+    return ContenderScore(
         accuracy=float(accuracies.mean()),
         low=low,
         high=high,
@@ -146,7 +146,7 @@ def standing(predictions: Predictions) -> Standing:
     )
 
 
-def judge(predictions: Sequence[Predictions]) -> tuple[Pair, ...]:
+def judge(predictions: Sequence[Predictions]) -> tuple[PairwiseResult, ...]:
     """Compare all pairs; more than one are corrected for being several (Holm 1979)."""
     pairs = [
         _pair(first, second, predictions[first], predictions[second])
@@ -156,18 +156,18 @@ def judge(predictions: Sequence[Predictions]) -> tuple[Pair, ...]:
     return tuple(replace(pair, p_holm=p) for pair, p in zip(pairs, corrected, strict=True))
 
 
-def winner(pairs: Sequence[Pair]) -> int | None:
+def winner(pairs: Sequence[PairwiseResult]) -> int | None:
     """Return the place of the contender that surely beats every other one, if there is such."""
     better = [pair.first if pair.difference > 0 else pair.second for pair in pairs if pair.decided]
     others = max((pair.second for pair in pairs), default=0)
     return next((place for place in better if better.count(place) == others), None)
 
 
-def _pair(first: int, second: int, one: Predictions, other: Predictions) -> Pair:
+def _pair(first: int, second: int, one: Predictions, other: Predictions) -> PairwiseResult:
     paired = one.images == other.images
     if len(one.right) > 1 or len(other.right) > 1:
         found = differences.seeds_difference(one.right, other.right, paired=paired)
-        return Pair(
+        return PairwiseResult(
             first,
             second,
             found.difference,
@@ -184,7 +184,7 @@ def _pair(first: int, second: int, one: Predictions, other: Predictions) -> Pair
     counts = discordance(one.right[0], other.right[0])
     low, high = differences.paired_bootstrap(counts)
     p_value = differences.mcnemar_exact(counts)
-    return Pair(
+    return PairwiseResult(
         first,
         second,
         counts.difference,
@@ -198,11 +198,11 @@ def _pair(first: int, second: int, one: Predictions, other: Predictions) -> Pair
     )
 
 
-def _independent(first: int, second: int, one: np.ndarray, other: np.ndarray) -> Pair:
+def _independent(first: int, second: int, one: np.ndarray, other: np.ndarray) -> PairwiseResult:
     shares = [(int(right.sum()), len(right)) for right in (one, other)]
     low, high = differences.newcombe_interval(*shares)
     p_value = differences.fisher_exact(*shares)
-    return Pair(
+    return PairwiseResult(
         first,
         second,
         float(one.mean() - other.mean()),
@@ -216,7 +216,9 @@ def _independent(first: int, second: int, one: np.ndarray, other: np.ndarray) ->
     )
 
 
-def sentence(pair: Pair, contenders: Sequence[Contender], *, images: Sequence[int]) -> str:
+def sentence(
+    pair: PairwiseResult, contenders: Sequence[Contender], *, images: Sequence[int]
+) -> str:
     """Return what a pair says, in plain words. images: how many each of the two was judged by."""
     first, second = (contenders[place] for place in (pair.first, pair.second))
     forwards = pair.difference >= 0
@@ -238,7 +240,7 @@ def sentence(pair: Pair, contenders: Sequence[Contender], *, images: Sequence[in
     return said + _what_would_tell(pair, images=images[0])
 
 
-def _what_would_tell(pair: Pair, *, images: int) -> str:
+def _what_would_tell(pair: PairwiseResult, *, images: int) -> str:
     if pair.method == "seeds and images":
         return "; more seeds, or more images, would narrow it"
     if pair.needed is None:

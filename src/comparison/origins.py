@@ -8,7 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
-from src.config.plan import Check
+from src.config.plan import ConfigValidator
 from src.data.source import Dataset, DataSource, LabelledImages, digest
 from src.errors import DataError
 from src.models.predictor import Predictor, load_predictor
@@ -38,7 +38,7 @@ def load_origin(stored: StoredRuns, run: StoredRun, folder: Path) -> Origin:
 
 def data_source(config: Mapping[str, Any]) -> DataSource:
     """Return the data source of a run's configuration; raises ConfigError where it is unknown."""
-    check = Check(config)
+    check = ConfigValidator(config)
     component = check.component("data")
     check.finish()
     source: DataSource = component.build()

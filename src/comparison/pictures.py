@@ -28,7 +28,7 @@ from src.stats.scores import confusion_counts
 
 @final
 @dataclass(frozen=True)
-class Material:
+class ReportInputs:
     """What is known of a contender beside its predictions; None where it cannot be had any more.
 
     curves: of every seed, `val_accuracy` and `val_loss` by epoch. images: those that were
@@ -53,7 +53,7 @@ class Picture:
 
 @final
 @dataclass(frozen=True)
-class Gallery:
+class FigureGroup:
     """Pictures of one kind beside each other, with what to know when looking at them."""
 
     title: str
@@ -65,8 +65,8 @@ def draw_galleries(
     folder: Path,
     selection: Selection,
     predictions: Sequence[Predictions],
-    materials: Sequence[Material],
-) -> list[Gallery]:
+    materials: Sequence[ReportInputs],
+) -> list[FigureGroup]:
     """Draw all pictures into a folder; those that need what is missing are left out."""
     galleries = [
         _curves(folder, selection.contenders, materials),
@@ -80,8 +80,8 @@ def draw_galleries(
 
 
 def _curves(
-    folder: Path, contenders: Sequence[Contender], materials: Sequence[Material]
-) -> Gallery:
+    folder: Path, contenders: Sequence[Contender], materials: Sequence[ReportInputs]
+) -> FigureGroup:
     pictures = []
     for metric in ("accuracy", "loss"):
         curves = {
@@ -93,14 +93,14 @@ def _curves(
         pictures.append(Picture(path, f"Validation {metric} over the epochs of every run"))
     seeds = any(len(c.runs) > 1 for c in contenders)
     words = "On the validation images, a line a seed." if seeds else "On the validation images."
-    return Gallery("Learning curves", words, pictures)
+    return FigureGroup("Learning curves", words, pictures)
 
 
 def _per_class(
     folder: Path, contenders: Sequence[Contender], predictions: Sequence[Predictions]
-) -> Gallery:
+) -> FigureGroup:
     if not _same_classes(predictions):
-        return Gallery("", "", [])
+        return FigureGroup("", "", [])
     errors = {}
     for contender, found in zip(contenders, predictions, strict=True):
         wrong = 1 - found.right.mean(axis=0)
@@ -110,12 +110,12 @@ def _per_class(
     path = folder / "errors_per_class.png"
     draw_errors_per_class(errors, class_names=predictions[0].class_names, path=path)
     picture = Picture(path, "Share of each class that is classified wrongly, a bar a model")
-    return Gallery("Mistakes class by class", "Shorter is better.", [picture])
+    return FigureGroup("Mistakes class by class", "Shorter is better.", [picture])
 
 
 def _confusions(
     folder: Path, contenders: Sequence[Contender], predictions: Sequence[Predictions]
-) -> Gallery:
+) -> FigureGroup:
     counts = [_counts(found) for found in predictions]
     worst = max(float((row_shares(c) - np.diag(np.diag(row_shares(c)))).max()) for c in counts)
     full_at = next(scale for scale in SHARE_SCALES if worst <= scale)
@@ -146,15 +146,15 @@ def _confusions(
         "models. In a difference, red is a mistake that the first makes more often, blue one that "
         f"the second does.{_of_one_seed(contenders)}"
     )
-    return Gallery("Confusion matrices and their difference", words, pictures)
+    return FigureGroup("Confusion matrices and their difference", words, pictures)
 
 
 def _weights(
     folder: Path,
     contenders: Sequence[Contender],
     predictions: Sequence[Predictions],
-    materials: Sequence[Material],
-) -> Gallery:
+    materials: Sequence[ReportInputs],
+) -> FigureGroup:
     pictures = []
     for place, material in enumerate(materials):
         if material.weights is None or material.dataset is None:
@@ -173,10 +173,10 @@ def _weights(
         "Of the epoch kept; linear models share one colour scale, networks another."
         f"{_of_one_seed(contenders)}"
     )
-    return Gallery("First-layer weights", words, pictures)
+    return FigureGroup("First-layer weights", words, pictures)
 
 
-def _limit(materials: Sequence[Material], *, linear: bool) -> float:
+def _limit(materials: Sequence[ReportInputs], *, linear: bool) -> float:
     """Return the scale of one kind of model: a template a class is no hidden unit."""
     same = [m.weights for m in materials if m.weights is not None and m.linear == linear]
     return shared_scale_limit(*same)
@@ -186,8 +186,8 @@ def _alone(
     folder: Path,
     contenders: Sequence[Contender],
     predictions: Sequence[Predictions],
-    materials: Sequence[Material],
-) -> Gallery:
+    materials: Sequence[ReportInputs],
+) -> FigureGroup:
     pictures = []
     for one, other in _best_against_others(predictions):
         for right, wrong in ((one, other), (other, one)):
@@ -208,12 +208,12 @@ def _alone(
             )
             pictures.append(Picture(path, f"Images that only {names[0]} gets right"))
     words = f"The best by accuracy against each of the others.{_of_one_seed(contenders)}"
-    return Gallery("What only one of them gets right", words, pictures)
+    return FigureGroup("What only one of them gets right", words, pictures)
 
 
 def _calibration(
     folder: Path, contenders: Sequence[Contender], predictions: Sequence[Predictions]
-) -> Gallery:
+) -> FigureGroup:
     pictures = []
     for place, (contender, found) in enumerate(zip(contenders, predictions, strict=True)):
         path = folder / f"reliability_{place + 1}.png"
@@ -223,7 +223,7 @@ def _calibration(
         "How often a model is right (bars) where it is how sure (across); below the dashed line it "
         f"is surer than it should be.{_of_one_seed(contenders)}"
     )
-    return Gallery("Calibration", words, pictures)
+    return FigureGroup("Calibration", words, pictures)
 
 
 def _best_against_others(predictions: Sequence[Predictions]) -> list[tuple[int, int]]:

@@ -10,10 +10,10 @@ from typing import final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from src.comparison.contenders import Contender, Selection
-from src.comparison.judgement import Pair, Standing, named, p_number, points
-from src.comparison.pictures import Gallery
+from src.comparison.judgement import ContenderScore, PairwiseResult, named, p_number, points
+from src.comparison.pictures import FigureGroup
 from src.comparison.speed import Speed
-from src.tracking.queries import Looks
+from src.tracking.queries import TestSetUsage
 
 TEMPLATES = Path(__file__).parent / "templates"
 ABSENT = "–"
@@ -32,13 +32,13 @@ class Comparison:
     title: str
     made: datetime
     selection: Selection
-    standings: tuple[Standing, ...]
-    pairs: tuple[Pair, ...]
+    standings: tuple[ContenderScore, ...]
+    pairs: tuple[PairwiseResult, ...]
     sentences: tuple[str, ...]
-    galleries: Sequence[Gallery]
+    galleries: Sequence[FigureGroup]
     speeds: Sequence[Speed] | None
     threads: int
-    looks: Looks | None
+    looks: TestSetUsage | None
     decision: str
     missing: Sequence[str]
 
@@ -80,7 +80,7 @@ def write_report(comparison: Comparison, folder: Path) -> None:
         "c": comparison,
         "differing": differing_params(comparison.contenders),
         "seconds": [_seconds(contender) for contender in comparison.contenders],
-        "honesty": honesty(comparison),
+        "test_set_disclosure": test_set_disclosure(comparison),
     }
     for name in ("report.html", "report.md"):
         text = surroundings.get_template(f"{name}.j2").render(known)
@@ -97,7 +97,7 @@ def differing_params(contenders: Sequence[Contender]) -> Mapping[str, list[str]]
     return found
 
 
-def honesty(comparison: Comparison) -> str:
+def test_set_disclosure(comparison: Comparison) -> str:
     """Return how often the test images have been looked at, as sentences."""
     looks = comparison.looks
     if looks is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from src.comparison.judgement import named, winner
-from src.comparison.report import honesty
+from src.comparison.report import test_set_disclosure
 from src.config.commands import command, tracking_overrides, ui_command
 from src.config.settings import Tracking
 from src.tracking.registry import find_champion
@@ -62,7 +62,7 @@ def print_outcome(outcome: "Outcome", tracking: Tracking) -> None:
     data = comparison.contenders[0].shown.tags["data"]
     images = " and ".join(f"{n:,}" for n in dict.fromkeys(s.images for s in comparison.standings))
     print(f"\ncompared on {images} {comparison.selection.split} images of {data}")
-    print(honesty(comparison))
+    print(test_set_disclosure(comparison))
     for line in (*comparison.selection.notes, *comparison.missing):
         print(f"note: {line}")
     print(f"\nreport    {outcome.folder / 'report.html'}")
@@ -70,7 +70,7 @@ def print_outcome(outcome: "Outcome", tracking: Tracking) -> None:
     print(f"run       {outcome.run_id}; look at it with: {ui_command(tracking)}")
 
 
-def print_way_to_promote(outcome: "Outcome", tracking: Tracking) -> None:
+def print_promote_command(outcome: "Outcome", tracking: Tracking) -> None:
     """Print how to make the winner champion, where there is one that is not champion already."""
     place = winner(outcome.comparison.pairs)
     if place is None:

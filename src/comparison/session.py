@@ -16,13 +16,13 @@ import torch
 
 from src.comparison.contenders import Contender, Selection
 from src.comparison.judgement import (
-    Pair,
+    PairwiseResult,
     Predictions,
+    contender_score,
     judge,
     load_predictions,
     named,
     sentence,
-    standing,
 )
 from src.comparison.origins import (
     Origin,
@@ -31,7 +31,7 @@ from src.comparison.origins import (
     load_origin,
     load_test_images,
 )
-from src.comparison.pictures import Material, draw_galleries
+from src.comparison.pictures import ReportInputs, draw_galleries
 from src.comparison.report import Comparison, write_report
 from src.comparison.speed import Speed, measure
 from src.config.settings import Tracking
@@ -40,11 +40,11 @@ from src.models.predictor import Predictor
 from src.process.machine import available_cores
 from src.tracking.database import make_folder
 from src.tracking.provenance import describe_environment
-from src.tracking.queries import Looks, StoredRuns
+from src.tracking.queries import StoredRuns, TestSetUsage
 from src.tracking.runs import DataDescription, start_run
 
 CURVES = ("val_accuracy", "val_loss")
-MOST_SAID = 3
+MAX_SAID = 3
 """Contenders up to whom every pair is a sentence."""
 
 
@@ -65,7 +65,7 @@ def compare(
     *,
     name: str | None,
     say: Callable[[str], None],
-    decide: Callable[[Pair], str] | None = None,
+    decide: Callable[[PairwiseResult], str] | None = None,
 ) -> Outcome:
     """Compare the selection, write the report, and log it.
 
@@ -92,7 +92,7 @@ def compare(
             title=_title(selection.contenders),
             made=datetime.now(),
             selection=selection,
-            standings=tuple(standing(found) for found in predictions),
+            standings=tuple(contender_score(found) for found in predictions),
             pairs=pairs,
             sentences=_sentences(pairs, selection, predictions),
             galleries=draw_galleries(report / "figures", selection, predictions, materials),
@@ -116,7 +116,7 @@ def _title(contenders: Sequence[Contender]) -> str:
 
 
 def _sentences(
-    pairs: Sequence[Pair], selection: Selection, predictions: Sequence[Predictions]
+    pairs: Sequence[PairwiseResult], selection: Selection, predictions: Sequence[Predictions]
 ) -> tuple[str, ...]:
     """Say each pair; of more than three contenders only what the best is against the others."""
     contenders = selection.contenders
@@ -129,9 +129,9 @@ def _sentences(
                 images=[len(predictions[place].labels) for place in (pair.first, pair.second)],
             )
             for pair in pairs
-            if len(contenders) <= MOST_SAID or best in (pair.first, pair.second)
+            if len(contenders) <= MAX_SAID or best in (pair.first, pair.second)
         )
-    found = standing(predictions[0])
+    found = contender_score(predictions[0])
     return (
         f"{named(contenders[0])} is one configuration: mean accuracy {found.accuracy:.4f} "
         f"(95 % interval over seeds {found.low:.4f} to {found.high:.4f})",
@@ -140,14 +140,14 @@ def _sentences(
 
 def _materials(
     stored: StoredRuns, selection: Selection, folder: Path, missing: list[str]
-) -> tuple[list[Material], list[Predictor | None]]:
+) -> tuple[list[ReportInputs], list[Predictor | None]]:
     """Gather what can be had of each contender; what cannot is named with the reason."""
     origins: dict[tuple[str, str | None], Origin] = {}
-    materials: list[Material] = []
+    materials: list[ReportInputs] = []
     models: list[Predictor | None] = []
     for contender in selection.contenders:
         run = contender.shown
-        material = Material(
+        material = ReportInputs(
             curves=[stored.curves(r.id, CURVES) for r in contender.runs],
             dataset=None,
             images=None,
@@ -175,7 +175,7 @@ def _materials(
 
 
 def _speeds(
-    models: Sequence[Predictor | None], materials: Sequence[Material]
+    models: Sequence[Predictor | None], materials: Sequence[ReportInputs]
 ) -> list[Speed] | None:
     torch.set_num_threads(available_cores())
     known = [model for model in models if model is not None]
@@ -183,7 +183,7 @@ def _speeds(
     return measure(known, pixels) if len(known) == len(pixels) == len(models) else None
 
 
-def _looks(stored: StoredRuns, selection: Selection) -> Looks | None:
+def _looks(stored: StoredRuns, selection: Selection) -> TestSetUsage | None:
     for contender in selection.contenders:
         tags = contender.shown.tags
         if "digest.test" in tags:

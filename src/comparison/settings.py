@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal, final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from src.config.plan import Check
+from src.config.plan import ConfigValidator
 from src.config.settings import Tracking
 from src.config.types import Flag
 
-MOST_CONTENDERS = 8
+MAX_CONTENDERS = 8
 """As many colours as can be told apart in one chart."""
 
 Name = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
@@ -18,7 +18,7 @@ Name = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is
 
 
 @final
-class Which(BaseModel):
+class ContenderSelection(BaseModel):
     """Which runs are compared, and on which images.
 
     runs: ids or names; None: the best of each model. sweep: name of a sweep, whose best trials
@@ -31,7 +31,7 @@ class Which(BaseModel):
 
     runs: Annotated[list[Name], Field(min_length=2)] | None = None
     sweep: Name | None = None
-    best: Annotated[int, Field(ge=2, le=MOST_CONTENDERS, strict=True)] = 3
+    best: Annotated[int, Field(ge=2, le=MAX_CONTENDERS, strict=True)] = 3
     data: str | None = None
     split: Literal["test", "validation"] | None = None
     unpaired: Flag = False
@@ -57,7 +57,7 @@ class Request:
     the run that is to be champion. force: promote it in any case. reason: why.
     """
 
-    which: Which
+    which: ContenderSelection
     tracking: Tracking
     name: str | None
     promote: str | None
@@ -68,9 +68,9 @@ class Request:
 
 def make_request(config: Mapping[str, Any]) -> Request:
     """Check a resolved configuration; raises ConfigError with every problem found in it."""
-    check = Check(config)
+    check = ConfigValidator(config)
     top = check.settings(_TopLevel, None)
-    which = check.settings(Which, "compare")
+    which = check.settings(ContenderSelection, "compare")
     tracking = check.tracked()
     if top is not None and which is not None:
         check.problems += _cross_checks(top, which)
@@ -86,13 +86,13 @@ def make_request(config: Mapping[str, Any]) -> Request:
     )
 
 
-def _cross_checks(top: _TopLevel, which: Which) -> list[str]:
+def _cross_checks(top: _TopLevel, which: ContenderSelection) -> list[str]:
     problems = []
     if which.runs is not None and which.sweep is not None:
         problems.append("`compare.runs` and `compare.sweep`: give one of them")
     if top.promote is not None and top.rollback:
         problems.append("`promote` and `rollback`: give one of them")
-    if (top.promote is not None or top.rollback) and which != Which():
+    if (top.promote is not None or top.rollback) and which != ContenderSelection():
         problems.append("`compare.*`: has no part in promote or rollback; leave it out")
     if top.force and top.promote is None:
         problems.append("`force`=true: forces a promotion; give it with promote=RUN")

@@ -16,7 +16,7 @@ from src.errors import ConfigError, nearest
 Loss = Literal["softmax", "one_vs_rest"]
 
 ALLOWED_TARGETS = ("src.", "torch.optim.", "torch.nn.", "optuna.")
-PROVIDED = {
+INJECTED_ARGUMENTS = {
     "data": (),
     "model": ("image_shape", "num_classes"),
     "optimizer": ("params",),
@@ -89,7 +89,7 @@ class Plan:
 
 
 @final
-class Check:
+class ConfigValidator:
     """Checks parts of a resolved configuration one by one, and collects every problem."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -126,7 +126,7 @@ class Check:
             return None
         others = {"_target_", *NOT_ARGUMENTS.get(kind, ())}
         arguments = {k: v for k, v in values.items() if k not in others}
-        signature = _signature(constructor, provided=PROVIDED[kind])
+        signature = _signature(constructor, provided=INJECTED_ARGUMENTS[kind])
         try:
             checked = signature.model_validate(arguments)
         except ValidationError as error:
@@ -162,7 +162,7 @@ def make_plan(config: dict[str, Any], *, choices: dict[str, str]) -> Plan:
 
     Raises ConfigError with every problem found in it.
     """
-    check = Check(config)
+    check = ConfigValidator(config)
     components = {kind: check.component(kind) for kind in PLANNED}
     plan_parts = {
         "regularization": check.settings(Regularization, "regularization"),
@@ -251,7 +251,7 @@ def _signature(constructor: Callable, *, provided: tuple[str, ...]) -> type[Base
 
 
 def _lines(error: ValidationError, prefix: str | None, model: type[BaseModel]) -> Iterable[str]:
-    """Give one line a key: the value, the rule, the cure."""
+    """Give one line a key: the value, the rule, the fix."""
     seen = set()
     for problem in error.errors(include_url=False):
         name = str(problem["loc"][0])
@@ -270,8 +270,8 @@ def _line(problem: Any, key: str, name: str, prefix: str | None, model: type[Bas
     rule = RULES.get(problem["type"]) or problem["msg"].replace("Input should", "should")
     default = model.model_fields[name].default
     default = str(default) if isinstance(default, Path) else default
-    cure = _nearest_word(problem) or (f"; the default is {default!r}" if default else "")
-    return f"`{key}{place}`={problem['input']!r}: {rule}{cure}"
+    fix = _nearest_word(problem) or (f"; the default is {default!r}" if default else "")
+    return f"`{key}{place}`={problem['input']!r}: {rule}{fix}"
 
 
 def _takes(prefix: str | None, model: type[BaseModel]) -> str:

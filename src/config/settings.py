@@ -141,7 +141,7 @@ def hide_credentials(arguments: list[str]) -> list[str]:
 
 
 @final
-class Asked(_Settings):
+class ModelSelection(_Settings):
     """Which tracked model: the run with this id; None: the champion, else the newest."""
 
     run: str | None = None

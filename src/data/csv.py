@@ -83,12 +83,12 @@ class Csv(DataSource):
         if test_path.samefile(self._located_path()):
             raise DataError(
                 f"data.test_path={self._test_path}: the same file as data.path; test images must "
-                "not be trained on; cure: data.test_path=null splits them off data.path"
+                "not be trained on; fix: data.test_path=null splits them off data.path"
             )
 
     def _located_path(self) -> Path:
         if self._path is None:
-            raise DataError("data.path: missing, the table to read; cure: data.path=digits.csv")
+            raise DataError("data.path: missing, the table to read; fix: data.path=digits.csv")
         return _located(self._path, "data.path")
 
     def _images(self, table: Table, class_names: tuple[str, ...]) -> LabelledImages:
@@ -104,7 +104,7 @@ class Csv(DataSource):
         if self._image_shape is None:
             raise DataError(
                 f"{table.path}: {num_pixels} pixel columns are not a square image; "
-                "cure: data.image_shape=[H,W] with H x W of them"
+                "fix: data.image_shape=[H,W] with H x W of them"
             )
         raise DataError(
             f"data.image_shape={list(shape)}: {prod(shape)} pixels, but {table.path} has "
@@ -120,7 +120,7 @@ def _located(path: str, key: str) -> Path:
         what = "a folder" if located.is_dir() else f"no such file, looked in {Path.cwd()}"
     except OSError as error:
         what = str(error)
-    raise DataError(f"{key}={path}: {what}; cure: name a .csv or .csv.gz file")
+    raise DataError(f"{key}={path}: {what}; fix: name a .csv or .csv.gz file")
 
 
 def _class_names(table: Table) -> tuple[str, ...]:
@@ -152,7 +152,7 @@ def _indices(table: Table, class_names: tuple[str, ...]) -> np.ndarray:
         raise DataError(
             f"{table.path}, line {table.line(row)}, column 0: the label "
             f"{table.labels.iloc[row]!r} is not among those of the training images ({shown}); "
-            "cure: correct or remove the row"
+            "fix: correct or remove the row"
         )
     return indices
 

@@ -82,9 +82,9 @@ def _readable(path: Path) -> Iterator[None]:
     except csv.Error as error:
         raise DataError(f"{path}: not a CSV table ({error}); {OPEN_QUOTE}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text; cure: save it as UTF-8") from error
+        raise DataError(f"{path}: not UTF-8 text; fix: save it as UTF-8") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: damaged gzip file ({error}); cure: bring it again") from error
+        raise DataError(f"{path}: damaged gzip file ({error}); fix: bring it again") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 

@@ -68,7 +68,7 @@ def read_files(
     except OSError as error:
         raise DataError(
             f"data.cache_dir: {folder} cannot be written or read ({error.strerror or error}); "
-            "cure: name a folder that can be with data.cache_dir=FOLDER"
+            "fix: name a folder that can be with data.cache_dir=FOLDER"
         ) from error
 
 
@@ -97,7 +97,7 @@ def _fetch(folder: Path, wanted: list[str], origins: Sequence[Origin]) -> None:
             tried = ", ".join(f"{origin} ({reason})" for origin, reason in failures.items())
             raise DataError(
                 f"data: MNIST is not complete in {folder} and could not be fetched; "
-                f"tried {tried}; cure: connect once, or place the four files "
+                f"tried {tried}; fix: connect once, or place the four files "
                 f"{', '.join(SHA256)} (or each of them with .gz) in {folder} by hand"
             )
 

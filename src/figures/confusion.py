@@ -21,7 +21,7 @@ NO_IMAGES = np.array((250, 246, 228), dtype=np.uint8)
 # The error scale ends at the first of these shares of a row that no error exceeds: few different
 # scales, so that the pictures of several runs compare.
 SHARE_SCALES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-MOST_NUMBERED_CLASSES = 15
+MAX_NUMBERED_CLASSES = 15
 SHARES = "percent of the true class (row)"
 
 
@@ -111,7 +111,7 @@ def draw_errors_per_class(
         at = places + (number - (len(errors) - 1) / 2) * thickness
         bars = axes.barh(at, 100 * shares, height=thickness - 1, color=style.SERIES[number])
         bars.set_label(trimmed(name, width=230))
-        if len(names) <= MOST_NUMBERED_CLASSES:
+        if len(names) <= MAX_NUMBERED_CLASSES:
             words = [f"{100 * share:.1f}" if np.isfinite(share) else "" for share in shares]
             axes.bar_label(bars, words, padding=2, fontsize=7, color=style.INK)
     axes.set_yticks(places, names)
@@ -158,7 +158,7 @@ def _column(
     cells[counts.sum(axis=1) == 0] = NO_IMAGES
     matrix = Image.fromarray(_squares(cells))
     cell = matrix.width // len(cells)
-    if len(cells) <= MOST_NUMBERED_CLASSES:
+    if len(cells) <= MAX_NUMBERED_CLASSES:
         dark = np.abs(_errors_only(depth)) > 0.6
         for row, column in np.argwhere(values):
             at = ((column + 0.5) * cell, (row + 0.5) * cell)
@@ -175,7 +175,7 @@ def _column(
 def _squares(cells: np.ndarray) -> np.ndarray:
     """Return every cell as a square, wide enough for a number where there is one."""
     num_classes = len(cells)
-    least = 38 if num_classes <= MOST_NUMBERED_CLASSES else 12
+    least = 38 if num_classes <= MAX_NUMBERED_CLASSES else 12
     side = max(least, min(100, 440 // num_classes)) if num_classes <= 62 else 744 // num_classes
     pixels = cells.repeat(max(1, side), axis=0).repeat(max(1, side), axis=1)
     if side >= 6:  # thin lines between cells

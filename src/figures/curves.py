@@ -15,7 +15,7 @@ from src.figures.canvas import trimmed
 ACCURACY_STARTS = (0.9, 0.8, 0.5, 0.0)
 # Losses that differ by more than this factor are drawn on a logarithmic axis.
 LINEAR_LOSS_RANGE = 20.0
-MOST_DOTS = 30
+MAX_DOTS = 30
 
 History = Sequence[Mapping[str, float]]
 
@@ -90,7 +90,7 @@ def _draw_pair(axes: Axes, history: History, *, metric: str, best_epoch: int) ->
 
 
 def _line(axes: Axes, values: Sequence[float], *, color: str, **how: Any) -> None:
-    marker = "o" if len(values) <= MOST_DOTS else ""
+    marker = "o" if len(values) <= MAX_DOTS else ""
     axes.plot(range(1, len(values) + 1), values, color=color, marker=marker, **how)
 
 

@@ -9,7 +9,7 @@ from src.figures import style
 from src.figures.canvas import class_labels, text_width
 from src.figures.sheet import Tile, enlarged, in_rows, sheet
 
-MOST_CLASSES_SHOWN = 100
+MAX_CLASSES_SHOWN = 100
 
 
 def draw_first_nine(pixels: np.ndarray, labels: Sequence[str], *, path: Path) -> None:
@@ -32,7 +32,7 @@ def draw_class_balance(
 
     counts: of at most three splits, int64 `[K]` each. Of more than 100 classes the first are drawn.
     """
-    names = class_labels(class_names[:MOST_CLASSES_SHOWN], width=120)
+    names = class_labels(class_names[:MAX_CLASSES_SHOWN], width=120)
     longest = max(text_width(name) for name in names)
     step = max(30, 600 // len(names))
     below = 34 + (longest if longest > step else 0)
@@ -41,7 +41,7 @@ def draw_class_balance(
     axes = figure.add_axes((80 / width, below / height, 1 - 100 / width, 320 / height))
     total = np.zeros(len(names), dtype=np.int64)
     for (split, count), colour in zip(counts.items(), style.SERIES, strict=False):
-        shown = count[:MOST_CLASSES_SHOWN]
+        shown = count[:MAX_CLASSES_SHOWN]
         bars = axes.bar(range(len(names)), shown, bottom=total, width=0.75, color=colour)
         bars.set_label(f"{split}: {count.sum():,}")
         total += shown
@@ -64,7 +64,7 @@ def draw_mean_digit_per_class(
     classes the first are drawn.
     """
     tiles = []
-    for index, name in enumerate(class_labels(class_names[:MOST_CLASSES_SHOWN], width=120)):
+    for index, name in enumerate(class_labels(class_names[:MAX_CLASSES_SHOWN], width=120)):
         members = pixels[labels == index]
         if len(members):
             tiles.append(Tile(enlarged(members.mean(axis=0), tile_px=140), [(name, style.INK)]))
@@ -76,5 +76,5 @@ def draw_mean_digit_per_class(
 
 
 def _if_cut(class_names: Sequence[str]) -> str:
-    cut = f"the first {MOST_CLASSES_SHOWN} of {len(class_names):,} classes"
-    return cut if len(class_names) > MOST_CLASSES_SHOWN else ""
+    cut = f"the first {MAX_CLASSES_SHOWN} of {len(class_names):,} classes"
+    return cut if len(class_names) > MAX_CLASSES_SHOWN else ""

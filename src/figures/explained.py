@@ -13,7 +13,7 @@ from src.figures.style import BLUE, GRID, INK, MUTED, PAPER, VERMILLION
 
 TILE = 140
 BARS = 340
-MOST_CLASSES = 10
+MAX_CLASSES = 10
 HEADS = ("picture, ink framed", "what the network saw", "probabilities; line: threshold")
 
 
@@ -65,8 +65,8 @@ def _framed(row: Explained) -> Image.Image:
 def _bars(row: Explained) -> Image.Image:
     """Return a bar a class, of many classes only the likeliest, and the threshold as a line."""
     order = np.arange(len(row.probabilities))
-    if len(order) > MOST_CLASSES:
-        order = np.argsort(-row.probabilities, kind="stable")[:MOST_CLASSES]
+    if len(order) > MAX_CLASSES:
+        order = np.argsort(-row.probabilities, kind="stable")[:MAX_CLASSES]
     names = class_labels(row.class_names, width=100)
     image = Image.new("RGB", (BARS, TILE), PAPER)
     pen = ImageDraw.Draw(image)

@@ -9,7 +9,7 @@ from src.figures.canvas import class_labels, text_width, trimmed
 from src.figures.sheet import Tile, Words, enlarged, in_rows, sheet
 from src.figures.style import INK, MUTED, VERMILLION, save_picture
 
-MOST_SHOWN = 50
+MAX_SHOWN = 50
 COLUMNS = 10
 NARROW_COLUMNS = 5  # of two sheets beside each other
 TILE = 84
@@ -71,7 +71,7 @@ def draw_only_one_right(
 
 
 def _surest(images: np.ndarray, confidences: np.ndarray) -> np.ndarray:
-    return images[np.argsort(-confidences[images], kind="stable")][:MOST_SHOWN]
+    return images[np.argsort(-confidences[images], kind="stable")][:MAX_SHOWN]
 
 
 def _tiles(

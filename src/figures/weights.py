@@ -17,8 +17,8 @@ from src.stats.autocorrelation import (
     unit_images,
 )
 
-MOST_CLASSES = 100
-MOST_ROWS = 10
+MAX_CLASSES = 100
+MAX_ROWS = 10
 # The scale ends at this quantile, so that a few outliers do not bleach all the rest.
 SCALE_QUANTILE = 0.995
 
@@ -44,7 +44,7 @@ def weight_sheet(
     the same to all sheets of a series. pixels_used: as in `spatial_autocorrelation`.
     """
     if class_names is not None:
-        order, most_units = np.arange(len(weights)), MOST_CLASSES
+        order, most_units = np.arange(len(weights)), MAX_CLASSES
     elif order is None:
         order = order_units(weights, pixels_used=pixels_used)
     shown = evenly(order, most=most_units)
@@ -83,13 +83,13 @@ def draw_weights_over_training(
     last = snapshots[steps[-1]]
     if class_names is None:
         names = [f"unit {index}" for index in range(len(last))]
-        shown = evenly(order_units(last, pixels_used=pixels_used), most=MOST_ROWS)
+        shown = evenly(order_units(last, pixels_used=pixels_used), most=MAX_ROWS)
         noise = [is_noise_like(snapshots[step], pixels_used=pixels_used) for step in steps]
         counts = ["noise-like", *(f"{some.sum():,} of {len(some):,}" for some in noise)]
         how = ", most structured at the end first"
     else:
         names, how, counts = class_labels(class_names, width=120), "", []
-        shown = evenly(np.arange(len(last)), most=MOST_ROWS)
+        shown = evenly(np.arange(len(last)), most=MAX_ROWS)
     limit = shared_scale_limit(*snapshots.values())
     columns = [weight_tiles(snapshots[step][shown], limit=limit, tile_px=72) for step in steps]
     rows = [[Tile(), *(caption(f"step {step:,}", colour=MUTED) for step in steps)]]

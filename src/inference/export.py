@@ -16,7 +16,7 @@ from uuid import uuid4
 import numpy as np
 import torch
 
-from src.config.plan import Check
+from src.config.plan import ConfigValidator
 from src.config.settings import Tracking
 from src.data.source import DataSource
 from src.errors import ConfigError, UserError
@@ -49,7 +49,7 @@ class Parity:
         )
 
 
-def expect_free(path: Path) -> None:
+def require_free(path: Path) -> None:
     """Raise ConfigError where the export could not be written or would overwrite something."""
     if os.path.exists(path):  # noqa: PTH110  takes any length
         raise ConfigError(f"`export`={path}: is there already; choose another name")
@@ -144,7 +144,7 @@ def _test_pixels(recogniser: Recogniser, tracking: Tracking) -> np.ndarray:
     """Return the test images of the data the model was trained on, without their labels."""
     with TemporaryDirectory() as folder:
         config = StoredRuns(tracking).config(recogniser.run.id, Path(folder))
-    check = Check(config)
+    check = ConfigValidator(config)
     component = check.component("data")
     check.finish()
     source: DataSource = component.build()

@@ -18,9 +18,9 @@ FULL_INK = 0.8
 """The quantile of the ink's differences that counts as full ink."""
 SOFT_EDGE = 0.01
 """Width of the soft edge around ink that is kept, of the picture's longer side."""
-LEAST_CONTRAST = 0.08
+MIN_CONTRAST = 0.08
 """Of ink against its background, 1 is black on white; less is taken for a texture of the paper."""
-LEAST_SIGNAL = 5.0
+MIN_SIGNAL = 5.0
 """Contrast of ink in standard deviations of the background's noise."""
 BRIDGE = 0.04
 """Gaps in a stroke up to this share of the ink's longer side are closed."""
@@ -54,7 +54,7 @@ def find_ink(colours: np.ndarray) -> Ink | None:
         return None
     difference = _difference(*_projected(colours))
     smooth = ndimage.gaussian_filter(difference, max(difference.shape) / 400)
-    if smooth.max() - smooth.min() < LEAST_CONTRAST:
+    if smooth.max() - smooth.min() < MIN_CONTRAST:
         return None
     threshold = _otsu(smooth)
     above = smooth > threshold
@@ -63,7 +63,7 @@ def find_ink(colours: np.ndarray) -> Ink | None:
     level = float(np.median(smooth[~above]))
     noise = 1.4826 * float(np.median(np.abs(smooth[~above] - level)))
     contrast = float(np.quantile(difference[above], FULL_INK)) - level
-    if contrast < max(LEAST_CONTRAST, LEAST_SIGNAL * noise):
+    if contrast < max(MIN_CONTRAST, MIN_SIGNAL * noise):
         return None
     kept, digits = _parts(above)
     return _measured((difference - level) / contrast, kept, digits=digits)

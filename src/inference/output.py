@@ -19,7 +19,7 @@ from src.tracking.database import make_folder
 BATCH = 32
 """Pictures that are read before they are answered together."""
 ROWS_PER_SHEET = 20
-LONGEST_NAME = 48
+MAX_NAME = 48
 COLUMNS = (
     *("file", "status", "label", "best", "probability"),
     *("runner_up", "runner_up_probability", "note"),
@@ -115,7 +115,7 @@ class _Table(_Writer):
     def __init__(self, recogniser: Recogniser, files: list[Path]) -> None:
         super().__init__(recogniser)
         names = [_shown(file) for file in files]
-        self._width = max(4, min(LONGEST_NAME, max(map(len, names))))
+        self._width = max(4, min(MAX_NAME, max(map(len, names))))
         self._class = max(6, *map(len, recogniser.predictor.class_names))
 
     def say(self, words: str) -> None:

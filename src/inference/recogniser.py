@@ -18,7 +18,7 @@ from src.tracking.queries import CHECKPOINT, StoredRun, StoredRuns
 
 RIGHT_WHEN_SURE = 0.99
 """Share of right answers among the validation images that are answered."""
-LEAST_ANSWERED = 20
+MIN_ANSWERED = 20
 """Validation images that must be answered at a threshold, to tell what share of them is right."""
 
 Status = Literal["recognised", "unsure"] | Problem
@@ -161,7 +161,7 @@ def choose_threshold(probabilities: np.ndarray, labels: np.ndarray) -> Threshold
     shares = right.cumsum() / counts
     descending = confidence[order]
     last_of_value = np.append(descending[1:] < descending[:-1], True)
-    usable = last_of_value & (counts >= min(LEAST_ANSWERED, len(right)))
+    usable = last_of_value & (counts >= min(MIN_ANSWERED, len(right)))
     good = np.flatnonzero(usable & (shares >= RIGHT_WHEN_SURE))
     chosen = good[-1] if len(good) else np.flatnonzero(usable)[shares[usable].argmax()]
     if chosen == len(right) - 1 and len(good):

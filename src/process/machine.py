@@ -54,7 +54,7 @@ def _quota(folder: Path) -> Iterator[float]:
                 yield int(quota) / int(period)
 
 
-def expect_free_port(port: int, *, key: str) -> None:
+def require_free_port(port: int, *, key: str) -> None:
     """Raise ConfigError, which names the key, where another program listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

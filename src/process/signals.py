@@ -10,7 +10,7 @@ from typing import final
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that ask a program to end."""
-SAME_WITHIN_S = 0.02
+DEBOUNCE_S = 0.02
 """A signal that comes again so soon is the same wish: `timeout` signals a process and its group."""
 
 
@@ -51,7 +51,7 @@ class StopRequest:
 
     def _receive(self, signum: int, frame: FrameType | None) -> None:
         if self._signum is not None:
-            if signum != signal.SIGHUP and monotonic() - self._heard > SAME_WITHIN_S:
+            if signum != signal.SIGHUP and monotonic() - self._heard > DEBOUNCE_S:
                 os._exit(128 + signum)  # asked twice: leave at once
             return
         self._signum, self._heard = signum, monotonic()

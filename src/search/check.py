@@ -7,7 +7,7 @@ from src.data.source import Dataset
 from src.errors import ConfigError, nearest
 from src.search.composer import Composer, is_group
 from src.search.settings import SweepSettings
-from src.search.space import Assignment, Space, holds
+from src.search.space import Assignment, Space, condition_met
 
 
 def check_space(space: Space, settings: SweepSettings, composer: Composer) -> None:
@@ -31,9 +31,9 @@ def check_space(space: Space, settings: SweepSettings, composer: Composer) -> No
     problems.update(dict.fromkeys(_unknown_conditions(space, base)))
     fixed_groups = {key: value for key, value in space.fixed.items() if is_group(key)}
     attempt(fixed_groups)
-    for key, value, when in space.corners():
+    for key, value, when in space.bounds():
         for needed in _surroundings(key, space):
-            if holds(when, {**base, **space.fixed, **needed}):
+            if condition_met(when, {**base, **space.fixed, **needed}):
                 attempt({**fixed_groups, **needed, key: value})
     for assignment in settings.enqueue:
         try:

@@ -6,9 +6,18 @@ import optuna
 
 from src.config.plan import Plan
 from src.process.signals import StopRequest
-from src.search.driver import NEWS_WITHIN_S
-from src.search.executors.base import Died, Executor, ends_job
-from src.search.messages import Epoch, Examine, Failed, Finished, Go, Job, Started, Stop
+from src.search.driver import POLL_INTERVAL_S
+from src.search.executors.base import Executor, WorkerDied, ends_job
+from src.search.messages import (
+    Continue,
+    Epoch,
+    EvaluateOnTest,
+    Failed,
+    Finished,
+    Job,
+    Started,
+    Stop,
+)
 from src.search.screen import SweepScreen, short
 from src.search.settings import SweepSettings
 from src.search.study import EndRun, trial_seed
@@ -53,16 +62,16 @@ def confirm(
                 again = replace(plan, seed=seed, name=f"{plan.name} again {number + 1}")
                 fresh = Job(number, again, None, parent, study.study_name, kind="confirmation")
                 executor.submit(worker, fresh)
-        for worker, message in executor.wait(NEWS_WITHIN_S):
+        for worker, message in executor.wait(POLL_INTERVAL_S):
             job = worker.job
-            if isinstance(message, Died):
+            if isinstance(message, WorkerDied):
                 executor.replace(worker)
             if job is None or not isinstance(job, Job):
                 continue
             if isinstance(message, Started):
                 run_ids[job.number] = message.run_id
             elif isinstance(message, Epoch):
-                executor.answer(worker, Go())
+                executor.answer(worker, Continue())
             if ends_job(message):
                 executor.release(worker)
             if isinstance(message, Finished):
@@ -73,7 +82,7 @@ def confirm(
                 screen.say(f"confirmation {job.number + 1}: {metric} {short(value)}")
             elif isinstance(message, Failed):
                 screen.say(f"confirmation {job.number + 1} failed: {message.reason}")
-            elif isinstance(message, Died):
+            elif isinstance(message, WorkerDied):
                 screen.say(f"confirmation {job.number + 1}: its worker died")
                 if job.number in run_ids:
                     end_run(run_ids.pop(job.number), "FAILED", "its worker died")
@@ -87,7 +96,7 @@ def confirmed(study: optuna.Study, plan: Plan) -> dict[str, float]:
     return study.user_attrs.get("confirmations", {}).get(str(plan.name), {})
 
 
-def examine(
+def evaluate_on_test(
     study: optuna.Study, plan: Plan, run_id: str, executor: Executor, *, screen: SweepScreen
 ) -> dict[str, float] | None:
     """Look at the test images with the champion, once in the life of a sweep; export its model.
@@ -100,10 +109,10 @@ def examine(
     handed_out = False
     while executor.busy or not handed_out:
         if executor.idle and not handed_out:
-            executor.submit(executor.idle[0], Examine(run_id, plan))
+            executor.submit(executor.idle[0], EvaluateOnTest(run_id, plan))
             handed_out = True
-        for worker, message in executor.wait(NEWS_WITHIN_S):
-            if isinstance(message, Died):
+        for worker, message in executor.wait(POLL_INTERVAL_S):
+            if isinstance(message, WorkerDied):
                 executor.replace(worker)
             if not ends_job(message) or worker.job is None:
                 continue

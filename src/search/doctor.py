@@ -11,9 +11,9 @@ from src.errors import ConfigError, SweepLockedError
 from src.search.storage.open import open_studies
 from src.search.study import stopped_trials, try_again
 from src.tracking.connection import connect, database_file
-from src.tracking.recovery import end_orphans, send_kept
+from src.tracking.recovery import end_orphans, flush
 from src.tracking.run import Status
-from src.tracking.runs import finished_run, runs_below, set_aside, was_deleted
+from src.tracking.runs import detach_trial, finished_run, runs_below, was_deleted
 
 STATUS: dict[TrialState, Status] = {
     TrialState.COMPLETE: "FINISHED",
@@ -36,7 +36,7 @@ def reconcile(tracking: Tracking, storage: str | None = None) -> tuple[list[str]
         raise ConfigError(f"`tracking.folder`={tracking.folder}: nothing is tracked there yet")
     store = connect(tracking)
     studies = open_studies(store.folder, storage)
-    mended, wrong = [*end_orphans(store), *send_kept(store)], []
+    mended, wrong = [*end_orphans(store), *flush(store)], []
     for name in studies.names():
         try:
             with studies.lock(name) as locked:
@@ -72,7 +72,7 @@ def mend(study: optuna.Study, tracking: Tracking) -> Iterator[str]:
             was = runs[run_id].info.status
             yield f"trial {trial.number} is {trial.state.name}; its run was {was}, is {status} now"
     for number, run_id in untold.items():
-        set_aside(tracking, run_id, reason="its worker died before it could tell of it")
+        detach_trial(tracking, run_id, reason="its worker died before it could tell of it")
         yield f"run {run_id} is an attempt at trial {number} nobody heard of; set aside as KILLED"
 
 

@@ -12,26 +12,26 @@ from src.config.plan import Plan
 from src.errors import ConfigError, StudyStorageUnavailable
 from src.process.signals import StopRequest
 from src.search.composer import Composer
-from src.search.effort import Effort
-from src.search.executors.base import Died, Executor, Worker, ends_job
+from src.search.executors.base import Executor, Worker, WorkerDied, ends_job
 from src.search.messages import (
-    Ended,
+    Continue,
     Epoch,
     Failed,
     Finished,
     FromWorker,
-    Go,
     Job,
     Prune,
     Started,
     Stop,
+    Stopped,
 )
 from src.search.screen import SweepScreen, TrialLine
 from src.search.settings import SweepSettings
 from src.search.space import Assignment, Space
 from src.search.study import Best, EndRun, finished_trials, trial_seed, try_again
+from src.search.usage import Usage
 
-NEWS_WITHIN_S = 0.5
+POLL_INTERVAL_S = 0.5
 """How long the driver waits for workers before it looks at signals and the clock."""
 
 
@@ -64,7 +64,7 @@ class Driver:
         composer: Composer,
         executor: Executor,
         parent: str,
-        effort: Effort,
+        usage: Usage,
         screen: SweepScreen,
         stop: StopRequest,
         end_run: EndRun,
@@ -75,7 +75,7 @@ class Driver:
         self._composer = composer
         self._executor = executor
         self._parent = parent
-        self._effort = effort
+        self._effort = usage
         self._screen = screen
         self._stop = stop
         self._end_run = end_run
@@ -105,8 +105,8 @@ class Driver:
                     self._hand_out(worker)
             if not self._running and (self.stop_reason or not self._may_start()):
                 break
-            for worker, message in self._executor.wait(NEWS_WITHIN_S):
-                self._hear(worker, message)
+            for worker, message in self._executor.wait(POLL_INTERVAL_S):
+                self._handle(worker, message)
             self._screen.progress(
                 finished=self._finished,
                 running={r.trial.number: r.epochs for r in self._running.values()},
@@ -139,7 +139,7 @@ class Driver:
             running = self._again.pop()
             if running.run_id is not None:
                 self._end_run(running.run_id, "KILLED", reason)
-            self._close(running, Ended(pruned=False))
+            self._close(running, Stopped(pruned=False))
 
     def _hand_out(self, worker: Worker) -> None:
         running = self._again.pop() if self._again else self._ask()
@@ -166,9 +166,9 @@ class Driver:
         name = f"{self._study.study_name} {number:03}"
         return self._composer.plan(assignment, seed=seed, name=name)
 
-    def _hear(self, worker: Worker, message: FromWorker | Died) -> None:
+    def _handle(self, worker: Worker, message: FromWorker | WorkerDied) -> None:
         running = self._running.get(worker)
-        if isinstance(message, Died):
+        if isinstance(message, WorkerDied):
             self._executor.replace(worker)
         if running is None:
             return
@@ -177,15 +177,15 @@ class Driver:
             running.trial.set_user_attr("run_id", message.run_id)
         elif isinstance(message, Epoch):
             running.epochs = message.number
-            self._executor.answer(worker, self._judge(running, message))
+            self._executor.answer(worker, self._decide_pruning(running, message))
         if ends_job(message):
             self._executor.release(worker)
             del self._running[worker]
             self._close(running, message)
 
-    def _judge(self, running: _Running, epoch: Epoch) -> Go | Prune:
+    def _decide_pruning(self, running: _Running, epoch: Epoch) -> Continue | Prune:
         if epoch.value is None:
-            return Go()
+            return Continue()
         if epoch.number > running.reported:  # not again after a worker's death
             running.trial.report(epoch.value, epoch.number)
             running.reported = epoch.number
@@ -194,9 +194,9 @@ class Driver:
             self._end(self._reached(running.trial.number), but=running)
         if _epochs_left(running) and not running.reached and running.trial.should_prune():
             return Prune()
-        return Go()
+        return Continue()
 
-    def _close(self, running: _Running, message: FromWorker | Died) -> None:
+    def _close(self, running: _Running, message: FromWorker | WorkerDied) -> None:
         state, reason = TrialState.FAIL, None
         values: list[float] | None = None
         running.trial.set_user_attr("epochs", running.epochs)
@@ -205,17 +205,17 @@ class Driver:
             values = [message.values[o.metric] for o in self._settings.objective]
             for name, value in {**message.values, "epochs": message.epochs}.items():
                 running.trial.set_user_attr(name, value)
-        elif isinstance(message, Ended) and message.pruned:
+        elif isinstance(message, Stopped) and message.pruned:
             state, reason = TrialState.PRUNED, f"after epoch {running.epochs}"
             running.trial.set_user_attr("epochs_saved", _epochs_left(running))
-        elif isinstance(message, Ended):
+        elif isinstance(message, Stopped):
             self._line(running, "STOPPED", None, "")
             try_again(self._study, running.trial, reason=self.stop_reason or "stopped")
             self._reconsider(running)
             return
         elif isinstance(message, Failed):
             reason = message.reason.splitlines()[0]
-        elif isinstance(message, Died):
+        elif isinstance(message, WorkerDied):
             reason = "its worker died"
             if self._retry(running):
                 return
@@ -238,7 +238,7 @@ class Driver:
             self.stop_reason = None
 
     def _retry(self, running: _Running) -> bool:
-        """Line a trial whose worker died up for one more try, on from its last checkpoint."""
+        """Enqueue a trial whose worker died for one more try, on from its last checkpoint."""
         if running.tries > 1 or self.stop_reason is not None:
             if running.run_id is not None:
                 self._end_run(running.run_id, "FAILED", "its worker died")

@@ -25,7 +25,7 @@ class Job:
 
 @final
 @dataclass(frozen=True)
-class Examine:
+class EvaluateOnTest:
     """To a worker: look at the test images with the model of this finished run, and export it."""
 
     run_id: str
@@ -34,8 +34,8 @@ class Examine:
 
 @final
 @dataclass(frozen=True)
-class Go:
-    """To a worker: go on with the next epoch."""
+class Continue:
+    """To a worker: train the next epoch."""
 
 
 @final
@@ -88,7 +88,7 @@ class Finished:
 
 @final
 @dataclass(frozen=True)
-class Ended:
+class Stopped:
     """From a worker: the job was ended as asked, pruned or stopped."""
 
     pruned: bool
@@ -102,6 +102,6 @@ class Failed:
     reason: str
 
 
-FromWorker = Ready | Started | Epoch | Finished | Ended | Failed
-Task = Job | Examine
-ToWorker = Task | Go | Prune | Stop
+FromWorker = Ready | Started | Epoch | Finished | Stopped | Failed
+Task = Job | EvaluateOnTest
+ToWorker = Task | Continue | Prune | Stop

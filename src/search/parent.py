@@ -117,7 +117,7 @@ def finish_parent(
         if summary["best_run"] is not None:
             try:
                 finished_run(tracking, summary["best_run"]).fetch("figures", Path(draft))
-            except TrackingError as error:  # the store is away; the report is on the disk
+            except TrackingError as error:  # the store is unreachable; the report is on the disk
                 print(f"the sweep's run has no pictures: {error}", file=sys.stderr)
         run.log_files(Path(draft))
 

@@ -25,7 +25,7 @@ CHARTS = (
     "timeline",
 )
 
-MOST_IN_LEGEND = 12
+MAX_IN_LEGEND = 12
 LOG_TICKS = [10.0**power for power in range(-9, 7)]
 FINE_LOG_TICKS = [digit * tick for tick in LOG_TICKS for digit in (1, 2, 5)]
 COUNTED = ("Step", "Trial")
@@ -128,7 +128,7 @@ def _save_still(
     pyplot.switch_backend("agg")  # files only, also where there is a screen
     axes = plot(study, **options)
     legend = getattr(axes, "legend_", None)
-    if legend is not None and len(legend.get_texts()) > MOST_IN_LEGEND:
+    if legend is not None and len(legend.get_texts()) > MAX_IN_LEGEND:
         legend.remove()
     panels = [axes] if hasattr(axes, "figure") else list(axes.flat)
     figure = panels[0].figure

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, final
 
-from src.config.plan import Check, Component, Plan
+from src.config.plan import Component, ConfigValidator, Plan
 from src.errors import ConfigError
 from src.process.machine import available_cores
 from src.search.composer import Composer
@@ -39,7 +39,7 @@ def check_sweep(config: Mapping[str, Any]) -> tuple[SweepSettings, dict[str, Com
 
     Raises ConfigError with every problem found.
     """
-    check = Check(config)
+    check = ConfigValidator(config)
     settings = check.settings(SweepSettings, None)
     components = {kind: check.component(kind) for kind in KINDS}
     if settings is not None and settings.target is not None and len(settings.objective) > 1:

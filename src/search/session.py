@@ -17,9 +17,8 @@ from src.errors import ConfigError, SweepLockedError
 from src.process.gc_pause import loaded
 from src.process.signals import StopRequest
 from src.search.check import check_first, check_space
-from src.search.confirm import confirm, confirmed, examine
+from src.search.confirm import confirm, confirmed, evaluate_on_test
 from src.search.driver import Driver
-from src.search.effort import Effort
 from src.search.executors.base import Executor
 from src.search.outcome import Outcome
 from src.search.parent import finish_parent, open_parent
@@ -38,6 +37,7 @@ from src.search.study import (
     open_study,
     trial_seed,
 )
+from src.search.usage import Usage
 from src.search.verdict import Verdict, judge
 from src.tracking.run import Status
 from src.tracking.runs import finished_run, was_deleted
@@ -80,8 +80,8 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
         stack.enter_context(screen)
         screen.say(_heading(request, study, executor))
         loaded()
-        effort = Effort(study, executor)
-        driver = _search(request, study, executor, parent.id, effort, stop=stop, screen=screen)
+        usage = Usage(study, executor)
+        driver = _search(request, study, executor, parent.id, usage, stop=stop, screen=screen)
         best = best_trial(study)
         best_run = best.user_attrs["run_id"] if best else None
         if best_run == lost:
@@ -101,8 +101,8 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
                     end_run=_end_run(request.plan.tracking),
                 )
             if not stop.interrupted and best_run is not None:
-                scores = examine(study, champion, best_run, executor, screen=screen)
-        effort.note(searching=False)
+                scores = evaluate_on_test(study, champion, best_run, executor, screen=screen)
+        usage.note(searching=False)
         outcome = Outcome(
             name=study.study_name,
             stop_reason=driver.stop_reason or "",
@@ -119,8 +119,8 @@ def run_session(request: Request, *, stop: StopRequest, screen: SweepScreen) -> 
         summary = {
             **json.loads(json.dumps(asdict(outcome), default=str)),
             "best_values": best.values if best else None,
-            "utilisation": effort.utilisation,
-            "seconds": effort.seconds,
+            "utilisation": usage.utilisation,
+            "seconds": usage.seconds,
         }
         outcome.missing.extend(
             write_report(outcome.folder, study, request.settings, best=champion, summary=summary)
@@ -152,7 +152,7 @@ def _search(
     study: optuna.Study,
     executor: Executor,
     parent: str,
-    effort: Effort,
+    usage: Usage,
     *,
     stop: StopRequest,
     screen: SweepScreen,
@@ -164,7 +164,7 @@ def _search(
         composer=request.composer,
         executor=executor,
         parent=parent,
-        effort=effort,
+        usage=usage,
         screen=screen,
         stop=stop,
         end_run=_end_run(request.plan.tracking),

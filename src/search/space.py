@@ -77,13 +77,13 @@ class Range(_Entry):
         return self
 
     @property
-    def is_whole(self) -> bool:
+    def is_integer(self) -> bool:
         """Whether only whole numbers are in the range."""
         return all(isinstance(number, int) for number in (self.low, self.high, self.step or 1))
 
     @property
     def _step(self) -> Number | None:
-        return self.step or (1 if self.is_whole else None)
+        return self.step or (1 if self.is_integer else None)
 
     def extremes(self) -> list[Number]:
         """Return the smallest and the largest value."""
@@ -91,7 +91,7 @@ class Range(_Entry):
 
     def draw(self, key: str, trial: Trial) -> Number:
         """Return the value of a trial."""
-        if self.is_whole:
+        if self.is_integer:
             low, high, step = int(self.low), int(self.high), int(self.step or 1)
             return trial.suggest_int(key, low, high, step=step, log=self.log)
         return trial.suggest_float(key, self.low, self.high, step=self.step, log=self.log)
@@ -100,7 +100,7 @@ class Range(_Entry):
         """Tell whether the value can be drawn."""
         if not _is_number(value) or not self.low <= value <= self.high:
             return False
-        if self.is_whole and not isinstance(value, int):
+        if self.is_integer and not isinstance(value, int):
             return False
         steps = (value - self.low) / self._step if self._step else 0
         return math.isclose(steps, round(steps), abs_tol=1e-8)
@@ -161,7 +161,7 @@ class Layers(_Entry):
     @model_validator(mode="after")
     def _counts(self) -> "Layers":
         counts = self.layers.extremes()
-        whole = not isinstance(self.layers, Range) or self.layers.is_whole
+        whole = not isinstance(self.layers, Range) or self.layers.is_integer
         if not whole or not all(isinstance(count, int) and count >= 1 for count in counts):
             raise ValueError(f"layers must be whole numbers from 1, but got {counts}")
         if self.layers.when or self.width.when:
@@ -206,7 +206,7 @@ class Space:
         """Return the values of a trial; base: values outside of the space that `when` may name."""
         drawn: Assignment = dict(self.fixed)
         for key, entry in self.entries.items():
-            if holds(entry.when, {**base, **drawn}):
+            if condition_met(entry.when, {**base, **drawn}):
                 drawn[key] = entry.draw(key, trial)
         return drawn
 
@@ -234,7 +234,7 @@ class Space:
             raise ConfigError(*problems)
         return params
 
-    def corners(self) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
+    def bounds(self) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
         """Yield every key with each extreme value and the condition under which it exists."""
         for key, value in self.fixed.items():
             yield key, value, {}
@@ -287,7 +287,7 @@ def _kind(value: Any) -> type[Range] | type[Choices] | type[Layers] | None:
     return Choices if "choices" in value else layers
 
 
-def holds(when: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+def condition_met(when: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
     """Tell whether every key has the value, or one of the values, that the condition wants."""
     return all(
         values.get(key) in (wanted if isinstance(wanted, list) else [wanted])

@@ -160,6 +160,6 @@ def _differences(name: str, stored: Mapping[str, Any], now: Mapping[str, Any]) -
             for key in {**stored, **now}
             if before[key] != after[key]
         ),
-        f"sweep {name} cannot go on with another definition; give the new one a name "
+        f"sweep {name} cannot continue with another definition; give the new one a name "
         "(name=ANOTHER), or start again with fresh=true, which keeps the old one aside",
     ]

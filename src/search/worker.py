@@ -16,9 +16,8 @@ from src.errors import TrainingFailed, UserError
 from src.process.signals import ENDING, Halted
 from src.process.streams import outlast_readers
 from src.search.messages import (
-    Ended,
     Epoch,
-    Examine,
+    EvaluateOnTest,
     Failed,
     Finished,
     FromWorker,
@@ -27,13 +26,14 @@ from src.search.messages import (
     Ready,
     Started,
     Stop,
+    Stopped,
     ToWorker,
 )
 from src.training.progress import SilentReporter
-from src.training.train_run import examine, train
+from src.training.train_run import evaluate_on_test, train
 
 
-class Line(Protocol):
+class Channel(Protocol):
     """The worker's end of what joins it to the driver, such as a pipe."""
 
     def send(self, message: FromWorker, /) -> None:
@@ -69,7 +69,9 @@ def work_in_process(connection: Connection, gpu: str | None) -> None:
     work(connection)
 
 
-def work(connection: Line, *, locate: Callable[[Component], Component] = lambda data: data) -> None:
+def work(
+    connection: Channel, *, locate: Callable[[Component], Component] = lambda data: data
+) -> None:
     """Serve the driver until it closes the connection.
 
     locate: gives a data source as it is to be read on this machine, where its files may be
@@ -82,21 +84,21 @@ def work(connection: Line, *, locate: Callable[[Component], Component] = lambda 
             job = connection.recv()
             if isinstance(job, Job):
                 connection.send(_train(job, connection, datasets))
-            elif isinstance(job, Examine):
-                connection.send(_examine(job, datasets))
+            elif isinstance(job, EvaluateOnTest):
+                connection.send(_evaluate_on_test(job, datasets))
             # else a Stop, for a job that had just ended
     except (EOFError, OSError):
         return  # the driver is gone
 
 
-def _train(job: Job, connection: Line, datasets: "_Datasets") -> FromWorker:
+def _train(job: Job, connection: Channel, datasets: "_Datasets") -> FromWorker:
     def ask(epoch: int, metrics: dict[str, float]) -> None:
-        _tell(connection, Epoch(epoch, metrics[job.metric] if job.metric else None))
-        _obey(connection)
+        _send(connection, Epoch(epoch, metrics[job.metric] if job.metric else None))
+        _receive_command(connection)
 
     def check_stop() -> None:
         if connection.poll():
-            _obey(connection)
+            _receive_command(connection)
 
     try:
         result = train(
@@ -105,13 +107,13 @@ def _train(job: Job, connection: Line, datasets: "_Datasets") -> FromWorker:
             dataset=datasets.of(job.plan.data),
             check_stop=check_stop,
             after_epoch=ask,
-            on_start=lambda run_id: _tell(connection, Started(run_id)),
-            look_at_test=False,
+            on_start=lambda run_id: _send(connection, Started(run_id)),
+            evaluate_on_test_set=False,
             parent=job.parent,
             tags={"sweep": job.sweep, f"{job.kind}.number": str(job.number)},
         )
     except Halted as halt:
-        return Ended(pruned=isinstance(halt, _Pruned))
+        return Stopped(pruned=isinstance(halt, _Pruned))
     except (UserError, TrainingFailed) as error:
         return Failed(str(error))
     except Exception as error:  # noqa: BLE001  a crash ends its run, with traceback, not the sweep
@@ -125,11 +127,11 @@ def _train(job: Job, connection: Line, datasets: "_Datasets") -> FromWorker:
     return Finished(result.run_id, values, result.epochs, result.training_seconds)
 
 
-def _examine(job: Examine, datasets: "_Datasets") -> FromWorker:
+def _evaluate_on_test(job: EvaluateOnTest, datasets: "_Datasets") -> FromWorker:
     began = perf_counter()
     try:
         plan = replace(job.plan, data=datasets.locate(job.plan.data))
-        score = examine(plan, job.run_id, dataset=datasets.of(job.plan.data))
+        score = evaluate_on_test(plan, job.run_id, dataset=datasets.of(job.plan.data))
     except Exception as error:  # noqa: BLE001  the sweep has its result without it, and says so
         return Failed(traceback.format_exception_only(error)[-1].strip())
     return Finished(job.run_id, score.metrics("test"), 0, perf_counter() - began)
@@ -151,14 +153,14 @@ class _Datasets:
         return self._loaded[key]
 
 
-def _tell(connection: Line, message: FromWorker) -> None:
+def _send(connection: Channel, message: FromWorker) -> None:
     try:
         connection.send(message)
     except OSError as error:
         raise _Stopped("the driver is gone") from error
 
 
-def _obey(connection: Line) -> None:
+def _receive_command(connection: Channel) -> None:
     try:
         answer = connection.recv()
     except (EOFError, OSError) as error:

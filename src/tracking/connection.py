@@ -19,13 +19,13 @@ from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from src.config.settings import Tracking, take_credentials, without_password
-from src.errors import RunGone, StoreAway, TrackingError, first_line
+from src.errors import RunGone, TrackingError, TrackingUnavailable, first_line
 from src.tracking.database import (
     address_of,
     artifacts_of,
     create_database,
     follow_move,
-    unwritable,
+    unwritable_error,
 )
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -35,7 +35,7 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 DATABASES = {"sqlite", "postgresql", "mysql", "mssql"}
 TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}
 """Opens the experiment in the UI's view for trained models rather than that for agents."""
-ANSWER_WITHIN_S = 5.0
+ANSWER_TIMEOUT_S = 5.0
 NO_LOGIN = {401, 403}
 TROUBLES = (MlflowException, RequestException, SQLAlchemyError, sqlite3.Error, ImportError)
 """What comes out of a store that cannot be used, or is asked for what it does not have."""
@@ -104,7 +104,7 @@ def connect(settings: Tracking) -> Store:
     uri, artifacts = settings.uri or "", None
     if settings.uri is not None:
         uri = take_credentials(settings.uri)
-        expect_answer(uri)
+        require_answer(uri)
     file = database_file(settings)
     if file is not None:
         create_database(file)
@@ -116,7 +116,7 @@ def connect(settings: Tracking) -> Store:
             follow_move(file)
     except (*TROUBLES, OSError) as error:
         if file is not None and not os.access(file.parent, os.W_OK):
-            raise unwritable(file.parent, "read-only") from error
+            raise unwritable_error(file.parent, "read-only") from error
         raise _unusable(settings, error) from error
     address = settings.uri and without_password(settings.uri)
     return Store(client, experiment, address, settings.folder.resolve())
@@ -124,7 +124,10 @@ def connect(settings: Tracking) -> Store:
 
 @contextmanager
 def usable(settings: Tracking) -> Iterator[None]:
-    """Raise TrackingError where the store cannot do what is done inside, StoreAway for now."""
+    """Raise TrackingError where the store cannot do what is done inside.
+
+    TrackingUnavailable where it may be able to later.
+    """
     try:
         yield
     except TROUBLES as error:
@@ -138,7 +141,7 @@ def _unusable(settings: Tracking, error: Exception) -> TrackingError:
     if isinstance(error, MlflowException) and error.get_http_status_code() in NO_LOGIN:
         return _without_login(address, said)
     away = address.startswith("http") and is_away(error, on_server=True)
-    return (StoreAway if away else TrackingError)(
+    return (TrackingUnavailable if away else TrackingError)(
         f"tracking store {address}: cannot be used ({said}); correct `tracking.uri` or start its "
         "server; a damaged file must be moved away"
     )
@@ -173,8 +176,8 @@ def database_file(settings: Tracking) -> Path | None:
     return Path(name).resolve()
 
 
-def expect_answer(uri: str, *, within_s: float = ANSWER_WITHIN_S) -> None:
-    """Raise StoreAway where no server answers at an http address, TrackingError where none can."""
+def require_answer(uri: str, *, within_s: float = ANSWER_TIMEOUT_S) -> None:
+    """Raise TrackingUnavailable where no server answers, TrackingError where none can."""
     scheme = uri.partition("://")[0].partition("+")[0]
     if scheme not in {"http", "https", *DATABASES}:
         raise TrackingError(
@@ -188,22 +191,22 @@ def expect_answer(uri: str, *, within_s: float = ANSWER_WITHIN_S) -> None:
     if status in NO_LOGIN:
         raise _without_login(uri, f"{status} {said}")
     if not 200 <= status < 300:
-        raise StoreAway(
+        raise TrackingUnavailable(
             f"`tracking.uri`={without_password(uri)}: no MLflow server answers there within "
             f"{within_s:g} s ({said}); start it, correct the address, or leave it out "
             "to track in a folder"
         )
 
 
-def expect_database(store: Store, *, within_s: float) -> None:
-    """Raise StoreAway where the server, or the database behind it, does not answer in time.
+def require_database(store: Store, *, within_s: float) -> None:
+    """Raise TrackingUnavailable where the server or its database does not answer in time.
 
     MLflow's client would ask again and again before it said so.
     """
     query = f"/api/2.0/mlflow/experiments/get?experiment_id={store.experiment_id}"
     status, said = _ask(store.uri or "", query, within_s)
     if not 0 < status < 500:
-        raise StoreAway(f"{store.uri}: no answer ({said})")
+        raise TrackingUnavailable(f"{store.uri}: no answer ({said})")
 
 
 def _ask(uri: str, endpoint: str, within_s: float) -> tuple[int, str]:

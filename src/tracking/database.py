@@ -31,7 +31,7 @@ ELSEWHERE = f"""
 """
 """Finds experiments with runs of this program, who alone sets that tag, and artifacts elsewhere."""
 
-LOCKED_FOR_S = 20.0
+BUSY_TIMEOUT_S = 20.0
 """How long to wait for somebody who has locked the file; MLflow waits as long."""
 
 
@@ -40,7 +40,7 @@ def make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise unwritable(folder, error.strerror or str(error)) from error
+        raise unwritable_error(folder, error.strerror or str(error)) from error
     return folder
 
 
@@ -53,7 +53,7 @@ def create_database(database: Path) -> None:
             if not database.exists():
                 _build(database)
     except OSError as error:
-        raise unwritable(database.parent, error.strerror or str(error)) from error
+        raise unwritable_error(database.parent, error.strerror or str(error)) from error
 
 
 def address_of(database: Path) -> str:
@@ -80,7 +80,7 @@ def follow_move(database: Path) -> None:
     here = _names(database.parent / "artifacts")
     if not here:
         return  # the file came alone; what it names may still be where it was
-    with closing(sqlite3.connect(database, timeout=LOCKED_FOR_S, isolation_level=None)) as store:
+    with closing(sqlite3.connect(database, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as store:
         if not _moved(store, now, here):
             return
         store.execute("BEGIN IMMEDIATE")
@@ -114,7 +114,7 @@ def _names(folder: Path) -> set[str]:
         return set()
 
 
-def unwritable(folder: Path, why: str) -> TrackingError:
+def unwritable_error(folder: Path, why: str) -> TrackingError:
     """Return in one line that the folder of a store cannot be written."""
     return TrackingError(
         f"`tracking.folder`={folder}: cannot be written ({why}); "

@@ -1,4 +1,4 @@
-"""A stopped training's working folder, left on a server for another machine to go on with."""
+"""A stopped training's working folder, left on a server for another machine to resume."""
 
 import platform
 import shutil
@@ -26,7 +26,7 @@ def pack(folder: Path, draft: Path) -> None:
     shutil.copytree(folder, draft / PACKED, ignore=shutil.ignore_patterns(*STAYS, "*.draft"))
 
 
-def bring_here(store: Store, run_id: str) -> None:
+def download_workdir(store: Store, run_id: str) -> None:
     """Fetch the working folder of a stopped run, unless it is here and nobody else went on since.
 
     run_id: the id or the beginning of it; where that names no such run, nothing is done. Raises
@@ -41,7 +41,7 @@ def bring_here(store: Store, run_id: str) -> None:
     if run.info.status == "RUNNING":
         raise ConfigError(f"`resume`={run_id}: is being trained on {owner}; wait, or stop it there")
     if run.info.status == "FINISHED":
-        raise ConfigError(f"`resume`={run_id}: is finished; there is nothing to go on with")
+        raise ConfigError(f"`resume`={run_id}: is finished; there is nothing to resume")
     if any(file.path == PACKED for file in store.client.list_artifacts(run.info.run_id)):
         _unpack(store, run.info.run_id)
 

@@ -1,4 +1,4 @@
-"""Brings a run's news to its store, and keeps them in the run's folder while the store is away."""
+"""Brings a run's events to its store; keeps them while the store is unreachable."""
 
 import json
 import shutil
@@ -22,19 +22,19 @@ from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
 
 from src.errors import TrackingError, TrainingFailed, first_line
-from src.tracking.connection import Store, expect_database, is_away
+from src.tracking.connection import Store, is_away, require_database
 from src.tracking.jsonl import append_line, drop_half_line
 
 KEPT, FILES = "unsent.jsonl", "unsent"
 """News that wait, one a line, and the files they speak of."""
 
-TRY_EVERY_S = 15.0
+RETRY_INTERVAL_S = 15.0
 """How long a store that did not answer is left alone."""
 
-PROBE_S = 2.0
+PROBE_TIMEOUT_S = 2.0
 """How long a server may take to say that it is there, so that a hanging one costs no more."""
 
-News = Mapping[str, Any]
+Event = Mapping[str, Any]
 """What happened: metrics as lists of key, value, time in ms and step; params; tags; data, a
 dataset; files or model, a folder; status and time, the end of the run."""
 
@@ -57,22 +57,22 @@ class Outbox:
         self._next_try = 0.0
         self._away: str | None = None
 
-    def put(self, news: News) -> None:
+    def put(self, news: Event) -> None:
         """Send the news, or keep it where the store, or an earlier one, has to wait.
 
         Raises TrainingFailed where the store refuses it.
         """
         known = self._away
-        if monotonic() < self._next_try or not self.send_kept() or not self._try(news):
+        if monotonic() < self._next_try or not self.flush() or not self._try(news):
             self._keep(news)
         if self._away and not known:
             print(
-                f"the tracking store is away ({self._away}); what it misses is kept in "
+                f"the tracking store is unreachable ({self._away}); what it misses is kept in "
                 f"{self._folder} and sent when it is back",
                 file=sys.stderr,
             )
 
-    def send_kept(self) -> bool:
+    def flush(self) -> bool:
         """Send what is kept; tell whether nothing is left to send."""
         if not self._kept.exists():
             return True
@@ -90,7 +90,7 @@ class Outbox:
         lines = self._kept.read_text(encoding="utf-8").splitlines() if self._kept.exists() else []
         return not lines or bool(json.loads(lines[0])["store"] == store.uri)
 
-    def _keep(self, news: News) -> None:
+    def _keep(self, news: Event) -> None:
         drop_half_line(self._kept)
         if not self._kept.exists() or not self._kept.stat().st_size:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -101,22 +101,22 @@ class Outbox:
             news = {**news, kind: place}
         append_line(self._kept, json.dumps(news))
 
-    def _try(self, news: News) -> bool:
-        """Tell whether the store took it; False where it is away."""
+    def _try(self, news: Event) -> bool:
+        """Tell whether the store took it; False where it is unreachable."""
         try:
             if self._store.is_server:
-                expect_database(self._store, within_s=PROBE_S)
+                require_database(self._store, within_s=PROBE_TIMEOUT_S)
             self._send(news)
         except (MlflowException, RequestException, TrackingError) as error:
             said = first_line(error)
             if not is_away(error, on_server=self._store.is_server):
                 raise TrainingFailed(f"run {self._run_id}: the store refuses it: {said}") from error
-            self._away, self._next_try = said, monotonic() + TRY_EVERY_S
+            self._away, self._next_try = said, monotonic() + RETRY_INTERVAL_S
             return False
         self._away = None
         return True
 
-    def _send(self, news: News) -> None:
+    def _send(self, news: Event) -> None:
         metrics = [Metric(*entry) for entry in news.get("metrics", ())]
         params = [Param(*item) for item in news.get("params", {}).items()]
         tags = [RunTag(*item) for item in news.get("tags", {}).items()]

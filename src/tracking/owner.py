@@ -25,7 +25,7 @@ def owner_tags(folder: Path) -> dict[str, str]:
     }
 
 
-def owner_lives(tags: Mapping[str, str]) -> bool:
+def is_owner_alive(tags: Mapping[str, str]) -> bool:
     """Tell whether the owner named by the tags, a process of this host, is still there."""
     began = _start_time(int(tags[PROCESS]))
     return began is not None and began == tags[STARTED]

@@ -54,7 +54,7 @@ class StoredRun:
 
 @final
 @dataclass(frozen=True)
-class Looks:
+class TestSetUsage:
     """How often models were scored on the same test images, and by how many runs.
 
     on_split: of these looks, those of runs that trained on the same split. uses: how many
@@ -169,7 +169,7 @@ class StoredRuns:
                 f"({str(error).splitlines()[0]}); restore it, or choose another run"
             ) from error
 
-    def looks(self, *, test_digest: str, split_digest: str) -> Looks:
+    def looks(self, *, test_digest: str, split_digest: str) -> TestSetUsage:
         """Count the looks at test images, in all experiments and of deleted runs too."""
         client = self._store.client
         experiments = client.search_experiments(view_type=ViewType.ALL)
@@ -180,7 +180,7 @@ class StoredRuns:
         )
         looked = [r for r in using if "test.looks" in r.tags]
         here = [r for r in looked if r.tags["digest.split"] == split_digest]
-        return Looks(
+        return TestSetUsage(
             looks=sum(int(r.tags["test.looks"]) for r in looked),
             runs=len(looked),
             on_split=sum(int(r.tags["test.looks"]) for r in here),

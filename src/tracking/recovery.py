@@ -7,10 +7,10 @@ from filelock import Timeout
 from src.errors import TrainingFailed
 from src.tracking.connection import Store
 from src.tracking.outbox import KEPT
-from src.tracking.owner import FOLDER, HOST, owner_lives
+from src.tracking.owner import FOLDER, HOST, is_owner_alive
 from src.tracking.run import MlflowRun
 
-MOST_AT_ONCE = 1_000
+MAX_AT_ONCE = 1_000
 
 
 def end_orphans(store: Store) -> list[str]:
@@ -26,29 +26,29 @@ def end_orphans(store: Store) -> list[str]:
     running = store.client.search_runs(
         experiments,
         f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{here}'",
-        max_results=MOST_AT_ONCE,
+        max_results=MAX_AT_ONCE,
     )
     for found in running:
         tags, folder = found.data.tags, store.folder / "runs" / found.info.run_id
         ours = tags[FOLDER] == str(store.folder) or folder.exists() or not store.is_server
-        if owner_lives(tags) or not ours:
+        if is_owner_alive(tags) or not ours:
             continue
         run = MlflowRun(store, found.info.run_id, folder)
         try:
             run.hold(wait_s=0)
         except Timeout:
-            continue  # somebody is going on with it just now
+            continue  # somebody is resuming it just now
         if store.client.get_run(run.id).info.status == "RUNNING":
             run.finish("KILLED", reason="its process died", resumable=True)
             ended.append(
                 f"run {run.id} ({found.info.run_name}): its process died; it is KILLED now"
             )
         else:
-            run.let_go()
+            run.unlock()
     return ended
 
 
-def send_kept(store: Store) -> list[str]:
+def flush(store: Store) -> list[str]:
     """Send what runs of this folder have kept for this store; return a line for each."""
     sent = []
     for kept in sorted((store.folder / "runs").glob(f"*/{KEPT}")):
@@ -58,10 +58,10 @@ def send_kept(store: Store) -> list[str]:
         except Timeout:
             continue  # its own process is at it
         try:
-            if run.send_kept():
+            if run.flush():
                 sent.append(f"run {run.id}: what was kept for the store has been sent")
         except TrainingFailed as error:  # as of a run that somebody has deleted
             aside = kept.rename(kept.with_suffix(".refused"))
             sent.append(f"{error}; what it was to get lies in {aside}")
-        run.let_go()
+        run.unlock()
     return sent

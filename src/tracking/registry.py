@@ -64,7 +64,7 @@ def trained_by(settings: Tracking, champion: Champion, *, instead: str | None = 
         raise _gone(settings, what, instead=instead) from error
 
 
-def crown(
+def register_champion(
     settings: Tracking, run_id: str, *, model_id: str, tags: Mapping[str, str], description: str
 ) -> Champion:
     """Register the exported model of a run as a new version, and move the alias to it.
@@ -88,7 +88,7 @@ def crown(
     return Champion(str(version.version), run_id)
 
 
-def roll_back(settings: Tracking, *, reason: str | None) -> Rollback:
+def rollback(settings: Tracking, *, reason: str | None) -> Rollback:
     """Move the alias to the champion before the present one.
 
     Raises ConfigError without one, and RunGone where it or its run was deleted.

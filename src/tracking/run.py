@@ -26,7 +26,7 @@ from src.tracking.outbox import Outbox
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
-HELD_FOR_S = 3.0
+LOCK_TIMEOUT_S = 3.0
 """How long to wait for a run that another process may be putting in order."""
 
 
@@ -48,7 +48,7 @@ class Run(ABC):
         """Set tags in one batch."""
 
     @abstractmethod
-    def count_test_look(self) -> None:
+    def count_test_evaluation(self) -> None:
         """Count one more look at the test images, in the tag `test.looks`."""
 
     @abstractmethod
@@ -87,7 +87,7 @@ class UntrackedRun(Run):
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Do nothing."""
 
-    def count_test_look(self) -> None:
+    def count_test_evaluation(self) -> None:
         """Do nothing."""
 
     def log_files(self, folder: Path) -> None:
@@ -109,7 +109,7 @@ class UntrackedRun(Run):
 
 @final
 class MlflowRun(Run):
-    """A run in an MLflow store; what the store misses while it is away, it gets later.
+    """A run in an MLflow store; what the store misses while it is unreachable, it gets later.
 
     Once the run was cut off, `earlier` is what it had logged: metric values by key and step. What
     is computed a second time is then not logged a second time.
@@ -159,7 +159,7 @@ class MlflowRun(Run):
         """Log parameters, and the dataset in MLflow's words."""
         self._outbox.put({"params": dict(params), "data": dict(data)})
 
-    def count_test_look(self) -> None:
+    def count_test_evaluation(self) -> None:
         """Count one more look at the test images, in the tag `test.looks`."""
         if self._looks is None:
             self._looks = int(self._client.get_run(self.id).data.tags.get("test.looks", 0))
@@ -195,7 +195,7 @@ class MlflowRun(Run):
                 compress_image_size(image).save(images / f"{name}+compressed.webp", method=0)
             self._outbox.put({"files": draft, "tags": {"mlflow.loggedImages": "True"}})
 
-    def hold(self, *, wait_s: float = HELD_FOR_S) -> None:
+    def hold(self, *, wait_s: float = LOCK_TIMEOUT_S) -> None:
         """Keep other processes from working on this run, as long as this one lives.
 
         Raises filelock's Timeout where another one does.
@@ -204,14 +204,14 @@ class MlflowRun(Run):
         self._lock = FileLock(self.folder / "lock")
         self._lock.acquire(timeout=wait_s)
 
-    def let_go(self) -> None:
+    def unlock(self) -> None:
         """Let other processes work on this run."""
         if self._lock is not None:
             self._lock.release()
 
-    def send_kept(self) -> bool:
+    def flush(self) -> bool:
         """Send what was kept for this store, if anything was; tell whether all of it is sent."""
-        if not self._outbox.is_for(self._store) or not self._outbox.send_kept():
+        if not self._outbox.is_for(self._store) or not self._outbox.flush():
             return False
         self._clear()
         return True
@@ -250,7 +250,7 @@ class MlflowRun(Run):
         try:
             self._end(status, reason=reason, resumable=resumable)
         finally:
-            self.let_go()
+            self.unlock()
 
     def _end(self, status: Status, *, reason: str | None, resumable: bool) -> None:
         if reason is not None:
@@ -265,7 +265,7 @@ class MlflowRun(Run):
         self._outbox.put({"status": status, "time": int(time.time() * 1000)})
         if not resumable:
             (self.folder / LAST).unlink(missing_ok=True)
-        if self._outbox.send_kept():
+        if self._outbox.flush():
             self._clear()
         else:
             said = f"run {self.id}: what the store has not got is kept in {self.folder}; the next"

@@ -1,4 +1,4 @@
-"""Starts runs, and finds those to go on with, to add to, or to end."""
+"""Starts runs, and finds those to resume, to add to, or to end."""
 
 import json
 import sys
@@ -17,9 +17,9 @@ from src.config.settings import Tracking
 from src.errors import ConfigError, DataError, RunGone, TrackingError
 from src.tracking.connection import Store, all_runs, living_run, usable
 from src.tracking.database import make_folder
-from src.tracking.handover import LAST, bring_here
+from src.tracking.handover import LAST, download_workdir
 from src.tracking.owner import owner_tags
-from src.tracking.recovery import send_kept
+from src.tracking.recovery import flush
 from src.tracking.run import MlflowRun, Run, UntrackedRun
 from src.tracking.store import open_store
 
@@ -66,7 +66,7 @@ def start_run(
 
 
 def _keep(config: Mapping[str, Any], run: Run) -> None:
-    """Keep the configuration with the run, and in its working folder for going on with it."""
+    """Keep the configuration with the run, and in its working folder for resuming it."""
     run.log_text(yaml.safe_dump(dict(config), sort_keys=False), "config.yaml")
     draft = run.folder / "config.draft"
     draft.write_text(json.dumps(config), encoding="utf-8")
@@ -75,7 +75,7 @@ def _keep(config: Mapping[str, Any], run: Run) -> None:
 
 def _create(settings: Tracking, *, name: str, tags: Mapping[str, str]) -> MlflowRun:
     store = open_store(settings)
-    for line in send_kept(store):
+    for line in flush(store):
         print(line, file=sys.stderr)
     runs = make_folder(store.folder / "runs")
     with usable(settings):
@@ -88,7 +88,7 @@ def _create(settings: Tracking, *, name: str, tags: Mapping[str, str]) -> Mlflow
     return run
 
 
-def expect_same_data(run_id: str, began_on: Mapping[str, str], now: Mapping[str, str]) -> None:
+def require_same_data(run_id: str, began_on: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Raise DataError where a run's tags name other images, or another split, than those now."""
     for key, digest in now.items():
         if key.startswith("digest.") and began_on.get(key, digest) != digest:
@@ -104,7 +104,7 @@ def reopen_run(
 ) -> Run:
     """Set an interrupted run to RUNNING again.
 
-    data: tags that say what it is to go on with. config: kept instead of that it began with.
+    data: tags that say what it is resumed on. config: kept instead of that it began with.
     Raises RunGone where it was deleted, ConfigError where another process is working on it,
     DataError where it began on other images or another split of them, and TrackingError where the
     store cannot be used.
@@ -113,7 +113,7 @@ def reopen_run(
     with usable(settings):
         stored = living_run(store.client, run_id)
         earlier = _logged_so_far(store, stored)
-    expect_same_data(run_id, stored.data.tags, data)
+    require_same_data(run_id, stored.data.tags, data)
     run = MlflowRun(
         store,
         run_id,
@@ -134,7 +134,7 @@ def reopen_run(
             if "end_reason" in stored.data.tags:
                 store.client.delete_tag(run_id, "end_reason")
     except TrackingError:
-        run.let_go()
+        run.unlock()
         raise
     if config is not None:
         _keep(config, run)
@@ -166,7 +166,7 @@ def was_deleted(settings: Tracking, run_id: str | None) -> bool:
     return False
 
 
-def set_aside(settings: Tracking, run_id: str, *, reason: str) -> None:
+def detach_trial(settings: Tracking, run_id: str, *, reason: str) -> None:
     """End a run that is no trial's as KILLED, and let it no longer carry the number of one."""
     client = open_store(settings).client
     number = client.get_run(run_id).data.tags["trial.number"]
@@ -214,12 +214,12 @@ def find_interrupted(settings: Tracking, run_id: str) -> tuple[str, dict[str, An
         store = open_store(settings)  # which puts in order what is there
         if store.is_server:
             with usable(settings):
-                bring_here(store, run_id)
+                download_workdir(store, run_id)
     found = sorted(p.parent.name for p in runs.glob(f"*/{LAST}"))
     matches = [name for name in found if name.startswith(run_id)]
     if len(matches) != 1:
-        cure = f"choose one of {', '.join(found)}" if found else "there is none, so start anew"
-        raise ConfigError(f"`resume`={run_id}: must name one interrupted run in {runs}; {cure}")
+        fix = f"choose one of {', '.join(found)}" if found else "there is none, so start anew"
+        raise ConfigError(f"`resume`={run_id}: must name one interrupted run in {runs}; {fix}")
     place = runs / matches[0] / "config.json"
     try:
         return matches[0], json.loads(place.read_text(encoding="utf-8"))

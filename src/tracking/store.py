@@ -7,7 +7,7 @@ from pathlib import Path
 from src.config.settings import Tracking, without_password
 from src.tracking import NOT_USED
 from src.tracking.connection import Store, connect, usable
-from src.tracking.recovery import end_orphans, send_kept
+from src.tracking.recovery import end_orphans, flush
 
 
 def open_store(settings: Tracking) -> Store:
@@ -27,7 +27,7 @@ def _open(uri: str | None, folder: Path, experiment: str) -> Store:
     _say_what_is_not_used(store, experiment)
     with usable(settings):
         end_orphans(store)
-        for line in send_kept(store):
+        for line in flush(store):
             print(line, file=sys.stderr)
     return store
 

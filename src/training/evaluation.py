@@ -73,7 +73,7 @@ def log_model(predictor: Predictor, images: LabelledImages, run: Run) -> None:
 
 def evaluate_test(predictor: Predictor, test: LabelledImages, run: Run) -> Score:
     """Score a trained model on the test images; the look is counted on the run."""
-    run.count_test_look()
+    run.count_test_evaluation()
     run.set_tags({"digest.test": digest(test)})
     probabilities = predictor.predict(test.pixels)
     score = _score(probabilities, test)

@@ -146,7 +146,7 @@ def fit(
 
     log_epoch is called with each finished epoch, from 1, and its numbers. check_stop is called
     before every minibatch and may raise to end the training. Raises TrainingFailed when the loss
-    is no number any more.
+    is NaN.
     """
     torch.set_num_threads(plan.trainer.threads or available_cores())
     last = folder / "last.ckpt"
@@ -236,7 +236,7 @@ def _last_epoch(plan: Plan, checkpoint: Path) -> int:
 
 @final
 class _Epochs(pl.Callback):
-    """Passes each finished epoch on, and ends a training whose loss is no number any more."""
+    """Passes each finished epoch on, and ends a training whose loss is NaN."""
 
     def __init__(
         self,

@@ -110,7 +110,7 @@ class BarReporter(EpochReporter):
 def epoch_reporter(plan: Plan) -> EpochReporter:
     """Return a bar where a person looks on, lines elsewhere, with what is trained on what."""
     arguments = ", ".join(f"{k}={v}" for k, v in plan.model.arguments.items() if v)
-    verb = f"going on with run {plan.resume}:" if plan.resume else "training"
+    verb = f"resuming run {plan.resume}:" if plan.resume else "training"
     title = (
         f"{verb} {plan.choices['model']} ({arguments or 'defaults'}) on {plan.choices['data']}, "
         f"up to {plan.trainer.max_epochs} epochs, seed {plan.seed}"

@@ -53,7 +53,7 @@ class Reproduction:
             said["reproduction.causes"] = "; ".join(self.causes)
         return said
 
-    def expect_same(self) -> None:
+    def require_same(self) -> None:
         """Raise NotReproduced where the runs differ by more than rounding."""
         if self.verdict == "different":
             raise NotReproduced("the run came out different")

@@ -13,7 +13,7 @@ import torch
 
 from src.config.plan import Plan
 from src.data.source import Dataset
-from src.errors import StoreAway, TrainingFailed, disk_trouble, first_line
+from src.errors import TrackingUnavailable, TrainingFailed, disk_trouble, first_line
 from src.models.predictor import load_predictor
 from src.process.gc_pause import loaded
 from src.process.machine import available_cores
@@ -21,7 +21,7 @@ from src.process.signals import Halted
 from src.tracking.provenance import describe_environment
 from src.tracking.queries import StoredRun
 from src.tracking.run import Run
-from src.tracking.runs import expect_same_data, finished_run, reopen_run, start_run
+from src.tracking.runs import finished_run, reopen_run, require_same_data, start_run
 from src.training.description import (
     data_tags,
     describe_data,
@@ -41,8 +41,8 @@ from src.training.fit import (
 from src.training.progress import EpochReporter
 from src.training.result import Result, Score
 
-TRIAL_WAITS_S = 600.0
-"""How long a trial waits for a server that is away, before it fails."""
+TRIAL_START_TIMEOUT_S = 600.0
+"""How long a trial waits for a server that is unreachable, before it fails."""
 
 
 def train(
@@ -50,7 +50,7 @@ def train(
     *,
     reporter: EpochReporter,
     check_stop: Callable[[], None],
-    look_at_test: bool,
+    evaluate_on_test_set: bool,
     dataset: Dataset | None = None,
     after_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, metrics: None,
     on_start: Callable[[str], None] = lambda run_id: None,
@@ -65,15 +65,15 @@ def train(
     sweep this is a trial of; a trial's model is not exported, and it cannot be resumed by hand.
     repeats: a run on the same data, which this one is to be compared with.
     Raises UserError before a run is started where the plan cannot be carried out, TrainingFailed
-    when the loss is no number any more; the run then ends as FAILED, or KILLED when halted.
+    when the loss is NaN; the run then ends as FAILED, or KILLED when halted.
     """
     began = perf_counter()
     source = plan.data.build()
     dataset = dataset or source.load()
     plan = _settled(plan, dataset)
-    data = data_tags(plan, dataset, test=source.check_test() if look_at_test else None)
+    data = data_tags(plan, dataset, test=source.check_test() if evaluate_on_test_set else None)
     if repeats is not None:
-        expect_same_data(repeats.id, repeats.tags, data)
+        require_same_data(repeats.id, repeats.tags, data)
         tags = {**tags, "reproduces": repeats.id}
     classifier = build_classifier(plan, dataset)
     check_stop()
@@ -98,7 +98,9 @@ def train(
         validation = evaluate(
             done, dataset, run, export_model=parent is None, check_stop=check_stop
         )
-        test = evaluate_test(done.predictor, source.load_test(), run) if look_at_test else None
+        test = (
+            evaluate_test(done.predictor, source.load_test(), run) if evaluate_on_test_set else None
+        )
         wall_seconds = perf_counter() - began
         run.log_metrics({"seconds/training": done.seconds, "seconds/wall": wall_seconds})
         kept = f"epoch {done.best_epoch}, the {done.select}"
@@ -128,7 +130,7 @@ def _settled(plan: Plan, dataset: Dataset) -> Plan:
     )
 
 
-def examine(plan: Plan, run_id: str, *, dataset: Dataset) -> Score:
+def evaluate_on_test(plan: Plan, run_id: str, *, dataset: Dataset) -> Score:
     """Look at the test images with the best checkpoint of a finished run, and export its model."""
     run = finished_run(plan.tracking, run_id)
     torch.set_num_threads(plan.trainer.threads or available_cores())
@@ -167,19 +169,19 @@ def _tracked(
 
 
 def _patiently(start: Callable[[], Run], check_stop: Callable[[], None]) -> Run:
-    """Wait for a server that is away when a trial begins, where nobody sits who would rather know.
+    """Wait for a server that is unreachable when a trial begins: nobody sits there to be told.
 
-    Raises StoreAway when it has not come back in time.
+    Raises TrackingUnavailable when it has not come back in time.
     """
-    end, told = monotonic() + TRIAL_WAITS_S, False
+    end, told = monotonic() + TRIAL_START_TIMEOUT_S, False
     while True:
         try:
             return start()
-        except StoreAway as error:
+        except TrackingUnavailable as error:
             if monotonic() > end:
                 raise
             if not told:
-                minutes = f"{TRIAL_WAITS_S / 60:.0f} minutes"
+                minutes = f"{TRIAL_START_TIMEOUT_S / 60:.0f} minutes"
                 print(f"a trial waits up to {minutes} to begin: {error}", file=sys.stderr)
                 told = True
         check_stop()

@@ -17,7 +17,6 @@ from src.config.plan import Component
 from src.process.signals import StopRequest
 from src.search.composer import Composer
 from src.search.driver import Driver
-from src.search.effort import Effort
 from src.search.executors.base import Executor, Worker
 from src.search.messages import Epoch, Finished, Job, Ready, Started
 from src.search.screen import SweepScreen, TrialLine
@@ -25,6 +24,7 @@ from src.search.settings import SweepSettings
 from src.search.space import make_space
 from src.search.storage.journal import open_journal
 from src.search.study import open_study
+from src.search.usage import Usage
 from src.search.worker import Line
 
 SPACE = {
@@ -110,7 +110,7 @@ def search(executor: Executor, folder: Path, *, n_trials: int) -> list[float]:
             composer=Composer("sweep", [], threads=1),
             executor=executor,
             parent="parent",
-            effort=Effort(study, executor),
+            usage=Usage(study, executor),
             screen=screen,
             stop=StopRequest(),
             end_run=lambda run_id, status, reason: None,

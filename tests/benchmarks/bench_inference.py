@@ -31,7 +31,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         tracking = Tracking(folder=Path(folder) / "mlruns")
         plan = plan_of(f"tracking.folder={tracking.folder}", "trainer.max_epochs=1")
-        train(plan, reporter=SilentReporter(), check_stop=lambda: None, look_at_test=False)
+        train(plan, reporter=SilentReporter(), check_stop=lambda: None, evaluate_on_test_set=False)
         recogniser = load_recogniser(tracking)
         exported = export_onnx(recogniser, tracking, Path(folder) / "digits.onnx")
         pixels = Mnist(rows=20_000).load().validation

@@ -27,7 +27,7 @@ OURS = {
 BUDGET = ("target=null", "n_trials=10000", "confirm.seeds=0")
 KINDS = (*OURS, "bare", "lightning", "sklearn")
 ROOT = Path(__file__).resolve().parents[2]
-END_WITHIN_S = 120  # to end trials and write the report, which does not count
+SHUTDOWN_TIMEOUT_S = 120  # to end trials and write the report, which does not count
 
 Reached = list[tuple[float, float]]
 """Seconds from the start, and validation accuracy, of each configuration trained to the end."""
@@ -68,7 +68,7 @@ def ours(kind: str, seconds: int, seed: int) -> Reached:
                 *(f"data.sample_seed={seed}", f"data.split_seed={seed}"),
                 *(f"timeout_minutes={seconds / 60}", f"tracking.folder={folder}"),
             ],
-            within_s=seconds + END_WITHIN_S,
+            within_s=seconds + SHUTDOWN_TIMEOUT_S,
         )
         study = load_study(study_name="measured", storage=open_journal(Path(folder)))
         trials = study.get_trials(states=[TrialState.COMPLETE])
@@ -82,7 +82,7 @@ def reference(kind: str, seconds: int, seed: int) -> Reached:
         output = Path(folder) / "reached"
         output.touch()
         command = ["-m", "tests.benchmarks.references", kind, str(seconds), str(seed), str(output)]
-        _run(command, within_s=seconds + END_WITHIN_S, env={"BEGAN": str(time())})
+        _run(command, within_s=seconds + SHUTDOWN_TIMEOUT_S, env={"BEGAN": str(time())})
         lines = [line.split() for line in output.read_text().splitlines()]
     return [(float(at), float(accuracy)) for at, accuracy in lines]
 

@@ -61,7 +61,7 @@ def one_run(tracking: Tracking, artifacts: Path) -> tuple[list[float], float]:
 def real_artifacts(folder: Path) -> Path:
     """Train a network on MNIST for an epoch; return the files that it left."""
     plan = plan_of("model=dnn", "trainer.max_epochs=1", f"tracking.folder={folder}")
-    train(plan, reporter=SilentReporter(), check_stop=lambda: None, look_at_test=True)
+    train(plan, reporter=SilentReporter(), check_stop=lambda: None, evaluate_on_test_set=True)
     [config] = (folder / "artifacts").rglob("config.yaml")
     return config.parent
 

@@ -184,9 +184,9 @@ def tracking_share() -> None:
     with tempfile.TemporaryDirectory() as folder:
         plan = plan_of(f"tracking.folder={folder}")
         quiet = SilentReporter()
-        train(plan, reporter=quiet, check_stop=lambda: None, look_at_test=True)
+        train(plan, reporter=quiet, check_stop=lambda: None, evaluate_on_test_set=True)
         results = [
-            train(plan, reporter=quiet, check_stop=lambda: None, look_at_test=True)
+            train(plan, reporter=quiet, check_stop=lambda: None, evaluate_on_test_set=True)
             for _ in range(3)
         ]
     shares = [1 - r.training_seconds / r.wall_seconds for r in results]

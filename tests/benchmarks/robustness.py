@@ -45,7 +45,7 @@ def main() -> None:
     asked = next((a.removeprefix("model=") for a in sys.argv[1:] if a.startswith("model=")), None)
     tracking = Tracking()
     recogniser = load_recogniser(tracking, model=asked)
-    finished_run(tracking, recogniser.run.id).count_test_look()
+    finished_run(tracking, recogniser.run.id).count_test_evaluation()
     test = Mnist().load_test()
     fonts = font_files()
     print(f"{recogniser.run.name}, threshold {recogniser.threshold.value:.3f}, "

@@ -53,7 +53,7 @@ def test_a_training_stopped_here_is_gone_on_with_there(cluster: Cluster, here, t
     assert curve[: len(left)] == left
     refused = python("-m", "src.train", f"resume={stopped.info.run_id}", *line, cwd=here)
     assert refused.returncode == 2
-    assert "is finished; there is nothing to go on with" in refused.stderr
+    assert "is finished; there is nothing to resume" in refused.stderr
 
 
 def test_every_verb_finds_what_it_needs_from_a_folder_that_has_nothing(

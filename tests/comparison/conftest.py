@@ -43,7 +43,7 @@ def train_into(tracking: Tracking, *overrides: str, **how) -> str:
     from src.training.train_run import train
 
     plan = plan_of(*SPEEDY, f"tracking.folder={tracking.folder}", *overrides)
-    known = {"reporter": SilentReporter(), "check_stop": lambda: None, "look_at_test": True}
+    known = {"reporter": SilentReporter(), "check_stop": lambda: None, "evaluate_on_test_set": True}
     return train(plan, **{**known, **how}).run_id
 
 
@@ -63,7 +63,7 @@ def _search(tracking: Tracking) -> dict[str, str]:
         config={},
     )
     ids = {"hunt": parent.id}
-    below = {"parent": parent.id, "look_at_test": False}
+    below = {"parent": parent.id, "evaluate_on_test_set": False}
     for name, seed, size, tags in (
         ("trial 0", 11, 32, {"trial.number": "0"}),
         ("trial 1", 12, 4, {"trial.number": "1"}),
@@ -82,7 +82,7 @@ def contest(tmp_path_factory) -> Contest:
     tracking = Tracking(folder=folder / "mlruns")
     ids = _search(tracking)
     for name, (overrides, looks) in RUNS.items():
-        ids[name] = train_into(tracking, *overrides, look_at_test=looks)
+        ids[name] = train_into(tracking, *overrides, evaluate_on_test_set=looks)
     return Contest(tracking, ids, folder)
 
 

@@ -12,7 +12,7 @@ from src.comparison.settings import make_request
 from src.config.settings import Tracking
 from src.errors import ConfigError, NotPromoted, RunGone
 from src.tracking.queries import StoredRuns
-from src.tracking.registry import find_champion, roll_back
+from src.tracking.registry import find_champion, rollback
 from tests.comparison.conftest import RUNS, Contest, train_into
 from tests.conftest import python
 from tests.plans import plan_of
@@ -48,7 +48,7 @@ def test_the_story_of_a_champion(own_contest):
     client, ids = own_contest.store.client, own_contest.ids
     assert champion(own_contest) is None
     with pytest.raises(ConfigError, match="there is no champion yet"):
-        roll_back(own_contest.tracking, reason=None)
+        rollback(own_contest.tracking, reason=None)
 
     first = challenge(own_contest, "linear")
     assert first.promoted
@@ -57,7 +57,7 @@ def test_the_story_of_a_champion(own_contest):
     with pytest.raises(ConfigError, match="is the champion already"):
         challenge(own_contest, "linear")
     with pytest.raises(ConfigError, match="is the first champion"):
-        roll_back(own_contest.tracking, reason=None)
+        rollback(own_contest.tracking, reason=None)
 
     won = challenge(own_contest, "dnn 1")
     assert won.promoted
@@ -75,7 +75,7 @@ def test_the_story_of_a_champion(own_contest):
     assert not refused.promoted
     assert "does not beat the champion" in refused.words
     with pytest.raises(NotPromoted):
-        refused.expect_promoted()
+        refused.require_promoted()
     assert champion(own_contest) == ids["dnn 1"]
     assert tags(own_contest, "dnn 2")["promotion.decision"] == "refused"
     report = (refused.outcome.folder / "report.html").read_text()
@@ -90,14 +90,14 @@ def test_the_story_of_a_champion(own_contest):
     assert better.outcome.comparison.pairs[0].difference > 0
     assert not better.promoted
 
-    back = roll_back(own_contest.tracking, reason="it was no better")
+    back = rollback(own_contest.tracking, reason="it was no better")
     assert back.now.run_id == champion(own_contest) == ids["dnn 1"]
     left = client.get_model_version("digits", back.before.version)
     assert left.tags["champion.rolled_back"] == "it was no better"
-    assert roll_back(own_contest.tracking, reason=None).now.run_id == ids["linear"]
+    assert rollback(own_contest.tracking, reason=None).now.run_id == ids["linear"]
 
     challenge(own_contest, "dnn 1")  # again: the way back leads to linear, not in a circle
-    assert roll_back(own_contest.tracking, reason=None).now.run_id == ids["linear"]
+    assert rollback(own_contest.tracking, reason=None).now.run_id == ids["linear"]
 
 
 def told_command(line: str) -> list[str]:
@@ -126,7 +126,7 @@ def test_a_champion_whose_run_is_gone_is_told_with_a_command_that_works(tmp_path
     assert champion(contest) == ids["dnn 2"]
 
     with pytest.raises(RunGone, match="of champion version 2 was deleted") as gone:
-        roll_back(tracking, reason=None)
+        rollback(tracking, reason=None)
     assert champion(contest) == ids["dnn 2"]
     command = told_command(str(gone.value))
     done = python("-m", "src.compare", *command, cwd=tmp_path)
@@ -134,7 +134,7 @@ def test_a_champion_whose_run_is_gone_is_told_with_a_command_that_works(tmp_path
     assert command[0] == f"promote={champion(contest)}"
     contest.store.client.delete_model_version("digits", "3")
     with pytest.raises(RunGone, match="version 3, the champion before, was deleted"):
-        roll_back(tracking, reason=None)
+        rollback(tracking, reason=None)
 
 
 def test_the_registered_champion_is_the_runs_model(own_contest, monkeypatch):

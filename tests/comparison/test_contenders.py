@@ -3,14 +3,14 @@
 import pytest
 
 from src.comparison.contenders import select
-from src.comparison.settings import Which
+from src.comparison.settings import ContenderSelection
 from src.config.settings import Tracking
 from src.errors import ConfigError, TrackingError
 from src.tracking.queries import StoredRuns
 
 
 def chosen(contest, **which):
-    return select(StoredRuns(contest.tracking), Which(**which))
+    return select(StoredRuns(contest.tracking), ContenderSelection(**which))
 
 
 def ids(contest, *names):

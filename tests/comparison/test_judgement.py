@@ -7,14 +7,14 @@ from statsmodels.stats.contingency_tables import mcnemar
 from src.comparison.contenders import Contender, Selection, select
 from src.comparison.judgement import (
     Predictions,
+    contender_score,
     judge,
     load_predictions,
     p_text,
     points,
     sentence,
-    standing,
 )
-from src.comparison.settings import Which
+from src.comparison.settings import ContenderSelection
 from src.errors import ConfigError, DataError
 from src.stats.intervals import wilson_interval
 from src.tracking.queries import StoredRun, StoredRuns
@@ -43,10 +43,12 @@ def contenders(*numbers: int) -> list[Contender]:
 
 def test_stored_predictions_give_the_runs_own_accuracy_and_statsmodels_p_value(contest, tmp_path):
     stored = StoredRuns(contest.tracking)
-    selection = select(stored, Which(runs=[contest.ids["dnn 1"], contest.ids["linear"]]))
+    selection = select(
+        stored, ContenderSelection(runs=[contest.ids["dnn 1"], contest.ids["linear"]])
+    )
     found = load_predictions(stored, selection, tmp_path)
     for contender, some in zip(selection.contenders, found, strict=True):
-        score, metrics = standing(some), contender.shown.metrics
+        score, metrics = contender_score(some), contender.shown.metrics
         assert score.accuracy == metrics["test/accuracy"]
         assert (score.low, score.high) == pytest.approx(
             (metrics["test/accuracy_low"], metrics["test/accuracy_high"])
@@ -76,10 +78,10 @@ def moved_test_file(own_contest, tmp_path):
 
 def test_each_seed_is_scored_against_its_own_test_labels(moved_test_file, tmp_path):
     stored, ids = moved_test_file
-    selection = select(stored, Which(runs=ids, split="test", unpaired=True))
+    selection = select(stored, ContenderSelection(runs=ids, split="test", unpaired=True))
     assert [[run.id for run in c.runs] for c in selection.contenders] == [[id_] for id_ in ids]
     found = load_predictions(stored, selection, tmp_path)
-    scores = [standing(some).accuracy for some in found]
+    scores = [contender_score(some).accuracy for some in found]
     assert scores == [stored.again(id_).metrics["test/accuracy"] for id_ in ids]
     assert judge(found)[0].method == "Fisher"
 
@@ -87,10 +89,10 @@ def test_each_seed_is_scored_against_its_own_test_labels(moved_test_file, tmp_pa
 def test_seeds_with_different_test_images_are_compared_on_these_only_when_asked(moved_test_file):
     stored, ids = moved_test_file
     with pytest.raises(ConfigError, match="scored on different test images") as error:
-        select(stored, Which(runs=ids, split="test"))
+        select(stored, ContenderSelection(runs=ids, split="test"))
     for id_ in ids:
         assert stored.again(id_).tags["digest.test"][:12] in str(error.value)
-    selection = select(stored, Which(runs=ids))
+    selection = select(stored, ContenderSelection(runs=ids))
     assert selection.split == "validation"
     assert "looked at different test images" in selection.notes[0]
 
@@ -104,14 +106,14 @@ def test_predictions_of_other_labels_are_never_stacked(moved_test_file, tmp_path
 
 def test_several_seeds_are_a_mean_with_a_t_interval_not_the_best_of_them(contest, tmp_path):
     stored = StoredRuns(contest.tracking)
-    selection = select(stored, Which())
+    selection = select(stored, ContenderSelection())
     dnn, linear = load_predictions(stored, selection, tmp_path)
     accuracies = [run.metrics["test/accuracy"] for run in selection.contenders[0].runs]
-    score = standing(dnn)
+    score = contender_score(dnn)
     assert score.accuracy == pytest.approx(np.mean(accuracies))
     assert score.spread == pytest.approx(np.std(accuracies, ddof=1))
     assert judge([dnn, linear])[0].method == "seeds and images"
-    assert standing(linear).spread is None
+    assert contender_score(linear).spread is None
 
 
 def test_a_winner_is_named_first_with_a_positive_difference():
@@ -159,7 +161,7 @@ def test_runs_on_different_images_are_compared_as_independent():
 
 
 def test_one_run_has_wilsons_interval():
-    score = standing(predictions(share(0.9)))
+    score = contender_score(predictions(share(0.9)))
     assert (score.low, score.high) == wilson_interval(900, 1000)
     assert score.ece == pytest.approx(0.9 * 0.1 + 0.1 * 0.8)
 

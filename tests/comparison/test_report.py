@@ -8,9 +8,9 @@ from markupsafe import escape
 
 from src.comparison.champion import promote
 from src.comparison.contenders import select
-from src.comparison.screen import print_selection, print_way_to_promote
+from src.comparison.screen import print_promote_command, print_selection
 from src.comparison.session import compare
-from src.comparison.settings import Which, make_request
+from src.comparison.settings import ContenderSelection, make_request
 from src.tracking.queries import StoredRuns
 from tests.comparison.conftest import copy_of, train_into
 from tests.conftest import Store, python
@@ -30,7 +30,7 @@ HOSTILE = "<script>alert(1)</script> | \"quoted\" & 'more'"
 def compared(contest, *names, name=None):
     stored = StoredRuns(contest.tracking)
     runs = [contest.ids[n] for n in names] or None
-    selection = select(stored, Which(runs=runs))
+    selection = select(stored, ContenderSelection(runs=runs))
     return compare(stored, selection, contest.tracking, name=name, say=lambda text: None)
 
 
@@ -120,7 +120,7 @@ def test_it_is_made_without_the_data_and_says_what_is_left_out(tmp_path, own_con
     ]
     table.unlink()
     stored = StoredRuns(own_contest.tracking)
-    selection = select(stored, Which(runs=ids))
+    selection = select(stored, ContenderSelection(runs=ids))
     outcome = compare(stored, selection, own_contest.tracking, name=None, say=lambda text: None)
     html = (outcome.folder / "report.html").read_text()
     assert "Left out: pictures of linear" in html
@@ -174,7 +174,7 @@ def test_the_first_line_names_the_data_and_the_others_to_choose(own_contest, tmp
             train_into(own_contest.tracking, *data, "trainer.max_epochs=2")
 
     def said(data):
-        print_selection(select(StoredRuns(own_contest.tracking), Which(data=data)))
+        print_selection(select(StoredRuns(own_contest.tracking), ContenderSelection(data=data)))
         return capsys.readouterr().out
 
     assert said(None) == (
@@ -187,7 +187,7 @@ def test_the_first_line_names_the_data_and_the_others_to_choose(own_contest, tmp
 
 def test_who_wins_may_be_promoted_unless_champion_already(own_contest, capsys):
     def told(*names):
-        print_way_to_promote(compared(own_contest, *names), own_contest.tracking)
+        print_promote_command(compared(own_contest, *names), own_contest.tracking)
         return capsys.readouterr().out
 
     elsewhere = f"tracking.folder={own_contest.tracking.folder}"

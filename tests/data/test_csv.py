@@ -157,7 +157,7 @@ def test_a_fault_deep_in_a_table_of_several_parts(tmp_path, monkeypatch):
 
 
 def test_no_path():
-    with pytest.raises(DataError, match=r"data.path: missing.*cure: data.path=digits.csv"):
+    with pytest.raises(DataError, match=r"data.path: missing.*fix: data.path=digits.csv"):
         Csv().load()
 
 

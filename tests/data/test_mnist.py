@@ -266,7 +266,7 @@ def test_offline_with_an_empty_cache(tmp_path):
 def test_a_cache_folder_that_cannot_be_written(tmp_path, below):
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(DataError, match=r"data.cache_dir: .* cannot be written .*cure:") as caught:
+    with pytest.raises(DataError, match=r"data.cache_dir: .* cannot be written .*fix:") as caught:
         Mnist(cache_dir=str(file / below)).load()
     assert "\n" not in str(caught.value)
 

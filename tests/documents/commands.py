@@ -28,8 +28,8 @@ The last value of a key counts. A run that is gone on with or made again is as i
 AS_IT_IS = ("resume=", "reproduce=")
 
 SERVERS = ("make ui", "make app", "make serve")
-ANSWER_WITHIN_S = 90
-END_WITHIN_S = 30
+ANSWER_TIMEOUT_S = 90
+SHUTDOWN_TIMEOUT_S = 30
 TRAINED = re.compile(r"^run +([0-9a-f]{32})$", re.MULTILINE)
 TO_PROMOTE = re.compile(r"promote=([0-9a-f]{32})\b")
 
@@ -111,14 +111,14 @@ class Checkout:
                 start_new_session=True,
             )
         try:
-            end = time.monotonic() + ANSWER_WITHIN_S
+            end = time.monotonic() + ANSWER_TIMEOUT_S
             while not _answers(log.read_text()):
                 assert process.poll() is None, f"{line}: ended\n{log.read_text()}"
                 assert time.monotonic() < end, f"{line}: does not answer\n{log.read_text()}"
                 time.sleep(0.3)
             said = log.read_text()
             os.killpg(process.pid, signal.SIGINT)
-            process.wait(END_WITHIN_S)
+            process.wait(SHUTDOWN_TIMEOUT_S)
             if not line.startswith("make serve"):  # MLflow's own server has more to say of its end
                 ending = log.read_text().removeprefix(said)
                 assert len(ending.splitlines()) <= 1, f"{line}: ended with\n{ending}"

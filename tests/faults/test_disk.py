@@ -68,7 +68,9 @@ def plan_for(disk: Disk, *overrides: str):
 
 
 def train_with(plan):
-    return train(plan, reporter=SilentReporter(), check_stop=lambda: None, look_at_test=True)
+    return train(
+        plan, reporter=SilentReporter(), check_stop=lambda: None, evaluate_on_test_set=True
+    )
 
 
 def fill_and_train(disk: Disk, free: int) -> str:

@@ -98,7 +98,7 @@ def test_labels_and_names_of_runs_lead_nowhere(tmp_path, monkeypatch):
         *("data=csv", "data.path=table.csv", "name=../../evil", "tracking.experiment=../../evil"),
         *("trainer.max_epochs=1", "model.hidden_sizes=[4]", "trainer.threads=1"),
     )
-    train(plan, reporter=SilentReporter(), check_stop=lambda: None, look_at_test=True)
+    train(plan, reporter=SilentReporter(), check_stop=lambda: None, evaluate_on_test_set=True)
     assert {path for path in tmp_path.rglob("*") if inside not in path.parents} == before
     assert {path.name for path in inside.iterdir()} == {"table.csv", "mlruns"}
     run = Store(inside).only_run()

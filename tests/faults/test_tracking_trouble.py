@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from src.errors import StoreAway
+from src.errors import TrackingUnavailable
 from src.process.signals import Halted
-from src.tracking.recovery import send_kept
+from src.tracking.recovery import flush
 from src.tracking.store import open_store
 from src.training.progress import SilentReporter
 from src.training.train_run import train
@@ -42,7 +42,7 @@ def train_with(plan, *, after_epoch=lambda epoch, metrics: None, **more):
         plan,
         reporter=SilentReporter(),
         check_stop=lambda: None,
-        look_at_test=True,
+        evaluate_on_test_set=True,
         after_epoch=after_epoch,
         **more,
     )
@@ -90,7 +90,7 @@ def test_a_server_that_hangs_for_a_while_gets_all_of_it_once(tmp_path, server, c
     assert_whole(server, result.run_id)
     assert list((tmp_path / "mlruns" / "runs").iterdir()) == []
     [told] = capsys.readouterr().err.splitlines()
-    assert told.startswith("the tracking store is away (")
+    assert told.startswith("the tracking store is unreachable (")
 
 
 def test_a_server_that_dies_for_good_gets_it_all_from_the_next_training(tmp_path, server, capsys):
@@ -101,7 +101,7 @@ def test_a_server_that_dies_for_good_gets_it_all_from_the_next_training(tmp_path
     assert f"kept in {kept.parent}" in capsys.readouterr().err
     assert server.client.get_run(result.run_id).info.status == "RUNNING"
     before = kept.read_bytes()
-    send_kept(open_store(local(tmp_path).tracking))  # another store
+    flush(open_store(local(tmp_path).tracking))  # another store
     assert kept.read_bytes() == before
     with kept.open("ab") as file:
         file.write(b'{"metrics": [["half a li')  # as a power cut leaves it
@@ -124,7 +124,7 @@ def test_a_run_that_is_gone_on_with_waits_for_a_server_as_a_new_one_does(tmp_pat
         train_with(plan, after_epoch=lambda e, _: stop_at(e, 3), on_start=started.append)
     again = replace(plan, resume=started[0])
     server.kill()
-    with pytest.raises(StoreAway):
+    with pytest.raises(TrackingUnavailable):
         train_with(again)  # by hand: who looks on would rather know
     back = threading.Timer(5, server.start)
     back.start()
@@ -143,7 +143,7 @@ def test_what_is_kept_for_a_run_that_was_deleted_is_put_aside(tmp_path, server):
     result = train_with(plan, after_epoch=lambda epoch, _: server.kill() if epoch == 3 else None)
     server.start()
     server.client.delete_run(result.run_id)
-    [told] = send_kept(open_store(plan.tracking))
+    [told] = flush(open_store(plan.tracking))
     assert "the store refuses it" in told
     [aside] = (tmp_path / "mlruns" / "runs").glob("*/unsent.*")
     assert aside.name == "unsent.refused"
@@ -194,7 +194,7 @@ def test_a_server_that_hangs_at_random_moments_gets_all_of_it_once(tmp_path, ser
     finally:
         over.set()
         trouble.join()
-    send_kept(open_store(plan_for(server, tmp_path).tracking))
+    flush(open_store(plan_for(server, tmp_path).tracking))
     assert_whole(server, result.run_id)
 
 

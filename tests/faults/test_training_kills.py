@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from src.tracking.owner import owner_lives, owner_tags
+from src.tracking.owner import is_owner_alive, owner_tags
 from src.tracking.store import open_store
 from tests.conftest import TIMEOUT_S, TRAINING, Store, environment, python, start_training
 from tests.plans import plan_of
@@ -153,19 +153,19 @@ def test_six_first_trainings_at_once_are_six_finished_runs(tmp_path):
 def test_an_owner_is_told_from_a_later_process_of_the_same_number_and_from_a_dead_one():
     mine = owner_tags(Path())
     assert mine["owner.host"] == platform.node()
-    assert owner_lives(mine)
-    assert not owner_lives({**mine, "owner.started": "1"})
+    assert is_owner_alive(mine)
+    assert not is_owner_alive({**mine, "owner.started": "1"})
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     stat = Path(f"/proc/{child.pid}/stat")
     its = {**mine, "owner.process": str(child.pid)}
     if stat.exists():
         its["owner.started"] = stat.read_text().rpartition(") ")[2].split()[19]
-        assert owner_lives(its)
+        assert is_owner_alive(its)
     os.kill(child.pid, signal.SIGKILL)
     time.sleep(0.2)
-    assert not owner_lives(its)  # a zombie, which nobody has waited for
+    assert not is_owner_alive(its)  # a zombie, which nobody has waited for
     child.wait()
-    assert not owner_lives(its)
+    assert not is_owner_alive(its)
 
 
 @pytest.mark.slow

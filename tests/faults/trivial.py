@@ -15,13 +15,13 @@ from src.config.settings import Tracking
 from src.process.signals import StopRequest
 from src.search.composer import Composer
 from src.search.driver import Driver
-from src.search.effort import Effort
 from src.search.executors.base import Executor, Worker
 from src.search.messages import Epoch, Finished, Job, Ready, Started
 from src.search.settings import SweepSettings
 from src.search.space import make_space
 from src.search.storage.journal import open_journal
 from src.search.study import open_study
+from src.search.usage import Usage
 from src.tracking.runs import DataDescription, start_run
 from tests.benchmarks.bench_driver import SPACE
 
@@ -115,7 +115,7 @@ def search(folder: Path, *, n_trials: int) -> Clock:
             composer=Composer("sweep", [], threads=1),
             executor=executor,
             parent=parent.id,
-            effort=Effort(study, executor),
+            usage=Usage(study, executor),
             screen=clock,
             stop=StopRequest(),
             end_run=lambda run_id, status, reason: None,

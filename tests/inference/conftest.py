@@ -42,7 +42,9 @@ def trained(tmp_path_factory) -> Trained:
     runs = {}
     for model in ("dnn", "linear"):
         plan = plan_of(f"model={model}", f"tracking.folder={folder}/mlruns", *SHORT)
-        result = train(plan, reporter=SilentReporter(), check_stop=lambda: None, look_at_test=False)
+        result = train(
+            plan, reporter=SilentReporter(), check_stop=lambda: None, evaluate_on_test_set=False
+        )
         runs[model] = result.run_id
     promote(folder, runs["dnn"])
     return Trained(folder, linear=runs["linear"], dense=runs["dnn"])

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from src.errors import ConfigError
-from src.inference.export import expect_free, export_onnx
+from src.inference.export import export_onnx, require_free
 from src.inference.pictures import picture_from_array
 from tests.conftest import REPOSITORY, environment
 
@@ -56,7 +56,7 @@ def test_the_example_works_without_torch(exported, trained, digits, tmp_path):
 def test_nothing_is_overwritten(exported, trained):
     before = exported.path.read_bytes()
     with pytest.raises(ConfigError, match="is there already"):
-        expect_free(exported.path)
+        require_free(exported.path)
     with pytest.raises(ConfigError, match="is there already"):
         export_onnx(trained.champion, trained.tracking, exported.path)
     assert exported.path.read_bytes() == before
@@ -65,9 +65,9 @@ def test_nothing_is_overwritten(exported, trained):
 
 def test_a_name_that_cannot_be_is_told_before_any_work(tmp_path):
     with pytest.raises(ConfigError, match=r"must end in \.onnx"):
-        expect_free(tmp_path / "digits.pt")
+        require_free(tmp_path / "digits.pt")
     with pytest.raises(ConfigError, match="there is no folder"):
-        expect_free(tmp_path / "missing" / "digits.onnx")
+        require_free(tmp_path / "missing" / "digits.onnx")
 
 
 @pytest.fixture

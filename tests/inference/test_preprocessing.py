@@ -12,7 +12,7 @@ from src.inference.preprocessing import prepare
 from tests.inference.conftest import enlarged
 
 N = 60
-LEAST_SAME = 0.95
+MIN_SAME = 0.95
 """Share of the digits that must be answered as the image itself is; the rest are borderline."""
 
 
@@ -67,7 +67,7 @@ def test_a_digit_in_another_guise_is_answered_as_the_image_itself(trained, digit
     same = np.mean([a.best == b.best for a, b in zip(plain, answers, strict=True)])
     found = np.mean([answer.prepared.problem is None for answer in answers])
     assert found >= 0.98  # one of these is in two parts, as some digits are
-    assert same >= LEAST_SAME
+    assert same >= MIN_SAME
 
 
 def test_the_form_is_that_of_the_training_images(digits):

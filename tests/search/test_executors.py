@@ -17,13 +17,24 @@ from mlflow import MlflowClient
 from src.config.plan import Component
 from src.errors import TrainingFailed
 from src.search import executors
-from src.search.executors.base import Died, Executor, ends_job
+from src.search.executors.base import Executor, WorkerDied, ends_job
 from src.search.executors.processes import own_gpu
-from src.search.messages import Ended, Epoch, Failed, Finished, Go, Job, Prune, Ready, Started, Stop
+from src.search.messages import (
+    Continue,
+    Epoch,
+    Failed,
+    Finished,
+    Job,
+    Prune,
+    Ready,
+    Started,
+    Stop,
+    Stopped,
+)
 from tests.plans import QUICK, plan_of
 from tests.sweeping import wait_until
 
-NEWS_WITHIN_S = 60
+POLL_INTERVAL_S = 60
 
 MODULES = [
     importlib.import_module(found.name)
@@ -90,23 +101,23 @@ def job(folder):
 
 def idle_worker(executor):
     while not executor.idle:
-        executor.wait(NEWS_WITHIN_S)
+        executor.wait(POLL_INTERVAL_S)
     return executor.idle[0]
 
 
-def talk(executor, job, answer=lambda epoch: Go()):
+def talk(executor, job, answer=lambda epoch: Continue()):
     """Hand the job out and yield what its worker says, answering its epochs, until it has ended."""
     worker = idle_worker(executor)
     executor.submit(worker, job)
     assert executor.busy == [worker]
     while worker.job is not None:
-        news = executor.wait(NEWS_WITHIN_S)
+        news = executor.wait(POLL_INTERVAL_S)
         assert news, "the worker says nothing"
         for speaker, message in news:
             assert speaker is worker
             if isinstance(message, Epoch):
                 executor.answer(worker, answer(message))
-            elif isinstance(message, Died):
+            elif isinstance(message, WorkerDied):
                 executor.replace(worker)
             if ends_job(message):
                 executor.release(worker)
@@ -151,10 +162,10 @@ def test_a_job_without_a_metric_reports_epochs_without_values(executor, job):
 
 def test_a_pruned_job_keeps_its_curve(executor, job, client):
     started, *epochs, ended = talk(
-        executor, job(), answer=lambda epoch: Prune() if epoch.number == 2 else Go()
+        executor, job(), answer=lambda epoch: Prune() if epoch.number == 2 else Continue()
     )
     assert [epoch.number for epoch in epochs] == [1, 2]
-    assert ended == Ended(pruned=True)
+    assert ended == Stopped(pruned=True)
     run = client.get_run(started.run_id)
     assert run.info.status == "KILLED"
     assert run.data.tags["end_reason"].startswith("pruned")
@@ -173,7 +184,7 @@ def test_a_job_is_stopped_in_mid_epoch(executor, job, client):
             time.sleep(seconds[0] / 4)  # the second epoch is under way
             executor.answer(worker, Stop("enough"))
             asked = time.perf_counter()
-    assert message == Ended(pruned=False)
+    assert message == Stopped(pruned=False)
     assert len(seconds) == 1
     assert time.perf_counter() - asked < max(seconds[0], 2)
     run = client.get_run(run_id)
@@ -274,7 +285,7 @@ def test_a_killed_worker_is_told_and_another_one_goes_on_with_its_job(executor, 
         told.append(message)
         if isinstance(message, Epoch) and message.number == 3:
             os.kill(pid, signal.SIGKILL)
-    assert isinstance(told[-1], Died)
+    assert isinstance(told[-1], WorkerDied)
     run_id = told[0].run_id
     assert client.get_run(run_id).info.status == "RUNNING"
     again = replace(longer, plan=replace(longer.plan, resume=run_id))
@@ -292,8 +303,8 @@ def test_a_killed_worker_is_told_and_another_one_goes_on_with_its_job(executor, 
 def test_a_worker_killed_while_idle_is_told_and_replaced(executor, job):
     pid = process_of(executor)
     os.kill(pid, signal.SIGKILL)
-    [(worker, message)] = executor.wait(NEWS_WITHIN_S)
-    assert message == Died()
+    [(worker, message)] = executor.wait(POLL_INTERVAL_S)
+    assert message == WorkerDied()
     executor.replace(worker)
     assert process_of(executor) != pid
     *_, finished = talk(executor, job("trainer.max_epochs=1"))
@@ -302,7 +313,7 @@ def test_a_worker_killed_while_idle_is_told_and_replaced(executor, job):
 
 def test_a_job_handed_to_a_worker_that_has_just_died_is_not_lost(executor, job):
     os.kill(process_of(executor), signal.SIGKILL)
-    assert [type(message) for message in talk(executor, job())] == [Died]
+    assert [type(message) for message in talk(executor, job())] == [WorkerDied]
     *_, finished = talk(executor, job("trainer.max_epochs=1"))
     assert isinstance(finished, Finished)
 
@@ -324,8 +335,8 @@ def kill_until_ready(executor):
     while True:
         with suppress(ProcessLookupError):
             os.kill(pid_of(executor._workers[0]), signal.SIGKILL)
-        [(worker, message)] = executor.wait(NEWS_WITHIN_S)
-        if isinstance(message, Died):
+        [(worker, message)] = executor.wait(POLL_INTERVAL_S)
+        if isinstance(message, WorkerDied):
             executor.replace(worker)
 
 
@@ -357,11 +368,11 @@ def test_closing_ends_running_jobs_and_leaves_no_worker(executor, job, client):
         executor.submit(workers[-1], job("trainer.max_epochs=5000"))
     run_ids = []
     while len(run_ids) < len(workers):
-        for worker, message in executor.wait(NEWS_WITHIN_S):
+        for worker, message in executor.wait(POLL_INTERVAL_S):
             if isinstance(message, Started):
                 run_ids.append(message.run_id)
             elif isinstance(message, Epoch):
-                executor.answer(worker, Go())
+                executor.answer(worker, Continue())
             else:
                 assert isinstance(message, Ready)
     pids = [pid_of(worker) for worker in workers]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from src.errors import ConfigError
-from src.search.space import holds, make_space
+from src.search.space import condition_met, make_space
 
 
 def space_of(text: str):
@@ -103,10 +103,10 @@ def test_a_parameter_exists_only_under_its_condition(model, data, keys):
 
 
 def test_a_condition_on_a_key_that_is_not_there_does_not_hold():
-    assert not holds({"missing": 1}, {})
-    assert holds({}, {})
-    assert holds({"a": [1, 2], "b": "x"}, {"a": 2, "b": "x"})
-    assert not holds({"a": [1, 2], "b": "x"}, {"a": 2, "b": "y"})
+    assert not condition_met({"missing": 1}, {})
+    assert condition_met({}, {})
+    assert condition_met({"a": [1, 2], "b": "x"}, {"a": 2, "b": "x"})
+    assert not condition_met({"a": [1, 2], "b": "x"}, {"a": 2, "b": "y"})
 
 
 def test_a_plain_value_is_fixed_in_every_trial_and_not_searched():

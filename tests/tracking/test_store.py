@@ -16,7 +16,7 @@ from sqlalchemy import URL
 
 from src.config.settings import Tracking
 from src.data.digits import Digits
-from src.errors import StoreAway, TrackingError
+from src.errors import TrackingError, TrackingUnavailable
 from src.tracking import NOT_USED
 from src.tracking.connection import connect
 from src.tracking.store import open_store
@@ -104,7 +104,7 @@ def test_a_login_that_only_the_data_ask_for_is_nothing_to_wait_for(tmp_path):
     with behind_login(1, "anna:geheim", health_is_open=True) as address:
         with pytest.raises(TrackingError, match="MLFLOW_TRACKING_USERNAME") as told:
             connect(Tracking(uri=address, folder=tmp_path))
-        assert not isinstance(told.value, StoreAway)
+        assert not isinstance(told.value, TrackingUnavailable)
 
 
 def digit(folder: Path) -> str:

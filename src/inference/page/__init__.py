@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 import gradio as gr
 from starlette.middleware import Middleware
 
-from src.config.settings import Asked, Tracking
+from src.config.settings import ModelSelection, Tracking
 from src.errors import ConfigError
 from src.inference.choice import choose_run
 from src.inference.page.limit import LimitedRequests
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from src.inference.page.answers import Answers
 
 HERE = Path(__file__).parent
-MOST_BYTES = 10_000_000
+MAX_BYTES = 10_000_000
 """Of a picture file."""
-MOST_RUNS = 50
+MAX_RUNS = 50
 NOBODY = ""
 TELL_THE_PAD = """(...models) => {
   document.dispatchEvent(new CustomEvent("models", { detail: models }));
@@ -35,12 +35,12 @@ class Page:
     Raises ConfigError or TrackingError where there is no model to begin with.
     """
 
-    def __init__(self, tracking: Tracking, asked: Asked) -> None:
+    def __init__(self, tracking: Tracking, asked: ModelSelection) -> None:
         self._tracking = tracking
         self._lock = Lock()
         stored = StoredRuns(tracking)
         first, _ = choose_run(stored, tracking, asked.run)
-        runs = stored.newest(MOST_RUNS)
+        runs = stored.newest(MAX_RUNS)
         self._runs = list({run.id: run for run in [first, *runs]}.values())
         self._chosen = [first.id, _another(first, runs)]
 
@@ -62,7 +62,7 @@ class Page:
                 ssr_mode=False,
                 run_history=False,
                 footer_links=[],
-                max_file_size=MOST_BYTES,
+                max_file_size=MAX_BYTES,
                 css=(HERE / "page.css").read_text(encoding="utf-8"),
                 app_kwargs={"middleware": [Middleware(LimitedRequests)]},
             )
@@ -85,7 +85,7 @@ class Page:
                     js_on_load=(HERE / "pad.js").read_text(encoding="utf-8"),
                     elem_id="pad",
                     server_functions=[answer],
-                    most_bytes=MOST_BYTES,
+                    most_bytes=MAX_BYTES,
                     models=self._chosen,
                 )
                 gr.HTML(

@@ -9,13 +9,13 @@ from typing import final
 
 from src.config.settings import Tracking
 from src.errors import UserError
-from src.inference.page.limit import MOST_REQUEST_BYTES
+from src.inference.page.limit import MAX_REQUEST_BYTES
 from src.inference.page.panel import answer_panel, problem_panel, waiting_panel
 from src.inference.pictures import Picture, PictureError, read_picture
 from src.inference.recogniser import Recogniser, load_recogniser
 from src.inference.units import strongest_units
 
-MOST_LOADED = 8
+MAX_LOADED = 8
 
 
 @final
@@ -24,7 +24,7 @@ class Answers:
 
     def __init__(self, tracking: Tracking) -> None:
         self._tracking = tracking
-        self._load = lru_cache(maxsize=MOST_LOADED)(self._load_once)
+        self._load = lru_cache(maxsize=MAX_LOADED)(self._load_once)
 
     def answer(self, picture: str, models: Sequence[str]) -> str:
         """Return a panel for each model.
@@ -57,7 +57,7 @@ def _panels(picture: Picture, chosen: Sequence[Recogniser]) -> str:
 
 def _decoded(data_url: str) -> bytes:
     head, _, encoded = data_url.partition(",")
-    if not head.startswith("data:") or len(encoded) > MOST_REQUEST_BYTES:
+    if not head.startswith("data:") or len(encoded) > MAX_REQUEST_BYTES:
         raise PictureError("this file: is not a picture, or is too large")
     try:
         return base64.b64decode(encoded, validate=True)

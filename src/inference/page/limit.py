@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, final
 
-MOST_REQUEST_BYTES = 15_000_000
+MAX_REQUEST_BYTES = 15_000_000
 """A picture file of the largest size in base64, and some words."""
 
 Message = MutableMapping[str, Any]
@@ -29,4 +29,4 @@ class LimitedRequests:
 def _is_too_large(headers: dict[bytes, bytes]) -> bool:
     length = headers.get(b"content-length", b"0")
     announced = b"transfer-encoding" not in headers and length.isdigit()
-    return not announced or int(length) > MOST_REQUEST_BYTES
+    return not announced or int(length) > MAX_REQUEST_BYTES

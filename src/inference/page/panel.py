@@ -10,7 +10,7 @@ from PIL import Image
 from src.inference.recogniser import Answer, Recogniser
 from src.inference.units import Unit
 
-MOST_BARS = 12
+MAX_BARS = 12
 
 
 def answer_panel(
@@ -89,7 +89,7 @@ def _words(answer: Answer, recogniser: Recogniser) -> str:
 def _bars(recogniser: Recogniser, answer: Answer | None) -> str:
     names = recogniser.predictor.class_names
     shares = answer.probabilities.tolist() if answer is not None else [0.0] * len(names)
-    shown = sorted(range(len(names)), key=lambda k: -shares[k])[:MOST_BARS]
+    shown = sorted(range(len(names)), key=lambda k: -shares[k])[:MAX_BARS]
     line = f'<span class="line" style="left:{recogniser.threshold.value:.1%}"></span>'
     rows = [
         f"<li{_best(shares[k], shares)}><span>{escape(names[k])}</span>"

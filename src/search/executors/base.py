@@ -8,15 +8,15 @@ from typing import Any, Protocol, final
 
 from src.config.plan import Plan
 from src.errors import TrainingFailed
-from src.search.messages import Ended, Failed, Finished, FromWorker, Ready, Stop, Task, ToWorker
+from src.search.messages import Failed, Finished, FromWorker, Ready, Stop, Stopped, Task, ToWorker
 
-END_WITHIN_S = 10.0
+SHUTDOWN_TIMEOUT_S = 10.0
 """How long a worker that was let go may take."""
-MOST_STILLBORN = 3
+MAX_STARTUP_FAILURES = 3
 """Workers in a row that may die before they are ready."""
 
 
-class Line(Protocol):
+class Channel(Protocol):
     """The driver's end of what joins it to a worker, such as a pipe."""
 
     def send(self, message: ToWorker, /) -> None:
@@ -31,7 +31,7 @@ class Line(Protocol):
 
 @final
 @dataclass(frozen=True)
-class Died:
+class WorkerDied:
     """The worker's process has ended without a word."""
 
 
@@ -41,7 +41,7 @@ class Worker:
     """One worker as the driver sees it; job is None while it is idle or still starting."""
 
     number: int
-    connection: Line
+    connection: Channel
     handle: Any
     """Its process, thread or actor."""
     started: float = field(default_factory=perf_counter)
@@ -60,7 +60,7 @@ class Executor(ABC):
     def __init__(self, *, num_workers: int) -> None:
         self.num_workers = num_workers
         self._done_seconds = 0.0
-        self._stillborn = 0
+        self._startup_failures = 0
         self._workers: list[Worker] = []
 
     def check(self, plan: Plan) -> None:  # noqa: B027  most can train any plan
@@ -110,20 +110,20 @@ class Executor(ABC):
         except (BrokenPipeError, ConnectionResetError):
             return  # wait() will find it dead
 
-    def wait(self, timeout_s: float) -> list[tuple[Worker, FromWorker | Died]]:
+    def wait(self, timeout_s: float) -> list[tuple[Worker, FromWorker | WorkerDied]]:
         """Return what workers said within the time, at the latest when the first one spoke."""
-        news: list[tuple[Worker, FromWorker | Died]] = []
-        for worker in self._speakers(timeout_s):
+        news: list[tuple[Worker, FromWorker | WorkerDied]] = []
+        for worker in self._ready_workers(timeout_s):
             try:
-                message: FromWorker | Died = worker.connection.recv()
+                message: FromWorker | WorkerDied = worker.connection.recv()
             except (EOFError, OSError):
-                message = Died()
+                message = WorkerDied()
             if isinstance(message, Ready):
                 worker.ready = True
             news.append((worker, message))
         return news
 
-    def _speakers(self, timeout_s: float) -> list[Worker]:
+    def _ready_workers(self, timeout_s: float) -> list[Worker]:
         """Return the workers that have said something, or are gone, within the time."""
         lines: list[Any] = [worker.connection for worker in self._workers]
         spoken = wait(lines, timeout=timeout_s)
@@ -139,11 +139,11 @@ class Executor(ABC):
 
         Raises TrainingFailed where one worker after another dies before it is ready.
         """
-        self._stillborn = 0 if worker.ready else self._stillborn + 1
-        if self._stillborn > MOST_STILLBORN:
+        self._startup_failures = 0 if worker.ready else self._startup_failures + 1
+        if self._startup_failures > MAX_STARTUP_FAILURES:
             raise TrainingFailed(
-                f"{self._stillborn} workers in a row died while they were starting; what they "
-                "said stands above"
+                f"{self._startup_failures} workers in a row died while they were starting; what "
+                "they said stands above"
             )
         worker.connection.close()
         self._end(worker)
@@ -157,6 +157,6 @@ class Executor(ABC):
             self._end(self._workers.pop())
 
 
-def ends_job(message: FromWorker | Died) -> bool:
+def ends_job(message: FromWorker | WorkerDied) -> bool:
     """Tell whether the message is the last one of a job."""
-    return isinstance(message, Finished | Ended | Failed | Died)
+    return isinstance(message, Finished | Stopped | Failed | WorkerDied)

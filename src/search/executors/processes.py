@@ -8,7 +8,7 @@ from typing import final
 from src.config.types import PositiveInt
 from src.process.machine import available_cores
 from src.process.signals import signals_held_back
-from src.search.executors.base import END_WITHIN_S, Executor, Worker
+from src.search.executors.base import SHUTDOWN_TIMEOUT_S, Executor, Worker
 
 
 @final
@@ -34,7 +34,7 @@ class Processes(Executor):
         return Worker(number, ours, process)
 
     def _end(self, worker: Worker) -> None:
-        worker.handle.join(END_WITHIN_S)
+        worker.handle.join(SHUTDOWN_TIMEOUT_S)
         if worker.handle.is_alive():
             worker.handle.kill()
             worker.handle.join()

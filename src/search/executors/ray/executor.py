@@ -13,7 +13,7 @@ from src.config.plan import Component, Plan
 from src.config.types import NonNegative, PositiveInt
 from src.errors import ConfigError
 from src.process.machine import available_cores
-from src.search.executors.base import END_WITHIN_S, Executor, Worker
+from src.search.executors.base import SHUTDOWN_TIMEOUT_S, Executor, Worker
 from src.search.executors.ray import cluster
 from src.search.executors.ray.actor import Actor, Upload
 from src.search.messages import FromWorker, ToWorker
@@ -105,11 +105,11 @@ class Ray(Executor):
 
         calls: Any = worker.connection
         with suppress(EOFError):
-            while worker.ready and ray.wait([calls.hearing], timeout=END_WITHIN_S)[0]:
+            while worker.ready and ray.wait([calls.hearing], timeout=SHUTDOWN_TIMEOUT_S)[0]:
                 calls.recv()  # the last words of its job
         ray.kill(worker.handle)
 
-    def _speakers(self, timeout_s: float) -> list[Worker]:
+    def _ready_workers(self, timeout_s: float) -> list[Worker]:
         import ray
 
         speaking: dict[Any, Worker] = {w.connection.hearing: w for w in self._workers}  # type: ignore[attr-defined]

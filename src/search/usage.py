@@ -11,7 +11,7 @@ NOTHING = {"wall": 0.0, "busy": 0.0, "available": 0.0}
 
 
 @final
-class Effort:
+class Usage:
     """Seconds of a sweep; kept with the study, so that a killed session is not forgotten."""
 
     def __init__(self, study: optuna.Study, executor: Executor) -> None:
