@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from src.training.result import Result
 
 
-def train_command(config: DictConfig, *, said: "ValuesSaid") -> None:
+def train_command(config: DictConfig, *, said: "ValuesSaid" = lambda chosen: {}) -> None:
     """Check the configuration, train, print the result and where to look.
 
     said: what the command line says of a run that it names.
