@@ -1,11 +1,14 @@
 """A run trained again: identical where it should be, and honest where it is not."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 import yaml
 
+from src.cli.arguments import values_said
+from src.cli.overrides import conf_open
 from src.config.settings import Tracking
 from src.errors import ConfigError, NotReproduced
 from src.tracking.queries import StoredRuns
@@ -14,6 +17,12 @@ from src.training.reproduce import TOLERANCE, compare_runs, plan_again
 from tests.conftest import python
 from tests.data.tables import as_text, digit_rows, write
 from tests.plans import QUICK, plan_of
+
+
+def again(stored, named, tracking, *, others=()):
+    """Return the plan of a run to be repeated, where the command line says `others` of it."""
+    with conf_open():
+        return plan_again(stored, named, tracking, said=partial(values_said, list(others)))
 
 
 def train(folder, *overrides: str) -> str:
@@ -136,7 +145,7 @@ def test_a_configuration_of_another_version_is_refused_with_its_commit(store, tm
     run = finished_run(tracking, ids["seed"])
     run.log_text(yaml.safe_dump(config), "config.yaml")
     with pytest.raises(ConfigError, match="does not take the configuration") as error:
-        plan_again(stored, ids["seed"], tracking)
+        again(stored, ids["seed"], tracking)
     assert "model.hiden" in str(error.value)
 
 
@@ -171,14 +180,14 @@ def test_what_cannot_be_repeated_is_said_at_once(tmp_path, arguments, said):
 def test_another_value_is_refused(store, said, told):
     _, tracking, ids = store
     with pytest.raises(ConfigError) as error:
-        plan_again(StoredRuns(tracking), ids["first"], tracking, others=["seed=1", said])
+        again(StoredRuns(tracking), ids["first"], tracking, others=["seed=1", said])
     assert error.value.problems[0].startswith(told.format(id=ids["first"]))
 
 
 def test_the_same_value_is_no_change(store):
     _, tracking, ids = store
     same = ["data=digits", "optimizer.lr=3e-3", "seed=1", "trainer.max_epochs=3"]
-    plan, old = plan_again(StoredRuns(tracking), ids["first"], tracking, others=same)
+    plan, old = again(StoredRuns(tracking), ids["first"], tracking, others=same)
     assert str(plan.optimizer.arguments["lr"]) == old.params["optimizer.lr"]
 
 
@@ -186,12 +195,12 @@ def test_an_experiment_says_all_that_it_is_made_of(store):
     _, tracking, _ = store
     options = ["experiment=dnn_20k", "data.validation_size=200", "model.hidden_sizes=[16]"]
     named, stored = train(tracking.folder, *options), StoredRuns(tracking)
-    plan, _ = plan_again(
+    plan, _ = again(
         stored, named, tracking, others=["data=digits", "trainer.max_epochs=3", *options]
     )
     assert plan.trainer.select == "last"
     with pytest.raises(ConfigError) as error:
-        plan_again(stored, named, tracking, others=options)
+        again(stored, named, tracking, others=options)
     keys = [problem.split("=")[0] for problem in error.value.problems]
     assert keys == ["`data", "`trainer.max_epochs"]
 
