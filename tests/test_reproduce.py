@@ -173,7 +173,7 @@ def test_what_cannot_be_repeated_is_said_at_once(tmp_path, arguments, said):
         ("model=linear", "`model=linear`: cannot be changed"),
         ("trainer.threads=2", "`trainer.threads=2`: cannot be changed"),
         ("experiment=exercise_dnn", "`data=mnist_10k`: cannot be changed"),
-        ("optimizer.rl=0.1", "unknown key `optimizer.rl`, did you mean `optimizer.lr`?"),
+        ("optimizer.rl=0.1", "unknown key `optimizer.rl`; `optimizer` takes betas, lr, "),
         ("data.rows=5", "unknown key `data.rows`"),
     ],
 )
