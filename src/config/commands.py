@@ -15,14 +15,16 @@ from src.config.settings import Tracking, without_password
 PLAIN_KEY = re.compile(r"[A-Za-z_][\w.]*")
 
 
-def command(verb: str, values: Mapping[str, str], *words: str) -> str:
+def command(verb: str, values: Mapping[str, str | bool], *words: str) -> str:
     """Return `python -m src.VERB WORD ... KEY=VALUE ...`, quoted for Hydra and for the shell."""
     arguments = [argument(key, value) for key, value in values.items()]
     return shlex.join(["python", "-m", f"src.{verb}", *words, *arguments])
 
 
-def argument(key: str, value: str) -> str:
-    """Return KEY=VALUE, in quotes where Hydra's grammar would make something else of the text."""
+def argument(key: str, value: str | bool) -> str:
+    """Return KEY=VALUE, in quotes where Hydra's grammar would make something else of a text."""
+    if isinstance(value, bool):
+        return f"{key}={str(value).lower()}"
     text = re.sub(r"(\\*)\$\{", r"\1\1\\${", value)  # else it would be an interpolation
     plain = f"{key}={text}"
     if _read(plain) == text:
@@ -41,11 +43,11 @@ def exact(typed: str) -> str:
     return shlex.quote(argument(key, value)) if separator and PLAIN_KEY.fullmatch(key) else ""
 
 
-def tracking_overrides(tracking: Tracking) -> dict[str, str]:
+def tracking_overrides(tracking: Tracking) -> dict[str, str | bool]:
     """Return what a command needs to find this store, empty for the default one."""
     default = Tracking()
     return {
-        f"tracking.{key}": without_password(str(value))
+        f"tracking.{key}": value if isinstance(value, bool) else without_password(str(value))
         for key, value in tracking.model_dump().items()
         if value != getattr(default, key)
     }

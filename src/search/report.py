@@ -71,7 +71,7 @@ def best_trial(study: optuna.Study) -> FrozenTrial | None:
     return pick(complete, key=lambda trial: trial.values[0]) if complete else None
 
 
-def best_command(folder: Path, elsewhere: Mapping[str, str]) -> str:
+def best_command(folder: Path, elsewhere: Mapping[str, str | bool]) -> str:
     """Return the command that trains the best configuration again, in the same store."""
     return command("train", {"experiment": "best", **elsewhere}, "--config-dir", str(folder))
 

@@ -125,7 +125,7 @@ def _gone(settings: Tracking, what: str, *, instead: str | None = None) -> RunGo
     others = [other for other in others if champion is None or other != champion.run_id]
     promotion = {
         "promote": instead or (others or ["RUN"])[0],
-        "force": "true",
+        "force": True,
         "reason": "the run before is gone",
         **tracking_overrides(settings),
     }

@@ -25,7 +25,7 @@ from src.search.space import make_space
 from src.search.storage.journal import open_journal
 from src.search.study import open_study
 from src.search.usage import Usage
-from src.search.worker import Line
+from src.search.worker import Channel
 
 SPACE = {
     "model.hidden_sizes": {"layers": {"low": 1, "high": 3}, "width": {"low": 32, "high": 512}},
@@ -65,7 +65,7 @@ class _Clock:
         pass
 
 
-def pretend(connection: Line, *, seconds: float = 0.0) -> None:
+def pretend(connection: Channel, *, seconds: float = 0.0) -> None:
     """Serve the driver as a worker does, but train nothing; a trial sleeps so long."""
     connection.send(Ready())
     try:
