@@ -37,13 +37,16 @@ def app_command(config: DictConfig) -> None:
         try:
             # loaded only now, so that a mistake on the command line is answered at once
             from src.inference.page import Page
+            from src.tracking.queries import StoredRuns
+            from src.tracking.store import open_existing_store
         except ModuleNotFoundError as error:
             if error.name != "gradio":
                 raise
             raise ConfigError(
                 "the page needs the extra `app`: python -m pip install -e '.[app]'"
             ) from error
-        page, address = Page(request.tracking, request.asked).launch(
+        stored = StoredRuns(open_existing_store(request.tracking))
+        page, address = Page(stored, request.asked).launch(
             port=request.app.port, open_browser=request.app.open_browser
         )
         loaded()

@@ -1,5 +1,7 @@
 """`python -m src.compare`: say which of the tracked runs is better, and how sure that is."""
 
+from typing import TYPE_CHECKING
+
 from omegaconf import DictConfig
 
 from src.cli.entry import run_verb
@@ -7,24 +9,29 @@ from src.cli.overrides import resolved
 from src.comparison.settings import Request, make_request
 from src.process.gc_pause import loaded
 
+if TYPE_CHECKING:
+    from src.tracking.connection import Store
+
 
 def compare_command(config: DictConfig) -> None:
     """Check the configuration, compare or decide on a champion, print the answer."""
     request = make_request(resolved(config))
     # loaded only now, so that a mistake on the command line is answered at once
     from src.tracking.queries import StoredRuns
+    from src.tracking.store import open_existing_store
 
+    store = open_existing_store(request.tracking)
     if request.rollback:
-        rollback_command(request)
+        rollback_command(store, request)
         return
-    stored = StoredRuns(request.tracking)
+    stored = StoredRuns(store)
     if request.promote is not None:
         from src.comparison.champion import promote
         from src.comparison.screen import print_promotion, progress
 
         with progress() as say:
             promotion = promote(stored, request, named=request.promote, say=say)
-        print_promotion(promotion, request.tracking)
+        print_promotion(promotion, store)
         promotion.require_promoted()
         return
     from src.comparison.contenders import select
@@ -40,17 +47,17 @@ def compare_command(config: DictConfig) -> None:
     selection = select(stored, request.which)
     print_selection(selection)
     with progress() as say:
-        outcome = compare(stored, selection, request.tracking, name=request.name, say=say)
-    print_outcome(outcome, request.tracking)
-    print_promote_command(outcome, request.tracking)
+        outcome = compare(stored, selection, name=request.name, say=say)
+    print_outcome(outcome, store)
+    print_promote_command(outcome, store)
 
 
-def rollback_command(request: Request) -> None:
+def rollback_command(store: "Store", request: Request) -> None:
     """Make the champion before this one champion again, and say so."""
     from src.comparison.screen import print_rollback
     from src.tracking.registry import rollback
 
-    print_rollback(rollback(request.tracking, reason=request.reason))
+    print_rollback(rollback(store, reason=request.reason))
 
 
 if __name__ == "__main__":

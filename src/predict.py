@@ -43,13 +43,16 @@ def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
 
     files = picture_files(paths)
     from src.inference.recogniser import load_recogniser
+    from src.tracking.queries import StoredRuns
+    from src.tracking.store import open_existing_store
 
     tracking, settings = request.tracking, request.settings
     if settings.export is not None:
         from src.inference.export import require_free
 
         require_free(settings.export)
-    recogniser = load_recogniser(tracking, model=request.asked.run, threshold=settings.threshold)
+    stored = StoredRuns(open_existing_store(tracking))
+    recogniser = load_recogniser(stored, model=request.asked.run, threshold=settings.threshold)
     loaded()
     problems: list[str] = []
     if files:
@@ -59,7 +62,7 @@ def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
     if settings.export is not None:
         from src.inference.export import export_onnx
 
-        said = export_onnx(recogniser, tracking, settings.export).describe()
+        said = export_onnx(recogniser, stored, settings.export).describe()
         print(said, file=sys.stdout if settings.format == "table" else sys.stderr)
     if problems:
         raise UserError(*problems)

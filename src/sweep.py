@@ -24,18 +24,11 @@ from src.search.grammar import split_ranges
 def sweep_command(config: DictConfig, *, ranges: dict[str, Any]) -> None:
     """Check the search, run it, print the verdict and where to look."""
     # loaded only now, so that a mistake on the command line is answered at once
-    from src.search.request import check_sweep, make_request
+    from src.search.request import make_request
     from src.search.screen import SweepScreen, print_outcome
-    from src.search.session import run_session
+    from src.search.search import search
 
-    try:
-        settings, _ = check_sweep(resolved(config))
-    except ConfigError:
-        check(resolved(config))  # with all that is wrong in the trainings too
-        raise
-    if settings.doctor:
-        consult_doctor(config, storage=settings.storage)
-        return
+    check(resolved(config))
     request = make_request(
         resolved(config),
         sweep=HydraConfig.get().runtime.choices.get("sweep"),
@@ -44,28 +37,13 @@ def sweep_command(config: DictConfig, *, ranges: dict[str, Any]) -> None:
     )
     with stop_on_signals() as stop:
         screen = SweepScreen(n_trials=request.settings.n_trials)
-        outcome = run_session(request, stop=stop, screen=screen)
+        outcome = search(request, stop=stop, screen=screen)
     print_outcome(outcome, request)
     if stop.interrupted:
         print(f"the same command{' without fresh=true' * request.settings.fresh} goes on from here")
     stop.check()
     if outcome.best is None:
         raise TrainingFailed(f"sweep {outcome.name}: no trial was finished; {outcome.stop_reason}")
-
-
-def consult_doctor(config: DictConfig, *, storage: str | None) -> None:
-    """Mend what crashes have left in study and store; TrainingFailed where that is not enough."""
-    from src.search.composer import PLAN_KEYS
-    from src.search.doctor import reconcile
-
-    plan = {key: value for key, value in resolved(config).items() if key in PLAN_KEYS}
-    mended, wrong = reconcile(make_plan(plan, choices={}).tracking, storage)
-    for line in [*mended, *wrong]:
-        print(line)
-    if wrong:
-        raise TrainingFailed(f"{len(wrong)} things are wrong and cannot be mended")
-    print(f"{len(mended)} things were mended" if mended else "all is well")
-    print(f"Optuna's {'database' if storage else 'journal'} and MLflow's store agree")
 
 
 def check(config: dict[str, Any]) -> None:

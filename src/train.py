@@ -14,6 +14,7 @@ from src.errors import ConfigError
 from src.process.signals import Halted, stop_on_signals
 
 if TYPE_CHECKING:
+    from src.tracking.connection import Store
     from src.tracking.queries import StoredRun
     from src.training.reproduce import ValuesSaid
     from src.training.result import Result
@@ -29,29 +30,44 @@ def train_command(config: DictConfig, *, said: "ValuesSaid" = lambda chosen: {})
     if config.reproduce is not None:
         reproduce_command(config, said)
         return
-    plan = resumed_plan(config, said) if config.resume else plan_from(config)
-    run_plan(plan, evaluate_on_test_set=True)
+    if config.resume is not None:
+        plan, store = resumed_plan(config, said)
+        run_plan(plan, evaluate_on_test_set=True, store=store)
+        return
+    run_plan(plan_from(config), evaluate_on_test_set=True)
 
 
 def run_plan(
-    plan: Plan, *, evaluate_on_test_set: bool, repeats: "StoredRun | None" = None
+    plan: Plan,
+    *,
+    evaluate_on_test_set: bool,
+    store: "Store | None" = None,
+    repeats: "StoredRun | None" = None,
 ) -> "Result":
-    """Train the plan until its end or a signal, and print the result or the way on."""
-    dataset = plan.data.build().load()
+    """Train the plan until its end or a signal, and print the result or the way on.
+
+    store: where it is open already.
+    """
+    source = plan.data.build()
+    source.load()
     # loaded only now, so that a mistake in the configuration or the data is answered at once
     from src.cli.output import print_result, print_resume_command
+    from src.tracking.store import open_store
     from src.training.progress import epoch_reporter
     from src.training.train_run import train
 
+    if store is None and plan.tracking.enabled:
+        store = open_store(plan.tracking)
     started: list[str] = []
     try:
         with stop_on_signals() as stop:
             result = train(
                 plan,
+                source=source,
+                store=store,
                 reporter=epoch_reporter(plan),
                 check_stop=stop.check,
                 evaluate_on_test_set=evaluate_on_test_set,
-                dataset=dataset,
                 on_start=started.append,
                 repeats=repeats,
             )
@@ -62,20 +78,22 @@ def run_plan(
     return result
 
 
-def resumed_plan(config: DictConfig, said: "ValuesSaid") -> Plan:
+def resumed_plan(config: DictConfig, said: "ValuesSaid") -> "tuple[Plan, Store]":
     """Return the plan of the interrupted run that `resume` names, but for where its files are.
 
     Raises ConfigError where there is none, or where the command line asks for another plan.
     """
     asked, now = requested_run("resume", config)
     from src.tracking.runs import find_interrupted
+    from src.tracking.store import open_existing_store
     from src.training.reproduce import as_kept
 
-    run_id, stored = find_interrupted(now.tracking, asked)
+    store = open_existing_store(now.tracking)
+    run_id, stored = find_interrupted(store, asked)
     stored = as_kept(stored, said, asked=f"resume={asked} resumes")
     choices = stored.pop("choices")
     stored |= {"resume": run_id, "tracking": now.config["tracking"]}
-    return make_plan(stored, choices=choices)
+    return make_plan(stored, choices=choices), store
 
 
 def reproduce_command(config: DictConfig, said: "ValuesSaid") -> None:
@@ -84,13 +102,15 @@ def reproduce_command(config: DictConfig, said: "ValuesSaid") -> None:
     from src.cli.output import print_reproduction
     from src.tracking.queries import StoredRuns
     from src.tracking.runs import finished_run
+    from src.tracking.store import open_existing_store
     from src.training.reproduce import compare_runs, plan_again
 
-    stored = StoredRuns(now.tracking)
-    plan, old = plan_again(stored, asked, now.tracking, said=said)
-    result = run_plan(plan, evaluate_on_test_set=old.tested, repeats=old)
+    store = open_existing_store(now.tracking)
+    stored = StoredRuns(store)
+    plan, old = plan_again(stored, asked, said=said)
+    result = run_plan(plan, evaluate_on_test_set=old.tested, store=store, repeats=old)
     reproduction = compare_runs(stored, old, stored.again(result.run_id))
-    finished_run(now.tracking, result.run_id).set_tags(reproduction.tags)
+    finished_run(store, result.run_id).set_tags(reproduction.tags)
     print_reproduction(reproduction, old)
     reproduction.require_same()
 

@@ -1,10 +1,17 @@
 """Plans and problems of command lines, in this process; values that make a training quick."""
 
+from typing import TYPE_CHECKING, Any
+
 from src.cli.arguments import configuration, read_flags, runs_of
 from src.cli.overrides import conf_open, plan_from
 from src.config.plan import Plan
+from src.config.settings import Tracking
 from src.data.source import Dataset
 from src.errors import ConfigError
+
+if TYPE_CHECKING:
+    from src.tracking.queries import StoredRuns
+    from src.training.result import Result
 
 QUICK = ("data=digits", "trainer.threads=1")
 """Small real data, on one thread, so that runs give the same numbers in every process."""
@@ -57,3 +64,27 @@ def fit_of(plan: Plan, dataset: Dataset, folder, *, check_stop=lambda: None, log
         reporter=SilentReporter(),
         check_stop=check_stop,
     )
+
+
+def train_plan(plan: Plan, **how: Any) -> "Result":
+    """Train as `python -m src.train` does, with the test images, saying nothing."""
+    from src.tracking.store import open_store
+    from src.training.progress import SilentReporter
+    from src.training.train_run import train
+
+    usual = {
+        "reporter": SilentReporter(),
+        "check_stop": lambda: None,
+        "evaluate_on_test_set": True,
+        "source": plan.data.build(),
+        "store": open_store(plan.tracking) if plan.tracking.enabled else None,
+    }
+    return train(plan, **{**usual, **how})
+
+
+def stored_runs(tracking: Tracking) -> "StoredRuns":
+    """Return the runs of a store that is there."""
+    from src.tracking.queries import StoredRuns
+    from src.tracking.store import open_existing_store
+
+    return StoredRuns(open_existing_store(tracking))

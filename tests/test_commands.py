@@ -15,10 +15,9 @@ from PIL import Image
 from src.comparison.champion import promote
 from src.comparison.settings import make_request
 from src.config.commands import argument, command, quote_files
-from src.tracking.queries import StoredRuns
 from tests.conftest import TIMEOUT_S, TRAINING, environment, python, start_training
 from tests.data.tables import as_text, digit_rows
-from tests.plans import plan_of, problems_of
+from tests.plans import plan_of, problems_of, stored_runs
 
 NAMES = (
     "train (1).csv",
@@ -126,7 +125,7 @@ def test_every_printed_command_works_when_it_is_pasted(tmp_path):
 
     asked = {"compare": {}, "tracking": {"folder": str(store)}, "promote": run_id}
     forced = make_request({**asked, "force": True, "reason": "to go back"})
-    promote(StoredRuns(forced.tracking), forced, named=run_id, say=lambda text: None)
+    promote(stored_runs(forced.tracking), forced, named=run_id, say=lambda text: None)
     Image.new("L", (60, 60), 240).save(tmp_path / "digit.png")
     assert "no ink" in terminal.paste("use it with").stdout
     assert "champion is again version 1" in terminal.paste("go back with").stdout

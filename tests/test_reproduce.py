@@ -11,28 +11,23 @@ from src.cli.arguments import values_said
 from src.cli.overrides import conf_open
 from src.config.settings import Tracking
 from src.errors import ConfigError, NotReproduced
-from src.tracking.queries import StoredRuns
 from src.tracking.runs import finished_run
+from src.tracking.store import open_store
 from src.training.reproduce import TOLERANCE, compare_runs, plan_again
 from tests.conftest import python
 from tests.data.tables import as_text, digit_rows, write
-from tests.plans import QUICK, plan_of
+from tests.plans import QUICK, plan_of, stored_runs, train_plan
 
 
-def again(stored, named, tracking, *, others=()):
+def again(stored, named, *, others=()):
     """Return the plan of a run to be repeated, where the command line says `others` of it."""
     with conf_open():
-        return plan_again(stored, named, tracking, said=partial(values_said, list(others)))
+        return plan_again(stored, named, said=partial(values_said, list(others)))
 
 
 def train(folder, *overrides: str) -> str:
-    from src.training.progress import SilentReporter
-    from src.training.train_run import train as training
-
     plan = plan_of(*QUICK, "trainer.max_epochs=3", f"tracking.folder={folder}", *overrides)
-    return training(
-        plan, reporter=SilentReporter(), check_stop=lambda: None, evaluate_on_test_set=True
-    ).run_id
+    return train_plan(plan).run_id
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +50,7 @@ def test_the_command_trains_it_again_and_finds_it_identical(store):
     assert f"identical: compared with run {ids['first']}" in done.stdout
     new = re.search(r"^run +(\w{32})$", done.stdout, re.MULTILINE)
     assert new
-    stored = StoredRuns(tracking)
+    stored = stored_runs(tracking)
     run, old = stored.again(new[1]), stored.again(ids["first"])
     assert run.tags["reproduces"] == old.id
     assert run.tags["reproduction"] == "identical"
@@ -79,7 +74,7 @@ def searched(tmp_path_factory):
 @pytest.mark.parametrize("named", ["wide 000", "wide 000 again 1"])
 def test_a_trial_comes_out_the_same_though_other_cores_are_there(searched, named):
     """What the executor decided is repeated: threads, and the seed of a confirmation."""
-    stored = StoredRuns(Tracking(folder=searched / "mlruns"))
+    stored = stored_runs(Tracking(folder=searched / "mlruns"))
     assert stored.find(named, key="reproduce").params["trainer.threads"] == "2"
     for cores in (1, 2):
         done = python("-m", "src.train", f"reproduce='{named}'", cwd=searched, cores=cores)
@@ -89,7 +84,7 @@ def test_a_trial_comes_out_the_same_though_other_cores_are_there(searched, named
 
 def test_another_result_is_different_with_numbers_and_causes(store):
     _, tracking, ids = store
-    stored = StoredRuns(tracking)
+    stored = stored_runs(tracking)
     first, other = stored.again(ids["first"]), stored.again(ids["seed"])
     found = compare_runs(stored, first, other)
     assert found.verdict == "different"
@@ -104,7 +99,7 @@ def test_another_result_is_different_with_numbers_and_causes(store):
 
 def test_what_was_recorded_otherwise_is_named(store):
     _, tracking, ids = store
-    stored = StoredRuns(tracking)
+    stored = stored_runs(tracking)
     found = compare_runs(stored, stored.again(ids["first"]), stored.again(ids["split"]))
     assert any("other validation images" in line for line in found.differences)
     assert any(line.startswith("the split: ") for line in found.causes)
@@ -113,7 +108,7 @@ def test_what_was_recorded_otherwise_is_named(store):
 
 def test_another_number_of_threads_is_named(store):
     _, tracking, ids = store
-    stored = StoredRuns(tracking)
+    stored = stored_runs(tracking)
     other = train(tracking.folder, "trainer.threads=2", "trainer.batch_size=512")
     found = compare_runs(stored, stored.again(ids["first"]), stored.again(other))
     assert {"trainer.threads: 1, now 2", "trainer.batch_size: 128, now 512"} <= set(found.causes)
@@ -126,26 +121,26 @@ def test_rounding_is_told_from_another_result(store, tmp_path, shift, verdict):
     """A copy of the run whose probabilities are shifted a little, as other hardware might."""
     _, tracking, ids = store
     twin = train(tracking.folder)
-    stored = StoredRuns(tracking)
+    stored = stored_runs(tracking)
     file = stored.file(twin, "predictions/test.npz", tmp_path)
     saved = dict(np.load(file))
     saved["probabilities"][:, 0] += np.float32(shift)
     (tmp_path / "changed" / "predictions").mkdir(parents=True)
     np.savez(tmp_path / "changed" / "predictions" / "test.npz", **saved)
-    finished_run(tracking, twin).log_files(tmp_path / "changed")
+    finished_run(open_store(tracking), twin).log_files(tmp_path / "changed")
     found = compare_runs(stored, stored.again(ids["first"]), stored.again(twin))
     assert found.verdict == verdict
 
 
 def test_a_configuration_of_another_version_is_refused_with_its_commit(store, tmp_path):
     _, tracking, ids = store
-    stored = StoredRuns(tracking)
+    stored = stored_runs(tracking)
     config = stored.config(ids["seed"], tmp_path)
     config["model"]["hiden"] = 3
-    run = finished_run(tracking, ids["seed"])
+    run = finished_run(open_store(tracking), ids["seed"])
     run.log_text(yaml.safe_dump(config), "config.yaml")
     with pytest.raises(ConfigError, match="does not take the configuration") as error:
-        again(stored, ids["seed"], tracking)
+        again(stored, ids["seed"])
     assert "model.hiden" in str(error.value)
 
 
@@ -180,27 +175,25 @@ def test_what_cannot_be_repeated_is_said_at_once(tmp_path, arguments, said):
 def test_another_value_is_refused(store, said, told):
     _, tracking, ids = store
     with pytest.raises(ConfigError) as error:
-        again(StoredRuns(tracking), ids["first"], tracking, others=["seed=1", said])
+        again(stored_runs(tracking), ids["first"], others=["seed=1", said])
     assert error.value.problems[0].startswith(told.format(id=ids["first"]))
 
 
 def test_the_same_value_is_no_change(store):
     _, tracking, ids = store
     same = ["data=digits", "optimizer.lr=3e-3", "seed=1", "trainer.max_epochs=3"]
-    plan, old = again(StoredRuns(tracking), ids["first"], tracking, others=same)
+    plan, old = again(stored_runs(tracking), ids["first"], others=same)
     assert str(plan.optimizer.arguments["lr"]) == old.params["optimizer.lr"]
 
 
 def test_an_experiment_says_all_that_it_is_made_of(store):
     _, tracking, _ = store
     options = ["experiment=dnn_20k", "data.validation_size=200", "model.hidden_sizes=[16]"]
-    named, stored = train(tracking.folder, *options), StoredRuns(tracking)
-    plan, _ = again(
-        stored, named, tracking, others=["data=digits", "trainer.max_epochs=3", *options]
-    )
+    named, stored = train(tracking.folder, *options), stored_runs(tracking)
+    plan, _ = again(stored, named, others=["data=digits", "trainer.max_epochs=3", *options])
     assert plan.trainer.select == "last"
     with pytest.raises(ConfigError) as error:
-        again(stored, named, tracking, others=options)
+        again(stored, named, others=options)
     keys = [problem.split("=")[0] for problem in error.value.problems]
     assert keys == ["`data", "`trainer.max_epochs"]
 
@@ -217,7 +210,7 @@ def test_a_table_that_has_moved_is_read_where_it_is_now(tmp_path, monkeypatch):
     done = python("-m", "src.train", f"reproduce={old}", *moved, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"identical: compared with run {old}" in done.stdout
-    new, stored = StoredRuns(tracking).all[0], StoredRuns(tracking)
+    new, stored = stored_runs(tracking).all[0], stored_runs(tracking)
     assert (new.params["data.path"], new.params["data.test_path"]) == ("new.csv", "other.csv")
     assert stored.config(new.id, tmp_path / "kept")["data"]["path"] == "new.csv"
     write(tmp_path / "other.csv", as_text(digit_rows()[400:800]))

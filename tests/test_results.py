@@ -13,9 +13,7 @@ from docs.record.tables import TABLES
 from src.config.settings import Tracking
 from src.errors import ConfigError
 from src.stats.intervals import t_interval
-from src.tracking.queries import StoredRuns
-from src.training.progress import SilentReporter
-from src.training.train_run import train
+from tests.plans import stored_runs, train_plan
 
 ROOT = RECORD.parents[2]
 DOCUMENTS = [ROOT / "docs" / "results.md", ROOT / "README.md"]
@@ -65,10 +63,8 @@ def test_what_the_record_lacks_is_said(record) -> None:
 def test_runs_of_a_recipe_are_found_by_what_they_are_not_by_name(tmp_path: Path) -> None:
     store = Tracking(folder=tmp_path, experiment="record")
     plan = replace(recipe_plan("exercise_dnn_10_steps", seed=5), tracking=store, name="otherwise")
-    done = train(
-        plan, reporter=SilentReporter(), check_stop=lambda: None, evaluate_on_test_set=True
-    )
-    stored = StoredRuns(store)
+    done = train_plan(plan)
+    stored = stored_runs(store)
     [line] = harvest(stored).itertuples()
     assert (line.configuration, line.seed) == ("exercise_dnn_10_steps", 5)
     assert line.run_id == done.run_id

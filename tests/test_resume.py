@@ -15,10 +15,9 @@ import yaml
 from mlflow import MlflowClient
 
 from src.process.signals import Interrupted, stop_on_signals
-from src.training.progress import SilentReporter
 from tests.conftest import TIMEOUT_S, TRAINING, Store, python, start_training
 from tests.data.tables import as_text, digit_rows, write
-from tests.plans import QUICK, dataset_of, fit_of, plan_of
+from tests.plans import QUICK, dataset_of, fit_of, plan_of, train_plan
 
 
 def read_until(process: subprocess.Popen, line_begins: str) -> None:
@@ -169,7 +168,6 @@ WIDE = ("trainer.max_epochs=4", "model.hidden_sizes=[256]", "trainer.batch_size=
 
 def trained(*overrides: str, until: int) -> str:
     """Train on tables in this process until the end of an epoch; return the id of the run."""
-    from src.training.train_run import train
 
     def stop(epoch, metrics):
         if epoch == until:
@@ -177,11 +175,8 @@ def trained(*overrides: str, until: int) -> str:
 
     ids: list[str] = []
     with suppress(Interrupted):
-        train(
+        train_plan(
             plan_of(*TABLES, *WIDE, *overrides),
-            reporter=SilentReporter(),
-            check_stop=lambda: None,
-            evaluate_on_test_set=True,
             after_epoch=stop,
             on_start=ids.append,
         )

@@ -7,10 +7,8 @@ import pytest
 
 from src.config.settings import WITHOUT_EFFECT
 from src.data.mnist import Mnist
-from src.training.progress import SilentReporter
-from src.training.train_run import train
 from tests.data.tables import as_text, digit_rows, write
-from tests.plans import plan_of
+from tests.plans import plan_of, train_plan
 
 SHORT = ("trainer.threads=1", "trainer.max_epochs=2", "model.hidden_sizes=[16]")
 CSV = ("data=csv", "data.path=one.csv", "data.test_path=test.csv")
@@ -47,11 +45,8 @@ def numbers(*overrides: str):
     def note(epoch, metrics):
         epochs.append({key: value for key, value in metrics.items() if key != "seconds"})
 
-    result = train(
+    result = train_plan(
         plan_of(*SHORT, *overrides),
-        reporter=SilentReporter(),
-        check_stop=lambda: None,
-        evaluate_on_test_set=True,
         after_epoch=note,
     )
     return epochs, result.validation, result.test

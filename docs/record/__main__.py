@@ -12,11 +12,12 @@ from docs.record.document import refill
 from docs.record.harvest import harvest
 from docs.record.pictures import redraw
 from docs.record.recipes import EXPERIMENT, train_lacking
-from docs.record.record import RECORD, as_record, merged, read_record, write_record
+from docs.record.record import RECORD, merged, read_record, write_record
 from src.cli.entry import report_mistake
 from src.config.settings import Tracking
 from src.errors import ConfigError, TrainingFailed, UserError
 from src.tracking.queries import StoredRuns
+from src.tracking.store import open_existing_store, open_store
 
 ROOT = RECORD.parents[2]
 DOCUMENTS = (ROOT / "docs" / "results.md", ROOT / "README.md")
@@ -27,11 +28,11 @@ def main(arguments: list[str]) -> None:
     """Make record, pictures and documents; raises UserError or TrainingFailed."""
     folder = _asked(arguments)
     settings = Tracking(folder=folder or OWN_STORE, experiment=EXPERIMENT)
-    there = folder is not None or (settings.folder / "mlflow.db").exists()
-    new = harvest(StoredRuns(settings)) if there else as_record([])
+    store = open_existing_store(settings) if folder else open_store(settings)
+    new = harvest(StoredRuns(store))
     if folder is None and train_lacking(settings, new):
-        new = harvest(StoredRuns(settings))
-    stored, old = StoredRuns(settings), read_record(RECORD)
+        new = harvest(StoredRuns(store))
+    stored, old = StoredRuns(store), read_record(RECORD)
     if new.empty:
         raise ConfigError(
             f"record={settings.folder}: no finished run of experiment {EXPERIMENT!r} there is one "

@@ -11,7 +11,6 @@ from src.comparison.judgement import PairwiseResult, p_text, points
 from src.comparison.origins import load_model, load_origin
 from src.comparison.session import Outcome, compare
 from src.comparison.settings import Request
-from src.config.settings import Tracking
 from src.data.source import digest
 from src.errors import ConfigError, NotPromoted, RunGone
 from src.tracking.queries import StoredRun, StoredRuns
@@ -45,7 +44,7 @@ def promote(
     where the champion's run was deleted and nothing is forced.
     """
     challenger = stored.find(named, key="promote")
-    champion = find_champion(request.tracking)
+    champion = find_champion(stored.store)
     if champion is not None and champion.run_id == challenger.id:
         raise ConfigError(
             f"`promote`={named}: is the champion already (version {champion.version})"
@@ -56,7 +55,7 @@ def promote(
             words += f"; {request.reason}"
         return _carry_out(stored, request, challenger, None, words=words, outcome=None, pair=None)
     try:
-        present = trained_by(request.tracking, champion, instead=challenger.id)
+        present = trained_by(stored.store, champion, instead=challenger.id)
     except RunGone:
         if not request.force:
             raise
@@ -72,7 +71,6 @@ def promote(
     outcome = compare(
         stored,
         _duel(challenger, present),
-        request.tracking,
         name=request.name or f"promote-{challenger.id[:8]}",
         say=say,
         decide=lambda pair: _decision(pair, request)[1],
@@ -133,7 +131,7 @@ def _with_test_scores(
         images = origin.source.load_test()
         _expect_same(run, digest(images), same_as)
         model = load_model(stored, run, Path(draft))
-        evaluate_test(model, images, finished_run(request.tracking, run.id))
+        evaluate_test(model, images, finished_run(stored.store, run.id))
     return stored.again(run.id)
 
 
@@ -146,13 +144,13 @@ def _expect_same(run: StoredRun, found: str, other: StoredRun | None) -> None:
         )
 
 
-def _exported(stored: StoredRuns, run: StoredRun, tracking: Tracking) -> str:
+def _exported(stored: StoredRuns, run: StoredRun) -> str:
     """Return the id of the run's exported model; exports it from its checkpoint where needed."""
     if run.model_id is None:
         with tempfile.TemporaryDirectory() as draft:
             origin = load_origin(stored, run, Path(draft))
             model = load_model(stored, run, Path(draft))
-            log_model(model, origin.dataset.validation, finished_run(tracking, run.id))
+            log_model(model, origin.dataset.validation, finished_run(stored.store, run.id))
         run = stored.again(run.id)
     assert run.model_id is not None
     return run.model_id
@@ -188,13 +186,13 @@ def _carry_out(
     said = f"{challenger.name} ({challenger.id}): {words}"
     if promoted:
         now = register_champion(
-            request.tracking,
+            stored.store,
             challenger.id,
-            model_id=_exported(stored, challenger, request.tracking),
+            model_id=_exported(stored, challenger),
             tags=tags,
             description=said,
         )
         said = f"champion is now version {now.version}, {said}"
     for run_id in [challenger.id, *([outcome.run_id] if outcome else [])]:
-        finished_run(request.tracking, run_id).set_tags(tags)
+        finished_run(stored.store, run_id).set_tags(tags)
     return Promotion(promoted, said, outcome)

@@ -10,13 +10,13 @@ from rich.console import Console
 from src.comparison.judgement import named, winner
 from src.comparison.report import test_set_disclosure
 from src.config.commands import command, tracking_overrides, ui_command
-from src.config.settings import Tracking
 from src.tracking.registry import find_champion
 
 if TYPE_CHECKING:
     from src.comparison.champion import Promotion
     from src.comparison.contenders import Selection
     from src.comparison.session import Outcome
+    from src.tracking.connection import Store
     from src.tracking.registry import Champion, Rollback
 
 
@@ -44,7 +44,7 @@ def print_selection(selection: "Selection") -> None:
     )
 
 
-def print_outcome(outcome: "Outcome", tracking: Tracking) -> None:
+def print_outcome(outcome: "Outcome", store: "Store") -> None:
     """Print the answer, a table, and where the report is."""
     comparison = outcome.comparison
     for said in comparison.sentences:
@@ -67,28 +67,28 @@ def print_outcome(outcome: "Outcome", tracking: Tracking) -> None:
         print(f"note: {line}")
     print(f"\nreport    {outcome.folder / 'report.html'}")
     print(f"for a PR  {outcome.folder / 'report.md'}")
-    print(f"run       {outcome.run_id}; look at it with: {ui_command(tracking)}")
+    print(f"run       {outcome.run_id}; look at it with: {ui_command(store.settings)}")
 
 
-def print_promote_command(outcome: "Outcome", tracking: Tracking) -> None:
+def print_promote_command(outcome: "Outcome", store: "Store") -> None:
     """Print how to make the winner champion, where there is one that is not champion already."""
     place = winner(outcome.comparison.pairs)
     if place is None:
         return
-    contender, champion = outcome.comparison.contenders[place], find_champion(tracking)
+    contender, champion = outcome.comparison.contenders[place], find_champion(store)
     if champion is None or champion.run_id not in {run.id for run in contender.runs}:
-        values = {"promote": contender.shown.id, **tracking_overrides(tracking)}
+        values = {"promote": contender.shown.id, **tracking_overrides(store.settings)}
         print(f"make the winner champion with: {command('compare', values)}")
 
 
-def print_promotion(promotion: "Promotion", tracking: Tracking) -> None:
+def print_promotion(promotion: "Promotion", store: "Store") -> None:
     """Print what was decided, why, and how to go back."""
     if promotion.outcome is not None:
-        print_outcome(promotion.outcome, tracking)
+        print_outcome(promotion.outcome, store)
         print()
     print(promotion.words)
     if promotion.promoted:
-        elsewhere = tracking_overrides(tracking)
+        elsewhere = tracking_overrides(store.settings)
         print(f"\nuse it with:  {command('predict', elsewhere, 'digit.png')}")
         print(f"go back with: {command('compare', elsewhere, 'rollback=true')}")
 

@@ -34,10 +34,10 @@ from src.comparison.origins import (
 from src.comparison.pictures import ReportInputs, draw_galleries
 from src.comparison.report import Comparison, write_report
 from src.comparison.speed import Speed, measure
-from src.config.settings import Tracking
 from src.errors import UserError
 from src.models.predictor import Predictor
 from src.process.machine import available_cores
+from src.tracking.connection import Store
 from src.tracking.database import make_folder
 from src.tracking.provenance import describe_environment
 from src.tracking.queries import StoredRuns, TestSetUsage
@@ -61,7 +61,6 @@ class Outcome:
 def compare(
     stored: StoredRuns,
     selection: Selection,
-    tracking: Tracking,
     *,
     name: str | None,
     say: Callable[[str], None],
@@ -103,8 +102,8 @@ def compare(
             missing=missing,
         )
         write_report(comparison, report)
-        kept = _keep(report, tracking.folder / "comparisons", name or _name(selection))
-        run_id = _log(comparison, kept, report, tracking)
+        kept = _keep(report, stored.store.folder / "comparisons", name or _name(selection))
+        run_id = _log(comparison, kept, report, stored.store)
     return Outcome(comparison, kept, run_id)
 
 
@@ -211,7 +210,7 @@ def _keep(report: Path, root: Path, name: str) -> Path:
     raise AssertionError
 
 
-def _log(comparison: Comparison, kept: Path, report: Path, tracking: Tracking) -> str:
+def _log(comparison: Comparison, kept: Path, report: Path, store: Store) -> str:
     """Log the report and its pictures on a run of its own, and return its id."""
     first = comparison.contenders[0].shown
     shared = ["digest.split", "digest.data", "data"]
@@ -219,7 +218,7 @@ def _log(comparison: Comparison, kept: Path, report: Path, tracking: Tracking) -
         shared.append("digest.test")
     ids = {c.label: [run.id for run in c.runs] for c in comparison.contenders}
     run = start_run(
-        tracking,
+        store,
         name=f"compare {kept.name}",
         params={f"contender.{n}": named(c) for n, c in enumerate(comparison.contenders, start=1)},
         tags={

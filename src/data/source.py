@@ -56,8 +56,8 @@ class DataSource(ABC):
     """Gives labelled images for each split; the test images only to those who ask for them.
 
     A data source implements `read_pool` and `read_test_file`; the split is drawn here, once and
-    from its own seed, so that every run on the same source sees the same images. A source keeps
-    its test images once they are read, and nothing else: what `load` gives away it lets go.
+    from its own seed, so that every run on the same source sees the same images. A source reads
+    once: it keeps what it gives.
 
     file_arguments: names of constructor arguments that are paths of the user's own files, which
     workers on other machines are sent. What a source downloads, each machine fetches itself.
@@ -71,6 +71,7 @@ class DataSource(ABC):
         self._validation_size = validation_size
         self._test_size = test_size or 0
         self._split_seed = split_seed
+        self._dataset: Dataset | None = None
         self._test: LabelledImages | None = None
 
     @abstractmethod
@@ -86,6 +87,11 @@ class DataSource(ABC):
 
     def load(self) -> Dataset:
         """Return the train and validation images; the test images stay in here."""
+        if self._dataset is None:
+            self._dataset = self._read_dataset()
+        return self._dataset
+
+    def _read_dataset(self) -> Dataset:
         pool, class_names = self._pool()
         split = self._split(len(pool))
         _expect_every_class(pool.labels[split.train], class_names)

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 
 from src.config.plan import ConfigValidator
-from src.config.settings import Tracking
 from src.data.source import DataSource
 from src.errors import ConfigError, UserError
 from src.inference.recogniser import Recogniser
@@ -67,7 +66,7 @@ def require_free(path: Path) -> None:
         ) from error
 
 
-def export_onnx(recogniser: Recogniser, tracking: Tracking, path: Path) -> Parity:
+def export_onnx(recogniser: Recogniser, stored: StoredRuns, path: Path) -> Parity:
     """Write the model as one ONNX file, under another name until it is checked.
 
     Input `images`: float32 `[N, 1, H, W]` in 0..1, ink bright on black, any N. Output
@@ -75,7 +74,7 @@ def export_onnx(recogniser: Recogniser, tracking: Tracking, path: Path) -> Parit
 
     Raises UserError where its probabilities differ from PyTorch's by more than 1e-4.
     """
-    pixels = _test_pixels(recogniser, tracking)
+    pixels = _test_pixels(recogniser, stored)
     draft = path.with_name(f".{path.stem}-{uuid4().hex[:8]}.onnx")
     try:
         _write(recogniser, draft)
@@ -140,10 +139,10 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _test_pixels(recogniser: Recogniser, tracking: Tracking) -> np.ndarray:
+def _test_pixels(recogniser: Recogniser, stored: StoredRuns) -> np.ndarray:
     """Return the test images of the data the model was trained on, without their labels."""
     with TemporaryDirectory() as folder:
-        config = StoredRuns(tracking).config(recogniser.run.id, Path(folder))
+        config = stored.config(recogniser.run.id, Path(folder))
     check = ConfigValidator(config)
     component = check.component("data")
     check.finish()

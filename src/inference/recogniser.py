@@ -8,7 +8,6 @@ from typing import Literal, final
 
 import numpy as np
 
-from src.config.settings import Tracking
 from src.errors import ConfigError
 from src.inference.choice import choose_run
 from src.inference.pictures import Picture
@@ -114,16 +113,15 @@ class Recogniser:
 
 
 def load_recogniser(
-    settings: Tracking, *, model: str | None = None, threshold: float | None = None
+    stored: StoredRuns, *, model: str | None = None, threshold: float | None = None
 ) -> Recogniser:
     """Load a finished run's model: the one named, else the champion, else the newest.
 
     model: a run's id, its beginning, or its name. threshold: by default the one chosen on
     validation images. Raises ConfigError where there is no such run or its images have several
-    channels, and TrackingError where nothing was tracked yet.
+    channels, and TrackingError where there is no run at all.
     """
-    stored = StoredRuns(settings)
-    run, why = choose_run(stored, settings, model)
+    run, why = choose_run(stored, model)
     with tempfile.TemporaryDirectory() as folder:
         predictor = load_predictor(stored.file(run.id, CHECKPOINT, Path(folder)))
         predictions = stored.file(run.id, "predictions/validation.npz", Path(folder))

@@ -47,19 +47,14 @@ def check_space(space: Space, settings: SweepSettings, composer: Composer) -> No
 
 def check_first(
     space: Space, settings: SweepSettings, composer: Composer, dataset: Dataset
-) -> str | None:
-    """Build what the first trial trains, and see that the test images can be looked at later.
-
-    Returns the digest of test images in a file of their own, None without one.
-    Raises ConfigError or DataError.
-    """
+) -> None:
+    """Build what the first trial trains; raises ConfigError where that cannot be."""
     from src.training.fit import build_classifier, find_device  # beside workers that load the same
 
     tried_first = settings.enqueue[0] if settings.enqueue else {}
     plan = composer.plan({**space.fixed, **tried_first}, seed=settings.seed, name="check")
     find_device(plan.trainer.accelerator)
     build_classifier(plan, dataset)
-    return plan.data.build().check_test()
 
 
 def _unknown_conditions(space: Space, base: Mapping[str, Any]) -> Iterator[str]:

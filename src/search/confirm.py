@@ -5,9 +5,8 @@ from dataclasses import replace
 import optuna
 
 from src.config.plan import Plan
-from src.process.signals import StopRequest
 from src.search.driver import POLL_INTERVAL_S
-from src.search.executors.base import Executor, WorkerDied, ends_job
+from src.search.executors.base import WorkerDied, ends_job
 from src.search.messages import (
     Continue,
     Epoch,
@@ -18,25 +17,15 @@ from src.search.messages import (
     Started,
     Stop,
 )
-from src.search.screen import SweepScreen, short
-from src.search.settings import SweepSettings
-from src.search.study import EndRun, trial_seed
+from src.search.screen import short
+from src.search.session import Session
+from src.search.study import trial_seed
 
 FIRST_FRESH_SEED = 1_000_000
 """Number whose seed the first confirmation gets; trials never come that far."""
 
 
-def confirm(
-    study: optuna.Study,
-    plan: Plan,
-    executor: Executor,
-    *,
-    settings: SweepSettings,
-    parent: str,
-    screen: SweepScreen,
-    stop: StopRequest,
-    end_run: EndRun,
-) -> None:
+def confirm(session: Session, plan: Plan) -> None:
     """Train the plan on each fresh seed that it was not yet trained on.
 
     A worker that dies costs its confirmation one more try.
@@ -44,6 +33,8 @@ def confirm(
     The values are kept with the study under `confirmations`, by the name of the plan, so that an
     interrupted session goes on where it stopped.
     """
+    study, executor, screen = session.study, session.executor, session.screen
+    settings, stop = session.request.settings, session.stop
     metric = settings.objective[0].metric
     waiting = [n for n in range(settings.confirm.seeds) if str(n) not in confirmed(study, plan)]
     if waiting:
@@ -60,7 +51,9 @@ def confirm(
                 number = waiting.pop(0)
                 seed = trial_seed(settings.seed, FIRST_FRESH_SEED + number)
                 again = replace(plan, seed=seed, name=f"{plan.name} again {number + 1}")
-                fresh = Job(number, again, None, parent, study.study_name, kind="confirmation")
+                fresh = Job(
+                    number, again, None, session.parent, study.study_name, kind="confirmation"
+                )
                 executor.submit(worker, fresh)
         for worker, message in executor.wait(POLL_INTERVAL_S):
             job = worker.job
@@ -85,7 +78,7 @@ def confirm(
             elif isinstance(message, WorkerDied):
                 screen.say(f"confirmation {job.number + 1}: its worker died")
                 if job.number in run_ids:
-                    end_run(run_ids.pop(job.number), "FAILED", "its worker died")
+                    session.end_run(run_ids.pop(job.number), "FAILED", reason="its worker died")
                 if job.number not in died:
                     died.add(job.number)
                     waiting.append(job.number)
@@ -96,13 +89,12 @@ def confirmed(study: optuna.Study, plan: Plan) -> dict[str, float]:
     return study.user_attrs.get("confirmations", {}).get(str(plan.name), {})
 
 
-def evaluate_on_test(
-    study: optuna.Study, plan: Plan, run_id: str, executor: Executor, *, screen: SweepScreen
-) -> dict[str, float] | None:
+def evaluate_on_test(session: Session, plan: Plan, run_id: str) -> dict[str, float] | None:
     """Look at the test images with the champion, once in the life of a sweep; export its model.
 
     Returns `test/accuracy` and its interval, or None where it failed, which is said.
     """
+    study, executor = session.study, session.executor
     known = study.user_attrs.get("test", {})
     if run_id in known:
         return known[run_id]
@@ -121,5 +113,5 @@ def evaluate_on_test(
                 study.set_user_attr("test", {**known, run_id: message.values})
                 return message.values
             reason = message.reason if isinstance(message, Failed) else "its worker died"
-            screen.say(f"the champion's look at the test images failed: {reason}")
+            session.screen.say(f"the champion's look at the test images failed: {reason}")
     return None

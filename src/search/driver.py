@@ -5,14 +5,11 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import final
 
-import optuna
 from optuna.trial import Trial, TrialState
 
 from src.config.plan import Plan
 from src.errors import ConfigError, StudyStorageUnavailable
-from src.process.signals import StopRequest
-from src.search.composer import Composer
-from src.search.executors.base import Executor, Worker, WorkerDied, ends_job
+from src.search.executors.base import Worker, WorkerDied, ends_job
 from src.search.messages import (
     Continue,
     Epoch,
@@ -25,11 +22,10 @@ from src.search.messages import (
     Stop,
     Stopped,
 )
-from src.search.screen import SweepScreen, TrialLine
-from src.search.settings import SweepSettings
-from src.search.space import Assignment, Space
-from src.search.study import Best, EndRun, finished_trials, trial_seed, try_again
-from src.search.usage import Usage
+from src.search.screen import TrialLine
+from src.search.session import Session
+from src.search.space import Assignment
+from src.search.study import Best, finished_trials, trial_seed, try_again
 
 POLL_INTERVAL_S = 0.5
 """How long the driver waits for workers before it looks at signals and the clock."""
@@ -55,31 +51,14 @@ class Driver:
     stop_reason is None while the search goes on, then one line for people.
     """
 
-    def __init__(
-        self,
-        study: optuna.Study,
-        *,
-        settings: SweepSettings,
-        space: Space,
-        composer: Composer,
-        executor: Executor,
-        parent: str,
-        usage: Usage,
-        screen: SweepScreen,
-        stop: StopRequest,
-        end_run: EndRun,
-    ) -> None:
+    def __init__(self, session: Session) -> None:
+        request, study = session.request, session.study
+        self._session = session
         self._study = study
-        self._settings = settings
-        self._space = space
-        self._composer = composer
-        self._executor = executor
-        self._parent = parent
-        self._effort = usage
-        self._screen = screen
-        self._stop = stop
-        self._end_run = end_run
-        self._base = composer.base_values()
+        self._settings = request.settings
+        self._executor = session.executor
+        self._screen = session.screen
+        self._base = request.composer.base_values()
         self._running: dict[Worker, _Running] = {}
         self._failed_in_a_row = 0
         self._again: list[_Running] = []
@@ -95,7 +74,7 @@ class Driver:
             with suppress(StudyStorageUnavailable):  # the next session finds the rest
                 for running in [*self._running.values(), *self._again]:  # only after an exception
                     try_again(self._study, running.trial, reason="its driver failed")
-                self._effort.note(searching=True)
+                self._session.usage.note(searching=True)
 
     def _loop(self) -> None:
         while True:
@@ -122,9 +101,9 @@ class Driver:
 
     def _check_budgets(self) -> None:
         timeout = self._settings.timeout_minutes
-        if self._stop.interrupted is not None:
-            self._end(str(self._stop.interrupted))
-        elif timeout is not None and self._effort.seconds > timeout * 60:
+        if self._session.stop.interrupted is not None:
+            self._end(str(self._session.stop.interrupted))
+        elif timeout is not None and self._session.usage.seconds > timeout * 60:
             self._end(f"the time budget of {timeout:g} minutes is used up")
         elif self.stop_reason is None and not self._may_start() and not self._running:
             self.stop_reason = f"the budget of {self._settings.n_trials} trials is used up"
@@ -138,7 +117,7 @@ class Driver:
         while self._again:
             running = self._again.pop()
             if running.run_id is not None:
-                self._end_run(running.run_id, "KILLED", reason)
+                self._session.end_run(running.run_id, "KILLED", reason=reason)
             self._close(running, Stopped(pruned=False))
 
     def _hand_out(self, worker: Worker) -> None:
@@ -149,7 +128,7 @@ class Driver:
 
     def _ask(self) -> _Running:
         trial = self._study.ask()
-        assignment = self._space.draw(trial, self._base)
+        assignment = self._session.request.space.draw(trial, self._base)
         trial.set_user_attr("assignment", assignment)
         running = _Running(trial, perf_counter())
         try:
@@ -158,13 +137,15 @@ class Driver:
             self._close(running, Failed(str(error)))
         else:
             metric = self._settings.epoch_metric
-            running.job = Job(trial.number, plan, metric, self._parent, self._study.study_name)
+            running.job = Job(
+                trial.number, plan, metric, self._session.parent, self._study.study_name
+            )
         return running
 
     def _plan(self, assignment: Assignment, number: int) -> Plan:
         seed = trial_seed(self._settings.seed, number)
         name = f"{self._study.study_name} {number:03}"
-        return self._composer.plan(assignment, seed=seed, name=name)
+        return self._session.request.composer.plan(assignment, seed=seed, name=name)
 
     def _handle(self, worker: Worker, message: FromWorker | WorkerDied) -> None:
         running = self._running.get(worker)
@@ -222,7 +203,7 @@ class Driver:
         if reason:
             running.trial.set_user_attr("end_reason", reason)
         self._study.tell(running.trial, values, state)
-        self._effort.note(searching=True)
+        self._session.usage.note(searching=True)
         self._finished += state != TrialState.FAIL
         self._best.hear(values)
         self._line(running, state.name, values, reason or "")
@@ -241,7 +222,7 @@ class Driver:
         """Enqueue a trial whose worker died for one more try, on from its last checkpoint."""
         if running.tries > 1 or self.stop_reason is not None:
             if running.run_id is not None:
-                self._end_run(running.run_id, "FAILED", "its worker died")
+                self._session.end_run(running.run_id, "FAILED", reason="its worker died")
             return False
         assert running.job is not None
         running.tries += 1

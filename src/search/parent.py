@@ -13,13 +13,13 @@ from uuid import uuid4
 import optuna
 
 from src.config.plan import Plan
-from src.config.settings import Tracking
 from src.data.source import Dataset
 from src.errors import RunGone, TrackingError
 from src.process.signals import StopRequest
-from src.search.doctor import mend
+from src.search.mending import mend
 from src.search.report import best_trial
 from src.search.settings import SweepSettings
+from src.tracking.connection import Store
 from src.tracking.provenance import describe_environment
 from src.tracking.run import Run
 from src.tracking.runs import end_left_running, finished_run, reopen_run, start_run
@@ -34,12 +34,13 @@ def open_parent(
     plan: Plan,
     settings: SweepSettings,
     dataset: Dataset,
+    store: Store,
     *,
     stop: StopRequest,
 ) -> Iterator[Run]:
     """Hold the sweep's run open, new or from an earlier session; its end follows from the work.
 
-    Children that a dead driver left RUNNING are ended first.
+    What a dead driver left is mended first, and said.
     """
     run_id = study.user_attrs.get("parent")
     if run_id is None:
@@ -47,26 +48,26 @@ def open_parent(
         if key is None:
             study.set_user_attr("key", key := uuid4().hex)
         else:  # the driver died between starting the run and noting its id
-            end_left_running(plan.tracking, "sweep.key", key, reason="its driver died")
-        run = _start(study, plan, settings, dataset, key=key)
+            end_left_running(store, "sweep.key", key, reason="its driver died")
+        run = _start(study, plan, settings, dataset, store, key=key)
         study.set_user_attr("parent", run.id)
     else:
         try:
-            run = reopen_run(plan.tracking, run_id, data=data_tags(plan, dataset), config=None)
+            run = reopen_run(store, run_id, data=data_tags(plan, dataset), config=None)
         except RunGone as error:
             raise RunGone(
                 f"`name`={study.study_name}: the sweep's own run {run_id} was deleted from the "
                 "store; restore it, or start again with fresh=true, which keeps the old trials"
             ) from error
-        end_left_running(plan.tracking, "mlflow.parentRunId", run_id, reason="its driver died")
-        for line in mend(study, plan.tracking):  # as where a full disk took no last word
+        end_left_running(store, "mlflow.parentRunId", run_id, reason="its driver died")
+        for line in mend(study, store):
             print(line)
     try:
         yield run
     except BaseException as error:
         run.finish("FAILED", reason=str(error) or repr(error))
         raise
-    _end_children(study, plan.tracking, run.id)
+    _end_children(study, store, run.id)
     if stop.interrupted:
         run.finish("KILLED", reason=str(stop.interrupted))
     elif best_trial(study) is None:
@@ -75,18 +76,18 @@ def open_parent(
         run.finish("FINISHED")
 
 
-def _end_children(study: optuna.Study, tracking: Tracking, parent: str) -> None:
+def _end_children(study: optuna.Study, store: Store, parent: str) -> None:
     """End what a worker had begun and died before it could tell; no worker is left by now."""
     try:
-        end_left_running(tracking, "mlflow.parentRunId", parent, reason="its worker died")
-        deque(mend(study, tracking), maxlen=0)
+        end_left_running(store, "mlflow.parentRunId", parent, reason="its worker died")
+        deque(mend(study, store), maxlen=0)
     except TrackingError as error:  # the next session does it
         print(error, file=sys.stderr)
 
 
 def finish_parent(
     run: Run,
-    tracking: Tracking,
+    store: Store,
     folder: Path,
     summary: Mapping[str, Any],
     settings: SweepSettings,
@@ -116,19 +117,25 @@ def finish_parent(
         shutil.copytree(folder, Path(draft) / "sweep")
         if summary["best_run"] is not None:
             try:
-                finished_run(tracking, summary["best_run"]).fetch("figures", Path(draft))
+                finished_run(store, summary["best_run"]).fetch("figures", Path(draft))
             except TrackingError as error:  # the store is unreachable; the report is on the disk
                 print(f"the sweep's run has no pictures: {error}", file=sys.stderr)
         run.log_files(Path(draft))
 
 
 def _start(
-    study: optuna.Study, plan: Plan, settings: SweepSettings, dataset: Dataset, *, key: str
+    study: optuna.Study,
+    plan: Plan,
+    settings: SweepSettings,
+    dataset: Dataset,
+    store: Store,
+    *,
+    key: str,
 ) -> Run:
     definition: Mapping[str, Any] = study.user_attrs["definition"]
     searched = {k: v for k, v in definition.items() if k.startswith("space.")}
     return start_run(
-        plan.tracking,
+        store,
         name=study.study_name,
         params={
             **searched,

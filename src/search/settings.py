@@ -52,7 +52,6 @@ class SweepSettings(BaseModel):
     enqueue: list[dict[str, Any]] = []
     space: dict[str, Any] = {}
     fresh: Flag = False
-    doctor: Flag = False
     storage: str | None = None
     seed: Seed = 1
 

@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, final
@@ -17,10 +17,6 @@ from src.config.plan import Component
 from src.errors import ConfigError
 from src.search.settings import SweepSettings
 from src.search.space import Space
-from src.tracking.run import Status
-
-EndRun = Callable[[str, Status, str], None]
-"""Ends a run on which nobody works any more: its id, the status, and the reason."""
 
 RETRIED = "retry_of"
 """Attribute of a trial that tries the values of an interrupted one again: that one's number."""
@@ -46,12 +42,10 @@ def open_study(
     definition: Mapping[str, Any],
     sampler: Component,
     pruner: Component,
-    end_run: EndRun,
 ) -> optuna.Study:
     """Return the study, created with the configurations to try first, or resumed.
 
-    definition: what must not change while a sweep goes on, by key. Trials that a dead driver left
-    running are failed, and their values tried again.
+    definition: what must not change while a sweep goes on, by key.
     Raises ConfigError with every difference where the definition has changed.
     """
     study = optuna.create_study(
@@ -72,10 +66,6 @@ def open_study(
         study.set_user_attr("definition", now)
     elif stored != now:
         raise ConfigError(*_differences(name, stored, now))
-    for trial in study.get_trials(states=[TrialState.RUNNING], deepcopy=False):
-        if "run_id" in trial.user_attrs:  # it may be FINISHED, though its driver never heard so
-            end_run(trial.user_attrs["run_id"], "KILLED", "its driver died")
-        try_again(study, trial, reason="its driver died")
     return study
 
 

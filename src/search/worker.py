@@ -5,13 +5,13 @@ import os
 import signal
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from multiprocessing.connection import Connection
 from time import perf_counter
 from typing import Protocol, final
 
 from src.config.plan import Component
-from src.data.source import Dataset
+from src.config.settings import Tracking
+from src.data.source import DataSource
 from src.errors import TrainingFailed, UserError
 from src.process.signals import ENDING, Halted
 from src.process.streams import outlast_readers
@@ -29,8 +29,9 @@ from src.search.messages import (
     Stopped,
     ToWorker,
 )
+from src.tracking.connection import Store, connect
 from src.training.progress import SilentReporter
-from src.training.train_run import evaluate_on_test, train
+from src.training.train_run import evaluate_on_test, patiently, train
 
 
 class Channel(Protocol):
@@ -77,21 +78,21 @@ def work(
     locate: gives a data source as it is to be read on this machine, where its files may be
     elsewhere.
     """
-    datasets = _Datasets(locate)
+    opened = _Opened(locate)
     try:
         connection.send(Ready())
         while True:
             job = connection.recv()
             if isinstance(job, Job):
-                connection.send(_train(job, connection, datasets))
+                connection.send(_train(job, connection, opened))
             elif isinstance(job, EvaluateOnTest):
-                connection.send(_evaluate_on_test(job, datasets))
+                connection.send(_evaluate_on_test(job, opened))
             # else a Stop, for a job that had just ended
     except (EOFError, OSError):
         return  # the driver is gone
 
 
-def _train(job: Job, connection: Channel, datasets: "_Datasets") -> FromWorker:
+def _train(job: Job, connection: Channel, opened: "_Opened") -> FromWorker:
     def ask(epoch: int, metrics: dict[str, float]) -> None:
         _send(connection, Epoch(epoch, metrics[job.metric] if job.metric else None))
         _receive_command(connection)
@@ -103,8 +104,9 @@ def _train(job: Job, connection: Channel, datasets: "_Datasets") -> FromWorker:
     try:
         result = train(
             job.plan,
+            source=opened.source(job.plan.data),
+            store=opened.store(job.plan.tracking, check_stop),
             reporter=SilentReporter(),
-            dataset=datasets.of(job.plan.data),
             check_stop=check_stop,
             after_epoch=ask,
             on_start=lambda run_id: _send(connection, Started(run_id)),
@@ -127,30 +129,38 @@ def _train(job: Job, connection: Channel, datasets: "_Datasets") -> FromWorker:
     return Finished(result.run_id, values, result.epochs, result.training_seconds)
 
 
-def _evaluate_on_test(job: EvaluateOnTest, datasets: "_Datasets") -> FromWorker:
+def _evaluate_on_test(job: EvaluateOnTest, opened: "_Opened") -> FromWorker:
     began = perf_counter()
     try:
-        plan = replace(job.plan, data=datasets.locate(job.plan.data))
-        score = evaluate_on_test(plan, job.run_id, dataset=datasets.of(job.plan.data))
+        source = opened.source(job.plan.data)
+        store = opened.store(job.plan.tracking, lambda: None)
+        score = evaluate_on_test(job.plan, job.run_id, source=source, store=store)
     except Exception as error:  # noqa: BLE001  the sweep has its result without it, and says so
         return Failed(traceback.format_exception_only(error)[-1].strip())
     return Finished(job.run_id, score.metrics("test"), 0, perf_counter() - began)
 
 
 @final
-class _Datasets:
-    """Loads each data source once in the life of a worker."""
+class _Opened:
+    """Opens the store and each data source once in the life of a worker."""
 
     def __init__(self, locate: Callable[[Component], Component]) -> None:
-        self.locate = locate
-        self._loaded: dict[str, Dataset] = {}
+        self._locate = locate
+        self._sources: dict[str, DataSource] = {}
+        self._store: Store | None = None
 
-    def of(self, data: Component) -> Dataset:
-        """Return the train and validation images of the source."""
+    def source(self, data: Component) -> DataSource:
+        """Return the data source, which keeps what it has read."""
         key = json.dumps([data.target, data.arguments], sort_keys=True, default=str)
-        if key not in self._loaded:
-            self._loaded[key] = self.locate(data).build().load()
-        return self._loaded[key]
+        if key not in self._sources:
+            self._sources[key] = self._locate(data).build()
+        return self._sources[key]
+
+    def store(self, tracking: Tracking, check_stop: Callable[[], None]) -> Store:
+        """Return the sweep's store; waits for its server as a trial does."""
+        if self._store is None:
+            self._store = patiently(lambda: connect(tracking), check_stop)
+        return self._store
 
 
 def _send(connection: Channel, message: FromWorker) -> None:

@@ -46,16 +46,37 @@ PAGE = 1000
 @final
 @dataclass(frozen=True)
 class Store:
-    """An open tracking store and the experiment in it that runs go to.
-
-    uri: its address without a password, None for the database of the folder itself. folder: where
-    runs have their working folders.
-    """
+    """An open tracking store and the experiment in it that runs go to."""
 
     client: MlflowClient
     experiment_id: str
-    uri: str | None
-    folder: Path
+    settings: Tracking
+
+    @property
+    def folder(self) -> Path:
+        """Where runs have their working folders."""
+        return self.settings.folder.resolve()
+
+    @property
+    def uri(self) -> str | None:
+        """Its address without a password, None for the database of the folder itself."""
+        return self.settings.uri and without_password(self.settings.uri)
+
+    @contextmanager
+    def usable(self) -> Iterator[None]:
+        """Raise TrackingError where the store cannot do what is done inside.
+
+        TrackingUnavailable where it may be able to later.
+        """
+        try:
+            yield
+        except TROUBLES as error:
+            raise _unusable(self.settings, error) from error
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment, and of the registered model that becomes its champion."""
+        return self.settings.experiment
 
     @property
     def is_server(self) -> bool:
@@ -118,20 +139,7 @@ def connect(settings: Tracking) -> Store:
         if file is not None and not os.access(file.parent, os.W_OK):
             raise unwritable_error(file.parent, "read-only") from error
         raise _unusable(settings, error) from error
-    address = settings.uri and without_password(settings.uri)
-    return Store(client, experiment, address, settings.folder.resolve())
-
-
-@contextmanager
-def usable(settings: Tracking) -> Iterator[None]:
-    """Raise TrackingError where the store cannot do what is done inside.
-
-    TrackingUnavailable where it may be able to later.
-    """
-    try:
-        yield
-    except TROUBLES as error:
-        raise _unusable(settings, error) from error
+    return Store(client, experiment, settings)
 
 
 def _unusable(settings: Tracking, error: Exception) -> TrackingError:

@@ -11,10 +11,8 @@ from mlflow.entities import Run as MlflowEntity
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
-from src.config.settings import Tracking
 from src.errors import ConfigError, TrackingError, nearest
-from src.tracking.connection import all_runs, living_run
-from src.tracking.store import open_store
+from src.tracking.connection import Store, all_runs, living_run
 
 CHECKPOINT = "checkpoint/best.ckpt"
 WITH_MODEL = "attributes.status = 'FINISHED' and metrics.`model/parameters` > 0"
@@ -71,26 +69,18 @@ class TestSetUsage:
 class StoredRuns:
     """The runs of one experiment in a store, as they were when they were first asked for."""
 
-    def __init__(self, settings: Tracking) -> None:
-        """Open the store; raises TrackingError where nothing was tracked yet."""
-        database = settings.folder / "mlflow.db"
-        if settings.uri is None and not database.exists():
-            raise TrackingError(
-                f"`tracking.folder`={settings.folder}: nothing is tracked there yet; train first: "
-                "python -m src.train"
-            )
-        self._settings = settings
-        self._store = open_store(settings)
+    def __init__(self, store: Store) -> None:
+        self.store = store
 
     @cached_property
     def all(self) -> list[StoredRun]:
         """All runs, the newest first; of a large store, this takes seconds."""
-        return self._search([self._store.experiment_id])
+        return self._search([self.store.experiment_id])
 
     def newest(self, most: int, *, data: str = "%") -> list[StoredRun]:
         """Return the newest finished trainings, `most` at the most; data: pattern of its name."""
-        found = self._store.client.search_runs(
-            [self._store.experiment_id],
+        found = self.store.client.search_runs(
+            [self.store.experiment_id],
             f"{WITH_MODEL} and tags.data LIKE '{data}'",
             max_results=most,
             order_by=["attributes.start_time DESC"],
@@ -118,7 +108,7 @@ class StoredRuns:
                 f"; choose for instance {some}" if some else "; train first: python -m src.train"
             )
             raise ConfigError(
-                f"`{key}`={named}: no run of experiment {self._settings.experiment!r} has this id "
+                f"`{key}`={named}: no run of experiment {self.store.experiment!r} has this id "
                 f"or name{hint}"
             )
         if len(matches) > 1:
@@ -136,7 +126,7 @@ class StoredRuns:
 
     def again(self, run_id: str) -> StoredRun:
         """Return a run as it is now; raises RunGone where it was deleted."""
-        return _stored(living_run(self._store.client, run_id))
+        return _stored(living_run(self.store.client, run_id))
 
     def curves(self, run_id: str, keys: tuple[str, ...]) -> dict[str, list[float]]:
         """Return the values of each metric, epoch by epoch from 1."""
@@ -144,7 +134,7 @@ class StoredRuns:
             key: [
                 metric.value
                 for metric in sorted(
-                    self._store.client.get_metric_history(run_id, key), key=lambda m: m.step
+                    self.store.client.get_metric_history(run_id, key), key=lambda m: m.step
                 )
             ]
             for key in keys
@@ -162,7 +152,7 @@ class StoredRuns:
         target = folder / run_id
         target.mkdir(parents=True, exist_ok=True)
         try:
-            return Path(self._store.client.download_artifacts(run_id, artifact, str(target)))
+            return Path(self.store.client.download_artifacts(run_id, artifact, str(target)))
         except (MlflowException, OSError) as error:
             raise TrackingError(
                 f"run {run_id}: its file {artifact} cannot be fetched "
@@ -171,7 +161,7 @@ class StoredRuns:
 
     def looks(self, *, test_digest: str, split_digest: str) -> TestSetUsage:
         """Count the looks at test images, in all experiments and of deleted runs too."""
-        client = self._store.client
+        client = self.store.client
         experiments = client.search_experiments(view_type=ViewType.ALL)
         using = self._search(
             [e.experiment_id for e in experiments],
@@ -191,7 +181,7 @@ class StoredRuns:
         self, experiments: list[str], query: str = "", view: int = ViewType.ACTIVE_ONLY
     ) -> list[StoredRun]:
         """Return all matching runs, the newest first."""
-        return [_stored(run) for run in all_runs(self._store.client, experiments, query, view=view)]
+        return [_stored(run) for run in all_runs(self.store.client, experiments, query, view=view)]
 
 
 def is_training(run: StoredRun) -> bool:

@@ -8,11 +8,9 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from src.config.commands import command, tracking_overrides
-from src.config.settings import Tracking
 from src.errors import ConfigError, RunGone
 from src.tracking.connection import Store
 from src.tracking.queries import StoredRun, StoredRuns
-from src.tracking.store import open_store
 
 ALIAS = "champion"
 BEFORE = "champion.before"
@@ -37,14 +35,13 @@ class Rollback:
     now: Champion
 
 
-def find_champion(settings: Tracking) -> Champion | None:
+def find_champion(store: Store) -> Champion | None:
     """Return the champion of the experiment, None where none was promoted yet.
 
     The registered model has the name of the experiment.
     """
-    store = open_store(settings)
     try:
-        version = store.client.get_model_version_by_alias(settings.experiment, ALIAS)
+        version = store.client.get_model_version_by_alias(store.experiment, ALIAS)
     except MlflowException as error:
         if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
             return None
@@ -52,52 +49,51 @@ def find_champion(settings: Tracking) -> Champion | None:
     return Champion(str(version.version), str(version.run_id))
 
 
-def trained_by(settings: Tracking, champion: Champion, *, instead: str | None = None) -> StoredRun:
+def trained_by(store: Store, champion: Champion, *, instead: str | None = None) -> StoredRun:
     """Return the run of a champion; raises RunGone, with what helps, where it was deleted.
 
     instead: id of the run to be champion in its place, by default the newest other.
     """
     try:
-        return StoredRuns(settings).again(champion.run_id)
+        return StoredRuns(store).again(champion.run_id)
     except RunGone as error:
         what = f"run {champion.run_id} of champion version {champion.version}"
-        raise _gone(settings, what, instead=instead) from error
+        raise _gone(store, what, instead=instead) from error
 
 
 def register_champion(
-    settings: Tracking, run_id: str, *, model_id: str, tags: Mapping[str, str], description: str
+    store: Store, run_id: str, *, model_id: str, tags: Mapping[str, str], description: str
 ) -> Champion:
     """Register the exported model of a run as a new version, and move the alias to it.
 
     tags: of the new version. A run that was champion before gets a version of its own for each
     time, so that the way back is one line.
     """
-    store = open_store(settings)
     client = store.client
-    before = find_champion(settings)
-    _expect_registered(client, settings.experiment)
+    before = find_champion(store)
+    _expect_registered(client, store.experiment)
     version = client.create_model_version(
-        settings.experiment,
+        store.experiment,
         _source(store, model_id),
         run_id,
         tags={**tags, BEFORE: before.version if before else ""},
         description=description,
         model_id=model_id,
     )
-    client.set_registered_model_alias(settings.experiment, ALIAS, version.version)
+    client.set_registered_model_alias(store.experiment, ALIAS, version.version)
     return Champion(str(version.version), run_id)
 
 
-def rollback(settings: Tracking, *, reason: str | None) -> Rollback:
+def rollback(store: Store, *, reason: str | None) -> Rollback:
     """Move the alias to the champion before the present one.
 
     Raises ConfigError without one, and RunGone where it or its run was deleted.
     """
-    client = open_store(settings).client
-    present = find_champion(settings)
+    client = store.client
+    present = find_champion(store)
     if present is None:
         raise ConfigError("`rollback`=true: there is no champion yet; promote=RUN makes one")
-    name = settings.experiment
+    name = store.experiment
     earlier = client.get_model_version(name, present.version).tags.get(BEFORE)
     if not earlier:
         raise ConfigError(
@@ -109,9 +105,9 @@ def rollback(settings: Tracking, *, reason: str | None) -> Rollback:
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        raise _gone(settings, f"version {earlier}, the champion before,") from error
+        raise _gone(store, f"version {earlier}, the champion before,") from error
     now = Champion(earlier, str(version.run_id))
-    trained_by(settings, now)
+    trained_by(store, now)
     client.set_registered_model_alias(name, ALIAS, earlier)
     client.set_model_version_tag(
         name, present.version, "champion.rolled_back", reason or "no reason given"
@@ -119,15 +115,15 @@ def rollback(settings: Tracking, *, reason: str | None) -> Rollback:
     return Rollback(present, now)
 
 
-def _gone(settings: Tracking, what: str, *, instead: str | None = None) -> RunGone:
-    champion = find_champion(settings)
-    others = [run.id for run in StoredRuns(settings).newest(2)]
+def _gone(store: Store, what: str, *, instead: str | None = None) -> RunGone:
+    champion = find_champion(store)
+    others = [run.id for run in StoredRuns(store).newest(2)]
     others = [other for other in others if champion is None or other != champion.run_id]
     promotion = {
         "promote": instead or (others or ["RUN"])[0],
         "force": True,
         "reason": "the run before is gone",
-        **tracking_overrides(settings),
+        **tracking_overrides(store.settings),
     }
     return RunGone(
         f"{what} was deleted from the store; restore it, or make another run champion: "

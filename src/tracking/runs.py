@@ -13,15 +13,13 @@ import yaml
 from filelock import Timeout
 from mlflow.entities import Run as StoredRun
 
-from src.config.settings import Tracking
 from src.errors import ConfigError, DataError, RunGone, TrackingError
-from src.tracking.connection import Store, all_runs, living_run, usable
+from src.tracking.connection import Store, all_runs, living_run
 from src.tracking.database import make_folder
 from src.tracking.handover import LAST, download_workdir
 from src.tracking.owner import owner_tags
 from src.tracking.recovery import flush
 from src.tracking.run import MlflowRun, Run, UntrackedRun
-from src.tracking.store import open_store
 
 MAX_DIGEST_LENGTH = 36
 """Longest dataset digest MLflow takes, in characters; the whole one is a tag."""
@@ -42,7 +40,7 @@ class DataDescription:
 
 
 def start_run(
-    settings: Tracking,
+    store: Store | None,
     *,
     name: str,
     params: Mapping[str, Any],
@@ -50,14 +48,14 @@ def start_run(
     data: DataDescription,
     config: Mapping[str, Any],
 ) -> Run:
-    """Start a run, or an untracked one where tracking is off.
+    """Start a run, an untracked one where there is no store.
 
     Raises TrackingError when the store cannot be used.
     """
-    if not settings.enabled:
+    if store is None:
         run: Run = UntrackedRun(uuid4().hex, Path(tempfile.mkdtemp(prefix="untracked-")))
     else:
-        run = _create(settings, name=name, tags=tags)
+        run = _create(store, name=name, tags=tags)
         texts = {key: str(value)[:MAX_PARAM_LENGTH] for key, value in params.items()}
         run.describe(params=texts, data=_dataset(data))
     run.folder.mkdir(exist_ok=True)
@@ -73,12 +71,11 @@ def _keep(config: Mapping[str, Any], run: Run) -> None:
     draft.replace(run.folder / "config.json")
 
 
-def _create(settings: Tracking, *, name: str, tags: Mapping[str, str]) -> MlflowRun:
-    store = open_store(settings)
+def _create(store: Store, *, name: str, tags: Mapping[str, str]) -> MlflowRun:
     for line in flush(store):
         print(line, file=sys.stderr)
     runs = make_folder(store.folder / "runs")
-    with usable(settings):
+    with store.usable():
         created = store.client.create_run(
             store.experiment_id, run_name=name, tags={**tags, **owner_tags(store.folder)}
         )
@@ -100,7 +97,7 @@ def require_same_data(run_id: str, began_on: Mapping[str, str], now: Mapping[str
 
 
 def reopen_run(
-    settings: Tracking, run_id: str, *, data: Mapping[str, str], config: Mapping[str, Any] | None
+    store: Store, run_id: str, *, data: Mapping[str, str], config: Mapping[str, Any] | None
 ) -> Run:
     """Set an interrupted run to RUNNING again.
 
@@ -109,8 +106,7 @@ def reopen_run(
     DataError where it began on other images or another split of them, and TrackingError where the
     store cannot be used.
     """
-    store = open_store(settings)
-    with usable(settings):
+    with store.usable():
         stored = living_run(store.client, run_id)
         earlier = _logged_so_far(store, stored)
     require_same_data(run_id, stored.data.tags, data)
@@ -129,7 +125,7 @@ def reopen_run(
             f"`resume`={run_id}: another process is training this run; wait for its end, or stop it"
         ) from error
     try:
-        with usable(settings):
+        with store.usable():
             store.client.update_run(run_id, status="RUNNING")
             if "end_reason" in stored.data.tags:
                 store.client.delete_tag(run_id, "end_reason")
@@ -149,72 +145,66 @@ def _logged_so_far(store: Store, run: StoredRun) -> dict[tuple[str, int], float]
     return {(metric.key, metric.step): metric.value for metric in values}
 
 
-def finished_run(settings: Tracking, run_id: str) -> "MlflowRun":
+def finished_run(store: Store, run_id: str) -> MlflowRun:
     """Return a run that has ended, to read from it or to add to it."""
-    store = open_store(settings)
     return MlflowRun(store, run_id, store.folder / "runs" / run_id)
 
 
-def was_deleted(settings: Tracking, run_id: str | None) -> bool:
+def was_deleted(store: Store, run_id: str | None) -> bool:
     """Tell whether there was such a run, and it was deleted from the store."""
     if run_id is None:
         return False
     try:
-        living_run(open_store(settings).client, run_id)
+        living_run(store.client, run_id)
     except RunGone:
         return True
     return False
 
 
-def detach_trial(settings: Tracking, run_id: str, *, reason: str) -> None:
+def detach_trial(store: Store, run_id: str, *, reason: str) -> None:
     """End a run that is no trial's as KILLED, and let it no longer carry the number of one."""
-    client = open_store(settings).client
-    number = client.get_run(run_id).data.tags["trial.number"]
-    run = finished_run(settings, run_id)
+    number = store.client.get_run(run_id).data.tags["trial.number"]
+    run = finished_run(store, run_id)
     run.set_tags({"trial.attempt": number})
-    client.delete_tag(run_id, "trial.number")
+    store.client.delete_tag(run_id, "trial.number")
     run.finish("KILLED", reason=reason)
 
 
-def end_left_running(settings: Tracking, tag: str, value: str, *, reason: str) -> None:
+def end_left_running(store: Store, tag: str, value: str, *, reason: str) -> None:
     """End the runs with this tag that are RUNNING though nobody works on them any more.
 
     Raises TrackingError where the store cannot be asked.
     """
-    store = open_store(settings)
-    with usable(settings):
+    with store.usable():
         running = store.client.search_runs(
             [store.experiment_id],
             f"attributes.status = 'RUNNING' and tags.`{tag}` = '{value}'",
             max_results=1000,
         )
     for child in running:
-        finished_run(settings, child.info.run_id).finish("KILLED", reason=reason)
+        finished_run(store, child.info.run_id).finish("KILLED", reason=reason)
 
 
-def runs_below(settings: Tracking, parent: str) -> list[StoredRun]:
+def runs_below(store: Store, parent: str) -> list[StoredRun]:
     """Return the runs of a sweep's trials and confirmations, parent: the sweep's run id.
 
     Raises TrackingError where the store cannot be asked.
     """
-    client = open_store(settings).client
-    with usable(settings):
-        experiments = [found.experiment_id for found in client.search_experiments()]
-        return all_runs(client, experiments, f"tags.`mlflow.parentRunId` = '{parent}'")
+    with store.usable():
+        experiments = [found.experiment_id for found in store.client.search_experiments()]
+        return all_runs(store.client, experiments, f"tags.`mlflow.parentRunId` = '{parent}'")
 
 
-def find_interrupted(settings: Tracking, run_id: str) -> tuple[str, dict[str, Any]]:
+def find_interrupted(store: Store, run_id: str) -> tuple[str, dict[str, Any]]:
     """Return the whole id and the configuration of a run that can be resumed.
 
     run_id: the id or the beginning of it. What was stopped elsewhere comes from the server.
     Raises ConfigError where no such run has a checkpoint.
     """
-    runs = settings.folder.resolve() / "runs"
-    if runs.exists() or settings.uri is not None:
-        store = open_store(settings)  # which puts in order what is there
-        if store.is_server:
-            with usable(settings):
-                download_workdir(store, run_id)
+    if store.is_server:
+        with store.usable():
+            download_workdir(store, run_id)
+    runs = store.folder / "runs"
     found = sorted(p.parent.name for p in runs.glob(f"*/{LAST}"))
     matches = [name for name in found if name.startswith(run_id)]
     if len(matches) != 1:

@@ -1,39 +1,42 @@
 """Opens the tracking store, and puts right what processes that died have left in it."""
 
 import sys
-from functools import cache
-from pathlib import Path
 
 from src.config.settings import Tracking, without_password
+from src.errors import TrackingError
 from src.tracking import NOT_USED
-from src.tracking.connection import Store, connect, usable
+from src.tracking.connection import Store, connect
 from src.tracking.recovery import end_orphans, flush
 
 
 def open_store(settings: Tracking) -> Store:
-    """Open the store, creating it on first use; many processes may do so at once.
+    """Open the store for a command, creating it on first use; many processes may do so at once.
 
-    The first time in the life of a process, runs without a living owner are ended, and what an
-    earlier process could not send is sent.
+    Runs without a living owner are ended, and what an earlier process could not send is sent.
     Raises TrackingError when the folder cannot be written or the server does not answer.
     """
-    return _open(settings.uri, settings.folder.resolve(), settings.experiment)
-
-
-@cache
-def _open(uri: str | None, folder: Path, experiment: str) -> Store:
-    settings = Tracking(uri=uri, folder=folder, experiment=experiment)
     store = connect(settings)
-    _say_what_is_not_used(store, experiment)
-    with usable(settings):
+    _say_what_is_not_used(store)
+    with store.usable():
         end_orphans(store)
         for line in flush(store):
             print(line, file=sys.stderr)
     return store
 
 
-def _say_what_is_not_used(store: Store, experiment: str) -> None:
+def open_existing_store(settings: Tracking) -> Store:
+    """Open the store as `open_store` does; raises TrackingError where nothing was tracked yet."""
+    if settings.uri is None and not (settings.folder / "mlflow.db").exists():
+        raise TrackingError(
+            f"`tracking.folder`={settings.folder}: nothing is tracked there yet; train first: "
+            "python -m src.train"
+        )
+    return open_store(settings)
+
+
+def _say_what_is_not_used(store: Store) -> None:
     """Say where runs and models are, where the environment names another place."""
+    experiment = store.experiment
     here = {store.uri or f"sqlite:///{store.folder}/mlflow.db", experiment}
     others = {name: without_password(v) for name, v in NOT_USED.items() if v not in here}
     if others:

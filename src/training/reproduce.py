@@ -9,7 +9,7 @@ from typing import Any, Literal, final
 import numpy as np
 
 from src.config.plan import Plan, make_plan
-from src.config.settings import MOVABLE, WITHOUT_EFFECT, Tracking, value_at
+from src.config.settings import MOVABLE, WITHOUT_EFFECT, value_at
 from src.errors import ConfigError, NotReproduced
 from src.tracking.queries import StoredRun, StoredRuns
 
@@ -85,9 +85,7 @@ def as_kept(config: dict[str, Any], said: ValuesSaid, *, asked: str) -> dict[str
     return config
 
 
-def plan_again(
-    stored: StoredRuns, named: str, tracking: Tracking, *, said: ValuesSaid
-) -> tuple[Plan, StoredRun]:
+def plan_again(stored: StoredRuns, named: str, *, said: ValuesSaid) -> tuple[Plan, StoredRun]:
     """Return the plan of a finished run, to be trained under a name of its own, and the run.
 
     Raises ConfigError where there is no such run, where it has other values than are said, or where
@@ -98,7 +96,7 @@ def plan_again(
         config = stored.config(old.id, Path(draft))
     config = as_kept(config, said, asked=f"reproduce={named} repeats")
     choices = config.pop("choices")
-    config["tracking"] = tracking.model_dump(mode="json")
+    config["tracking"] = stored.store.settings.model_dump(mode="json")
     try:
         plan = make_plan(config, choices=choices)
     except ConfigError as error:

@@ -8,16 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, perf_counter, sleep
 from types import MappingProxyType
+from typing import TypeVar
 
 import torch
 
 from src.config.plan import Plan
-from src.data.source import Dataset
+from src.data.source import Dataset, DataSource
 from src.errors import TrackingUnavailable, TrainingFailed, disk_trouble, first_line
 from src.models.predictor import load_predictor
 from src.process.gc_pause import loaded
 from src.process.machine import available_cores
 from src.process.signals import Halted
+from src.tracking.connection import Store
 from src.tracking.provenance import describe_environment
 from src.tracking.queries import StoredRun
 from src.tracking.run import Run
@@ -41,6 +43,8 @@ from src.training.fit import (
 from src.training.progress import EpochReporter
 from src.training.result import Result, Score
 
+Started = TypeVar("Started")
+
 TRIAL_START_TIMEOUT_S = 600.0
 """How long a trial waits for a server that is unreachable, before it fails."""
 
@@ -48,28 +52,29 @@ TRIAL_START_TIMEOUT_S = 600.0
 def train(
     plan: Plan,
     *,
+    source: DataSource,
+    store: Store | None,
     reporter: EpochReporter,
     check_stop: Callable[[], None],
     evaluate_on_test_set: bool,
-    dataset: Dataset | None = None,
     after_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, metrics: None,
     on_start: Callable[[str], None] = lambda run_id: None,
     parent: str | None = None,
     tags: Mapping[str, str] = MappingProxyType({}),
     repeats: StoredRun | None = None,
 ) -> Result:
-    """Train the plan's model, evaluate its best epoch, and leave all of it in the plan's store.
+    """Train the plan's model, evaluate its best epoch, and leave all of it in the store.
 
-    check_stop and after_epoch may raise Halted to end the training. dataset: that of the plan's
-    source, where it is loaded already. on_start hears the id of the run. parent: run id of the
-    sweep this is a trial of; a trial's model is not exported, and it cannot be resumed by hand.
+    source: the plan's, built. store: None where nothing is tracked.
+    check_stop and after_epoch may raise Halted to end the training. on_start hears the id of the
+    run. parent: run id of the sweep this is a trial of; a trial's model is not exported, and it
+    cannot be resumed by hand.
     repeats: a run on the same data, which this one is to be compared with.
     Raises UserError before a run is started where the plan cannot be carried out, TrainingFailed
     when the loss is NaN; the run then ends as FAILED, or KILLED when halted.
     """
     began = perf_counter()
-    source = plan.data.build()
-    dataset = dataset or source.load()
+    dataset = source.load()
     plan = _settled(plan, dataset)
     data = data_tags(plan, dataset, test=source.check_test() if evaluate_on_test_set else None)
     if repeats is not None:
@@ -83,7 +88,7 @@ def train(
         after_epoch(epoch, metrics)
 
     tags = {**data, **tags}
-    with _tracked(plan, dataset, parent=parent, tags=tags, check_stop=check_stop) as run:
+    with _tracked(plan, dataset, store, parent=parent, tags=tags, check_stop=check_stop) as run:
         on_start(run.id)
         loaded()
         done = fit(
@@ -130,15 +135,15 @@ def _settled(plan: Plan, dataset: Dataset) -> Plan:
     )
 
 
-def evaluate_on_test(plan: Plan, run_id: str, *, dataset: Dataset) -> Score:
+def evaluate_on_test(plan: Plan, run_id: str, *, source: DataSource, store: Store) -> Score:
     """Look at the test images with the best checkpoint of a finished run, and export its model."""
-    run = finished_run(plan.tracking, run_id)
+    run = finished_run(store, run_id)
     torch.set_num_threads(plan.trainer.threads or available_cores())
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = run.fetch("checkpoint/best.ckpt", Path(folder))
         predictor = load_predictor(checkpoint)
-    score = evaluate_test(predictor, plan.data.build().load_test(), run)
-    log_model(predictor, dataset.validation, run)
+    score = evaluate_test(predictor, source.load_test(), run)
+    log_model(predictor, source.load().validation, run)
     return score
 
 
@@ -146,6 +151,7 @@ def evaluate_on_test(plan: Plan, run_id: str, *, dataset: Dataset) -> Score:
 def _tracked(
     plan: Plan,
     dataset: Dataset,
+    store: Store | None,
     *,
     parent: str | None,
     tags: Mapping[str, str],
@@ -154,12 +160,12 @@ def _tracked(
     """Hold a run open, and end it with the status that the work inside earned."""
 
     def start() -> Run:
-        if plan.resume:
+        if plan.resume and store:
             config = kept_config(plan)
-            return reopen_run(plan.tracking, plan.resume, data=tags, config=config)
-        return _start(plan, dataset, parent=parent, tags=tags)
+            return reopen_run(store, plan.resume, data=tags, config=config)
+        return _start(plan, dataset, store, parent=parent, tags=tags)
 
-    run = start() if parent is None else _patiently(start, check_stop)
+    run = start() if parent is None else patiently(start, check_stop)
     try:
         yield run
     except BaseException as error:
@@ -168,7 +174,7 @@ def _tracked(
     run.finish("FINISHED")
 
 
-def _patiently(start: Callable[[], Run], check_stop: Callable[[], None]) -> Run:
+def patiently(start: Callable[[], Started], check_stop: Callable[[], None]) -> Started:
     """Wait for a server that is unreachable when a trial begins: nobody sits there to be told.
 
     Raises TrackingUnavailable when it has not come back in time.
@@ -206,10 +212,17 @@ def _end_early(run: Run, error: BaseException, *, resumable: bool) -> None:
         print("the next start of any command ends it there", file=sys.stderr)
 
 
-def _start(plan: Plan, dataset: Dataset, *, parent: str | None, tags: Mapping[str, str]) -> Run:
+def _start(
+    plan: Plan,
+    dataset: Dataset,
+    store: Store | None,
+    *,
+    parent: str | None,
+    tags: Mapping[str, str],
+) -> Run:
     choices = plan.choices
     return start_run(
-        plan.tracking,
+        store,
         name=plan.name or f"{choices['model']} {choices['data']} seed={plan.seed}",
         params=describe_params(plan),
         tags={

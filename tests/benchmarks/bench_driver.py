@@ -7,19 +7,20 @@ from pathlib import Path
 from statistics import median
 from threading import Thread
 from time import perf_counter, sleep
-from typing import final
+from typing import Any, final
 
-import hydra
 import optuna
 
-from src.cli.overrides import CONF
+from src.cli.overrides import conf_open
 from src.config.plan import Component
 from src.process.signals import StopRequest
 from src.search.composer import Composer
 from src.search.driver import Driver
 from src.search.executors.base import Executor, Worker
 from src.search.messages import Epoch, Finished, Job, Ready, Started
-from src.search.screen import SweepScreen, TrialLine
+from src.search.request import Request
+from src.search.screen import TrialLine
+from src.search.session import Session
 from src.search.settings import SweepSettings
 from src.search.space import make_space
 from src.search.storage.journal import open_journal
@@ -32,6 +33,7 @@ SPACE = {
     "optimizer.lr": {"low": 1e-4, "high": 1e-1, "log": True},
     "regularization.dropout": {"low": 0.0, "high": 0.5},
 }
+TPE = Component("sampler", "optuna.samplers.TPESampler", {"multivariate": True, "group": True})
 
 
 @final
@@ -85,36 +87,48 @@ def pretend(connection: Channel, *, seconds: float = 0.0) -> None:
         return
 
 
-def search(executor: Executor, folder: Path, *, n_trials: int) -> list[float]:
-    """Let the real driver search with these workers; return when each trial ended, in seconds."""
-    settings, space = SweepSettings(n_trials=n_trials), make_space(SPACE)
-    clock = _Clock()
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+def drive(
+    executor: Executor,
+    folder: Path,
+    *,
+    n_trials: int,
+    screen: Any,
+    sampler: Component = TPE,
+    store: Any = None,
+    parent: str = "parent",
+) -> None:
+    """Let the real driver search with these workers; the journal in `folder` names it `many`."""
+    with conf_open():
+        composer = Composer("sweep", [], threads=1)
+        request = Request(
+            name="many",
+            settings=SweepSettings(n_trials=n_trials),
+            space=make_space(SPACE),
+            composer=composer,
+            executor=Component("executor", "none", {}),
+            sampler=sampler,
+            pruner=Component("pruner", "optuna.pruners.NopPruner", {}),
+            plan=composer.plan({}, seed=1, name="base"),
+        )
         study = open_study(
             open_journal(folder),
-            "driver",
-            settings=settings,
-            space=space,
+            request.name,
+            settings=request.settings,
+            space=request.space,
             definition={},
-            sampler=Component(
-                "sampler", "optuna.samplers.TPESampler", {"multivariate": True, "group": True}
-            ),
-            end_run=lambda run_id, status, reason: None,
-            pruner=Component("pruner", "optuna.pruners.NopPruner", {}),
+            sampler=request.sampler,
+            pruner=request.pruner,
         )
-        screen: SweepScreen = clock  # type: ignore[assignment]
-        Driver(
-            study,
-            settings=settings,
-            space=space,
-            composer=Composer("sweep", [], threads=1),
-            executor=executor,
-            parent="parent",
-            usage=Usage(study, executor),
-            screen=screen,
-            stop=StopRequest(),
-            end_run=lambda run_id, status, reason: None,
-        ).run()
+        study.set_user_attr("parent", parent)
+        usage = Usage(study, executor)
+        session = Session(request, study, executor, store, parent, usage, screen, StopRequest())
+        Driver(session).run()
+
+
+def search(executor: Executor, folder: Path, *, n_trials: int) -> list[float]:
+    """Search with these workers; return when each trial ended, in seconds."""
+    clock = _Clock()
+    drive(executor, folder, n_trials=n_trials, screen=clock)
     return clock.times
 
 
@@ -134,7 +148,7 @@ def main(n_trials: int = 1_000) -> None:
                 steps = [b - a for a, b in pairwise(last)]
                 print(f"  at {size:>6,} trials {median(steps) * 1000:8.1f} ms a trial")
         began = perf_counter()
-        optuna.load_study(study_name="driver", storage=open_journal(Path(folder))).trials  # noqa: B018
+        optuna.load_study(study_name="many", storage=open_journal(Path(folder))).trials  # noqa: B018
         print(f"  opening the journal again {perf_counter() - began:.2f} s")
     print(f"  largest memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 

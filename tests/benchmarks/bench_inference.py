@@ -16,10 +16,8 @@ from src.inference.export import export_onnx
 from src.inference.pictures import picture_from_array
 from src.inference.recogniser import Recogniser, load_recogniser
 from src.process.machine import available_cores
-from src.training.progress import SilentReporter
-from src.training.train_run import train
 from tests.benchmarks.robustness import SIDE, guised, plain
-from tests.plans import plan_of
+from tests.plans import plan_of, stored_runs, train_plan
 
 REPEATS = 200
 QUANTILES = (0.05, 0.95)
@@ -31,9 +29,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         tracking = Tracking(folder=Path(folder) / "mlruns")
         plan = plan_of(f"tracking.folder={tracking.folder}", "trainer.max_epochs=1")
-        train(plan, reporter=SilentReporter(), check_stop=lambda: None, evaluate_on_test_set=False)
-        recogniser = load_recogniser(tracking)
-        exported = export_onnx(recogniser, tracking, Path(folder) / "digits.onnx")
+        train_plan(plan, evaluate_on_test_set=False)
+        recogniser = load_recogniser(stored_runs(tracking))
+        exported = export_onnx(recogniser, stored_runs(tracking), Path(folder) / "digits.onnx")
         pixels = Mnist(rows=20_000).load().validation
         for rows in (1, 1_000):
             compare(recogniser, exported.path, pixels.pixels[:rows])

@@ -13,11 +13,10 @@ from time import perf_counter
 
 from src.config.settings import Tracking
 from src.tracking.runs import start_run
-from src.training.progress import SilentReporter
-from src.training.train_run import train
+from src.tracking.store import open_store
 from tests.cluster.postgres import PASSWORD, Postgres
 from tests.faults.trivial import DATA
-from tests.plans import plan_of
+from tests.plans import plan_of, train_plan
 from tests.serving import Server
 
 EPOCHS, REPEATS = 20, 15
@@ -48,7 +47,9 @@ def main() -> None:
 def one_run(tracking: Tracking, artifacts: Path) -> tuple[list[float], float]:
     """Track one run; return the ms of each epoch's metrics, and of all of it."""
     began, epochs = perf_counter(), []
-    run = start_run(tracking, name="one", params={"lr": 0.1}, tags={}, data=DATA, config={})
+    run = start_run(
+        open_store(tracking), name="one", params={"lr": 0.1}, tags={}, data=DATA, config={}
+    )
     for epoch in range(1, EPOCHS + 1):
         epoch_began = perf_counter()
         run.log_metrics(dict.fromkeys(METRICS, 1 / epoch), step=epoch)
@@ -61,7 +62,7 @@ def one_run(tracking: Tracking, artifacts: Path) -> tuple[list[float], float]:
 def real_artifacts(folder: Path) -> Path:
     """Train a network on MNIST for an epoch; return the files that it left."""
     plan = plan_of("model=dnn", "trainer.max_epochs=1", f"tracking.folder={folder}")
-    train(plan, reporter=SilentReporter(), check_stop=lambda: None, evaluate_on_test_set=True)
+    train_plan(plan)
     [config] = (folder / "artifacts").rglob("config.yaml")
     return config.parent
 

@@ -20,7 +20,7 @@ from src.process.machine import available_cores
 from src.training.fit import build_classifier, fit
 from src.training.progress import SilentReporter
 from tests.benchmarks.measure import alternate, command_seconds, say
-from tests.plans import plan_of
+from tests.plans import plan_of, train_plan
 
 IMPORTS = "import hydra, torch, pytorch_lightning, mlflow, matplotlib.figure, pandas"
 LOOP = f"""
@@ -178,17 +178,11 @@ def first_step_seconds(store: str) -> float:
 
 def tracking_share() -> None:
     """What metrics, files, pictures and the export cost of the default training, warm."""
-    from src.training.train_run import train
-
     print("share of the wall time that is not training, default model, warm process")
     with tempfile.TemporaryDirectory() as folder:
         plan = plan_of(f"tracking.folder={folder}")
-        quiet = SilentReporter()
-        train(plan, reporter=quiet, check_stop=lambda: None, evaluate_on_test_set=True)
-        results = [
-            train(plan, reporter=quiet, check_stop=lambda: None, evaluate_on_test_set=True)
-            for _ in range(3)
-        ]
+        train_plan(plan)
+        results = [train_plan(plan) for _ in range(3)]
     shares = [1 - r.training_seconds / r.wall_seconds for r in results]
     low, high = min(shares), max(shares)
     print(f"  {median(shares):.1%} ({low:.1%} to {high:.1%}) of {results[0].wall_seconds:.1f} s")

@@ -19,6 +19,8 @@ from src.inference.pictures import picture_from_array
 from src.inference.recogniser import Recogniser, load_recogniser
 from src.stats.intervals import wilson_interval
 from src.tracking.runs import finished_run
+from src.tracking.store import open_store
+from tests.plans import stored_runs
 
 SIDE = 200
 SAMPLE = 2_000
@@ -44,8 +46,8 @@ def main() -> None:
     """Print the table in Markdown."""
     asked = next((a.removeprefix("model=") for a in sys.argv[1:] if a.startswith("model=")), None)
     tracking = Tracking()
-    recogniser = load_recogniser(tracking, model=asked)
-    finished_run(tracking, recogniser.run.id).count_test_evaluation()
+    recogniser = load_recogniser(stored_runs(tracking), model=asked)
+    finished_run(open_store(tracking), recogniser.run.id).count_test_evaluation()
     test = Mnist().load_test()
     fonts = font_files()
     print(f"{recogniser.run.name}, threshold {recogniser.threshold.value:.3f}, "

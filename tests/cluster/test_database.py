@@ -26,7 +26,6 @@ def study_in(storage, name="s", *, pruner=NONE):
         definition={"a": 1},
         sampler=RANDOM,
         pruner=pruner,
-        end_run=lambda run_id, status, reason: None,
     )
 
 

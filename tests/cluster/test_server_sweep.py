@@ -9,8 +9,6 @@ import psycopg
 import pytest
 from optuna.trial import TrialState
 
-from src.config.settings import Tracking
-from src.search.doctor import reconcile
 from tests.cluster.conftest import Cluster, ClusterSweep
 from tests.cluster.postgres import PASSWORD, Postgres
 from tests.faults.test_sweep_kills import processes_of, read_until, wait_until
@@ -116,10 +114,9 @@ def test_the_budget_is_exact_and_both_stores_agree(story):
         assert sorted(trial.intermediate_values) == list(range(1, EPOCHS + 1))
 
 
-def test_the_doctor_finds_all_well(cluster: Cluster, story):
+def test_study_and_runs_agree(story):
     found, _, _ = story
-    tracking = Tracking(uri=cluster.server.uri, folder=found.folder / "mlruns")
-    assert reconcile(tracking, found.studies) == ([], [])
+    found.assert_agreement()
 
 
 def test_a_lost_database_ends_the_session_with_one_line(story):

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from src.config.settings import Tracking
+from src.tracking.store import open_store
 from tests.conftest import Store
-from tests.plans import QUICK, dataset_of, plan_of
+from tests.plans import QUICK, dataset_of, plan_of, train_plan
 
 SPEEDY = (*QUICK, "trainer.max_epochs=12", "trainer.batch_size=32")
 RUNS: dict[str, tuple[tuple[str, ...], bool]] = {
@@ -39,12 +40,8 @@ class Contest:
 
 def train_into(tracking: Tracking, *overrides: str, **how) -> str:
     """Train in this process as `python -m src.train` would, and return the run's id."""
-    from src.training.progress import SilentReporter
-    from src.training.train_run import train
-
     plan = plan_of(*SPEEDY, f"tracking.folder={tracking.folder}", *overrides)
-    known = {"reporter": SilentReporter(), "check_stop": lambda: None, "evaluate_on_test_set": True}
-    return train(plan, **{**known, **how}).run_id
+    return train_plan(plan, **how).run_id
 
 
 def _search(tracking: Tracking) -> dict[str, str]:
@@ -55,7 +52,7 @@ def _search(tracking: Tracking) -> dict[str, str]:
     plan = plan_of(*SPEEDY)
     dataset = dataset_of(plan)
     parent = start_run(
-        tracking,
+        open_store(tracking),
         name="hunt",
         params={},
         tags={"sweep": "hunt", "mlflow.source.name": "src.sweep", "data": "digits"},

@@ -11,11 +11,11 @@ from src.comparison.champion import promote
 from src.comparison.settings import make_request
 from src.config.settings import Tracking
 from src.errors import ConfigError, NotPromoted, RunGone
-from src.tracking.queries import StoredRuns
 from src.tracking.registry import find_champion, rollback
+from src.tracking.store import open_store
 from tests.comparison.conftest import RUNS, Contest, train_into
 from tests.conftest import python
-from tests.plans import plan_of
+from tests.plans import plan_of, stored_runs
 
 
 def request(contest, run, **values):
@@ -31,12 +31,12 @@ def request(contest, run, **values):
 def challenge(contest, run, **values):
     asked = request(contest, run, **values)
     return promote(
-        StoredRuns(contest.tracking), asked, named=contest.ids[run], say=lambda text: None
+        stored_runs(contest.tracking), asked, named=contest.ids[run], say=lambda text: None
     )
 
 
 def champion(contest):
-    found = find_champion(contest.tracking)
+    found = find_champion(open_store(contest.tracking))
     return None if found is None else found.run_id
 
 
@@ -48,7 +48,7 @@ def test_the_story_of_a_champion(own_contest):
     client, ids = own_contest.store.client, own_contest.ids
     assert champion(own_contest) is None
     with pytest.raises(ConfigError, match="there is no champion yet"):
-        rollback(own_contest.tracking, reason=None)
+        rollback(open_store(own_contest.tracking), reason=None)
 
     first = challenge(own_contest, "linear")
     assert first.promoted
@@ -57,7 +57,7 @@ def test_the_story_of_a_champion(own_contest):
     with pytest.raises(ConfigError, match="is the champion already"):
         challenge(own_contest, "linear")
     with pytest.raises(ConfigError, match="is the first champion"):
-        rollback(own_contest.tracking, reason=None)
+        rollback(open_store(own_contest.tracking), reason=None)
 
     won = challenge(own_contest, "dnn 1")
     assert won.promoted
@@ -90,14 +90,14 @@ def test_the_story_of_a_champion(own_contest):
     assert better.outcome.comparison.pairs[0].difference > 0
     assert not better.promoted
 
-    back = rollback(own_contest.tracking, reason="it was no better")
+    back = rollback(open_store(own_contest.tracking), reason="it was no better")
     assert back.now.run_id == champion(own_contest) == ids["dnn 1"]
     left = client.get_model_version("digits", back.before.version)
     assert left.tags["champion.rolled_back"] == "it was no better"
-    assert rollback(own_contest.tracking, reason=None).now.run_id == ids["linear"]
+    assert rollback(open_store(own_contest.tracking), reason=None).now.run_id == ids["linear"]
 
     challenge(own_contest, "dnn 1")  # again: the way back leads to linear, not in a circle
-    assert rollback(own_contest.tracking, reason=None).now.run_id == ids["linear"]
+    assert rollback(open_store(own_contest.tracking), reason=None).now.run_id == ids["linear"]
 
 
 def told_command(line: str) -> list[str]:
@@ -126,7 +126,7 @@ def test_a_champion_whose_run_is_gone_is_told_with_a_command_that_works(tmp_path
     assert champion(contest) == ids["dnn 2"]
 
     with pytest.raises(RunGone, match="of champion version 2 was deleted") as gone:
-        rollback(tracking, reason=None)
+        rollback(open_store(tracking), reason=None)
     assert champion(contest) == ids["dnn 2"]
     command = told_command(str(gone.value))
     done = python("-m", "src.compare", *command, cwd=tmp_path)
@@ -134,7 +134,7 @@ def test_a_champion_whose_run_is_gone_is_told_with_a_command_that_works(tmp_path
     assert command[0] == f"promote={champion(contest)}"
     contest.store.client.delete_model_version("digits", "3")
     with pytest.raises(RunGone, match="version 3, the champion before, was deleted"):
-        rollback(tracking, reason=None)
+        rollback(open_store(tracking), reason=None)
 
 
 def test_the_registered_champion_is_the_runs_model(own_contest, monkeypatch):
@@ -177,7 +177,7 @@ def test_a_look_that_was_cut_off_is_counted_and_taken_again(own_contest, monkeyp
 
 def test_a_trial_has_no_exported_model_until_it_is_promoted(own_contest):
     trial = own_contest.ids["trial 0"]
-    stored = StoredRuns(own_contest.tracking)
+    stored = stored_runs(own_contest.tracking)
     assert stored.again(trial).model_id is None
     assert challenge(own_contest, "trial 0").promoted
     assert stored.again(trial).model_id is not None
@@ -200,7 +200,7 @@ def test_the_looks_of_a_deleted_run_still_count(own_contest):
 
 
 def _looks(contest):
-    stored = StoredRuns(contest.tracking)
+    stored = stored_runs(contest.tracking)
     run = stored.again(contest.ids["linear"]).tags
     return stored.looks(test_digest=run["digest.test"], split_digest=run["digest.split"])
 

@@ -6,11 +6,11 @@ from src.comparison.contenders import select
 from src.comparison.settings import ContenderSelection
 from src.config.settings import Tracking
 from src.errors import ConfigError, TrackingError
-from src.tracking.queries import StoredRuns
+from tests.plans import stored_runs
 
 
 def chosen(contest, **which):
-    return select(StoredRuns(contest.tracking), ContenderSelection(**which))
+    return select(stored_runs(contest.tracking), ContenderSelection(**which))
 
 
 def ids(contest, *names):
@@ -83,7 +83,7 @@ def test_a_sweep_is_compared_with_what_is_left_of_it(own_contest):
 
 
 def test_a_run_is_named_by_id_beginning_or_name(contest):
-    stored = StoredRuns(contest.tracking)
+    stored = stored_runs(contest.tracking)
     linear = contest.ids["linear"]
     for named in (linear, linear[:10], "linear digits seed=1"):
         assert stored.find(named, key="promote").id == linear
@@ -99,13 +99,13 @@ def test_a_run_that_did_not_finish_has_no_result(own_contest):
     killed = own_contest.ids["dnn 2"]
     own_contest.store.client.set_terminated(killed, "KILLED")
     with pytest.raises(ConfigError, match="is KILLED"):
-        StoredRuns(own_contest.tracking).find(killed, key="promote")
+        stored_runs(own_contest.tracking).find(killed, key="promote")
     assert killed not in {run.id for run in chosen(own_contest).contenders[0].runs}
 
 
 def test_a_store_without_runs_or_with_one_model_says_what_to_do(contest, tmp_path):
     with pytest.raises(TrackingError, match="nothing is tracked there yet; train first"):
-        StoredRuns(Tracking(folder=tmp_path / "none"))
+        stored_runs(Tracking(folder=tmp_path / "none"))
     assert not (tmp_path / "none").exists()
     with pytest.raises(ConfigError, match="two models on the same data and split on data=mnist"):
         chosen(contest, data="mnist")

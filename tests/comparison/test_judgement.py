@@ -17,9 +17,10 @@ from src.comparison.judgement import (
 from src.comparison.settings import ContenderSelection
 from src.errors import ConfigError, DataError
 from src.stats.intervals import wilson_interval
-from src.tracking.queries import StoredRun, StoredRuns
+from src.tracking.queries import StoredRun
 from tests.comparison.conftest import train_into
 from tests.data.tables import as_text, digit_rows, write
+from tests.plans import stored_runs
 
 
 def predictions(*rights: np.ndarray, images: str = "same") -> Predictions:
@@ -42,7 +43,7 @@ def contenders(*numbers: int) -> list[Contender]:
 
 
 def test_stored_predictions_give_the_runs_own_accuracy_and_statsmodels_p_value(contest, tmp_path):
-    stored = StoredRuns(contest.tracking)
+    stored = stored_runs(contest.tracking)
     selection = select(
         stored, ContenderSelection(runs=[contest.ids["dnn 1"], contest.ids["linear"]])
     )
@@ -73,7 +74,7 @@ def moved_test_file(own_contest, tmp_path):
         tests = write(tmp_path / "test.csv", as_text(rows[first : first + 300]))
         data = ("data=csv", f"data.path={table}", f"data.test_path={tests}")
         ids.append(train_into(own_contest.tracking, *data, "model=linear", f"seed={seed}"))
-    return StoredRuns(own_contest.tracking), ids
+    return stored_runs(own_contest.tracking), ids
 
 
 def test_each_seed_is_scored_against_its_own_test_labels(moved_test_file, tmp_path):
@@ -105,7 +106,7 @@ def test_predictions_of_other_labels_are_never_stacked(moved_test_file, tmp_path
 
 
 def test_several_seeds_are_a_mean_with_a_t_interval_not_the_best_of_them(contest, tmp_path):
-    stored = StoredRuns(contest.tracking)
+    stored = stored_runs(contest.tracking)
     selection = select(stored, ContenderSelection())
     dnn, linear = load_predictions(stored, selection, tmp_path)
     accuracies = [run.metrics["test/accuracy"] for run in selection.contenders[0].runs]

@@ -11,10 +11,10 @@ from src.comparison.contenders import select
 from src.comparison.screen import print_promote_command, print_selection
 from src.comparison.session import compare
 from src.comparison.settings import ContenderSelection, make_request
-from src.tracking.queries import StoredRuns
 from tests.comparison.conftest import copy_of, train_into
 from tests.conftest import Store, python
 from tests.data.tables import as_text, digit_rows, write
+from tests.plans import stored_runs
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUIETLY = (
@@ -28,7 +28,7 @@ HOSTILE = "<script>alert(1)</script> | \"quoted\" & 'more'"
 
 
 def compared(contest, *names, name=None):
-    stored = StoredRuns(contest.tracking)
+    stored = stored_runs(contest.tracking)
     runs = [contest.ids[n] for n in names] or None
     selection = select(stored, ContenderSelection(runs=runs))
     return compare(stored, selection, contest.tracking, name=name, say=lambda text: None)
@@ -119,7 +119,7 @@ def test_it_is_made_without_the_data_and_says_what_is_left_out(tmp_path, own_con
         for model in ("linear", "dnn")
     ]
     table.unlink()
-    stored = StoredRuns(own_contest.tracking)
+    stored = stored_runs(own_contest.tracking)
     selection = select(stored, ContenderSelection(runs=ids))
     outcome = compare(stored, selection, own_contest.tracking, name=None, say=lambda text: None)
     html = (outcome.folder / "report.html").read_text()
@@ -174,7 +174,7 @@ def test_the_first_line_names_the_data_and_the_others_to_choose(own_contest, tmp
             train_into(own_contest.tracking, *data, "trainer.max_epochs=2")
 
     def said(data):
-        print_selection(select(StoredRuns(own_contest.tracking), ContenderSelection(data=data)))
+        print_selection(select(stored_runs(own_contest.tracking), ContenderSelection(data=data)))
         return capsys.readouterr().out
 
     assert said(None) == (
@@ -198,7 +198,7 @@ def test_who_wins_may_be_promoted_unless_champion_already(own_contest, capsys):
     asked = {"compare": {}, "tracking": own_contest.tracking.model_dump()}
     run = own_contest.ids["dnn 1"]
     request = make_request({**asked, "promote": run})
-    promote(StoredRuns(own_contest.tracking), request, named=run, say=lambda text: None)
+    promote(stored_runs(own_contest.tracking), request, named=run, say=lambda text: None)
     assert told("poor", "linear", "dnn 1") == ""
 
 

@@ -15,10 +15,9 @@ import pytest
 
 from src.errors import TrackingError, disk_trouble
 from src.tracking.runs import find_interrupted
-from src.training.progress import SilentReporter
-from src.training.train_run import train
+from src.tracking.store import open_store
 from tests.conftest import Store, python
-from tests.plans import QUICK, plan_of
+from tests.plans import QUICK, plan_of, train_plan
 from tests.sweeping import FAST, Sweep, start_sweep, sweep
 
 
@@ -68,9 +67,7 @@ def plan_for(disk: Disk, *overrides: str):
 
 
 def train_with(plan):
-    return train(
-        plan, reporter=SilentReporter(), check_stop=lambda: None, evaluate_on_test_set=True
-    )
+    return train_plan(plan)
 
 
 def fill_and_train(disk: Disk, free: int) -> str:
@@ -93,7 +90,7 @@ def fill_and_train(disk: Disk, free: int) -> str:
         assert opened.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     left = [path.parent.name for path in (disk.folder / "mlruns/runs").glob("*/last.ckpt")]
     for run_id in left:  # what had begun goes on to its end
-        _, config = find_interrupted(plan_for(disk).tracking, run_id)
+        _, config = find_interrupted(open_store(plan_for(disk).tracking), run_id)
         assert config["seed"] == 2
         again = train_with(plan_for(disk, "seed=2", f"resume={run_id}"))
         assert again.run_id == run_id

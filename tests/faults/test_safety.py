@@ -13,10 +13,8 @@ from src.config.settings import hide_credentials, without_password
 from src.errors import ConfigError, DataError
 from src.models.checkpoints import WholeCheckpoints, read_checkpoint
 from src.models.predictor import load_predictor
-from src.training.progress import SilentReporter
-from src.training.train_run import train
 from tests.conftest import TIMEOUT_S, TRAINING, Store, python
-from tests.plans import plan_of, problems_of
+from tests.plans import plan_of, problems_of, train_plan
 from tests.sweeping import FAST, start_sweep
 
 
@@ -98,7 +96,7 @@ def test_labels_and_names_of_runs_lead_nowhere(tmp_path, monkeypatch):
         *("data=csv", "data.path=table.csv", "name=../../evil", "tracking.experiment=../../evil"),
         *("trainer.max_epochs=1", "model.hidden_sizes=[4]", "trainer.threads=1"),
     )
-    train(plan, reporter=SilentReporter(), check_stop=lambda: None, evaluate_on_test_set=True)
+    train_plan(plan)
     assert {path for path in tmp_path.rglob("*") if inside not in path.parents} == before
     assert {path.name for path in inside.iterdir()} == {"table.csv", "mlruns"}
     run = Store(inside).only_run()

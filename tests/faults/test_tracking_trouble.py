@@ -16,10 +16,8 @@ from src.errors import TrackingUnavailable
 from src.process.signals import Halted
 from src.tracking.recovery import flush
 from src.tracking.store import open_store
-from src.training.progress import SilentReporter
-from src.training.train_run import train
 from tests.conftest import Store
-from tests.plans import QUICK, plan_of
+from tests.plans import QUICK, plan_of, train_plan
 from tests.serving import Server
 from tests.sweeping import FAST, Sweep, start_sweep
 
@@ -38,11 +36,8 @@ def plan_for(server: Server, folder: Path, *overrides: str):
 
 
 def train_with(plan, *, after_epoch=lambda epoch, metrics: None, **more):
-    return train(
+    return train_plan(
         plan,
-        reporter=SilentReporter(),
-        check_stop=lambda: None,
-        evaluate_on_test_set=True,
         after_epoch=after_epoch,
         **more,
     )

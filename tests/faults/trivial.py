@@ -1,29 +1,18 @@
 """Searches of a trivial objective through the real driver, journal and store."""
 
 import threading
-from itertools import pairwise
 from multiprocessing import Pipe
 from pathlib import Path
-from statistics import median
 from time import perf_counter, process_time
 
-import hydra
-
-from src.cli.overrides import CONF
 from src.config.plan import Component
 from src.config.settings import Tracking
-from src.process.signals import StopRequest
-from src.search.composer import Composer
-from src.search.driver import Driver
 from src.search.executors.base import Executor, Worker
 from src.search.messages import Epoch, Finished, Job, Ready, Started
-from src.search.settings import SweepSettings
-from src.search.space import make_space
-from src.search.storage.journal import open_journal
-from src.search.study import open_study
-from src.search.usage import Usage
+from src.tracking.connection import Store
 from src.tracking.runs import DataDescription, start_run
-from tests.benchmarks.bench_driver import SPACE
+from src.tracking.store import open_store
+from tests.benchmarks.bench_driver import drive
 
 DATA = DataDescription(name="none", digest="0" * 64, source="nowhere", profile={})
 
@@ -31,8 +20,8 @@ DATA = DataDescription(name="none", digest="0" * 64, source="nowhere", profile={
 class Trivial(Executor):
     """One worker that trains nothing, but leaves a run with three epochs as any worker does."""
 
-    def __init__(self, tracking: Tracking) -> None:
-        self._tracking = tracking
+    def __init__(self, store: Store) -> None:
+        self._store = store
         super().__init__(num_workers=1)
 
     def _start(self, number: int) -> Worker:
@@ -59,7 +48,12 @@ class Trivial(Executor):
         value = 1 - abs(lr - 0.01)
         tags = {"mlflow.parentRunId": job.parent, "trial.number": str(job.number)}
         run = start_run(
-            self._tracking, name=job.plan.name, params={"lr": lr}, tags=tags, data=DATA, config={}
+            self._store,
+            name=job.plan.name,
+            params={"lr": lr},
+            tags=tags,
+            data=DATA,
+            config={},
         )
         connection.send(Started(run.id))
         for epoch in (1, 2, 3):
@@ -90,41 +84,20 @@ class Clock:
 
 
 def search(folder: Path, *, n_trials: int) -> Clock:
-    tracking = Tracking(folder=folder)
-    settings = SweepSettings(n_trials=n_trials)
-    parent = start_run(tracking, name="many", params={}, tags={}, data=DATA, config={})
-    clock = Clock()
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        study = open_study(
-            open_journal(folder),
-            "many",
-            settings=settings,
-            space=make_space(SPACE),
-            definition={},
-            sampler=Component("sampler", "optuna.samplers.RandomSampler", {}),
-            pruner=Component("pruner", "optuna.pruners.NopPruner", {}),
-            end_run=lambda run_id, status, reason: None,
-        )
-        study.set_user_attr("parent", parent.id)
-        executor = Trivial(tracking)
-        executor.start()
-        Driver(
-            study,
-            settings=settings,
-            space=make_space(SPACE),
-            composer=Composer("sweep", [], threads=1),
-            executor=executor,
-            parent=parent.id,
-            usage=Usage(study, executor),
-            screen=clock,
-            stop=StopRequest(),
-            end_run=lambda run_id, status, reason: None,
-        ).run()
-        executor.close()
+    store, clock = open_store(Tracking(folder=folder)), Clock()
+    parent = start_run(store, name="many", params={}, tags={}, data=DATA, config={})
+    executor = Trivial(store)
+    executor.start()
+    random = Component("sampler", "optuna.samplers.RandomSampler", {})
+    drive(
+        executor,
+        folder,
+        n_trials=n_trials,
+        screen=clock,
+        sampler=random,
+        store=store,
+        parent=parent.id,
+    )
+    executor.close()
     parent.finish("FINISHED")
     return clock
-
-
-def milliseconds(times: list[float], *, around: int) -> float:
-    """Return the median time of a trial in the hundred before that number."""
-    return 1000 * median(b - a for a, b in pairwise(times[around - 100 : around]))

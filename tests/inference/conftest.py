@@ -12,9 +12,7 @@ from PIL import Image
 from src.config.settings import Tracking
 from src.data.mnist import Mnist
 from src.inference.recogniser import load_recogniser
-from src.training.progress import SilentReporter
-from src.training.train_run import train
-from tests.plans import plan_of
+from tests.plans import plan_of, stored_runs, train_plan
 
 SHORT = ("data=mnist_20k", "trainer.threads=1", "trainer.max_epochs=4")
 
@@ -33,7 +31,7 @@ class Trained:
 
     @cached_property
     def champion(self):
-        return load_recogniser(self.tracking)
+        return load_recogniser(stored_runs(self.tracking))
 
 
 @pytest.fixture(scope="session")
@@ -42,9 +40,7 @@ def trained(tmp_path_factory) -> Trained:
     runs = {}
     for model in ("dnn", "linear"):
         plan = plan_of(f"model={model}", f"tracking.folder={folder}/mlruns", *SHORT)
-        result = train(
-            plan, reporter=SilentReporter(), check_stop=lambda: None, evaluate_on_test_set=False
-        )
+        result = train_plan(plan, evaluate_on_test_set=False)
         runs[model] = result.run_id
     promote(folder, runs["dnn"])
     return Trained(folder, linear=runs["linear"], dense=runs["dnn"])

@@ -19,6 +19,7 @@ from src.errors import ConfigError
 from src.inference.export import export_onnx, require_free
 from src.inference.pictures import picture_from_array
 from tests.conftest import REPOSITORY, environment
+from tests.plans import stored_runs
 
 N = 200
 
@@ -26,7 +27,7 @@ N = 200
 @pytest.fixture(scope="module")
 def exported(trained, tmp_path_factory):
     path = tmp_path_factory.mktemp("exported") / "digits.onnx"
-    return export_onnx(trained.champion, trained.tracking, path)
+    return export_onnx(trained.champion, stored_runs(trained.tracking), path)
 
 
 def test_all_test_images_get_the_same_answers(exported):
@@ -58,7 +59,7 @@ def test_nothing_is_overwritten(exported, trained):
     with pytest.raises(ConfigError, match="is there already"):
         require_free(exported.path)
     with pytest.raises(ConfigError, match="is there already"):
-        export_onnx(trained.champion, trained.tracking, exported.path)
+        export_onnx(trained.champion, stored_runs(trained.tracking), exported.path)
     assert exported.path.read_bytes() == before
     assert [p.name for p in exported.path.parent.iterdir()] == ["digits.onnx"]
 

@@ -17,6 +17,7 @@ from src.inference.recogniser import choose_threshold, judge_threshold, load_rec
 from src.predict import split_arguments
 from tests.conftest import python
 from tests.inference.conftest import enlarged
+from tests.plans import stored_runs
 
 LONG = f"name={'x' * 300}"
 """Longer than any file's name may be."""
@@ -83,7 +84,7 @@ def test_csv_has_a_row_a_picture_and_nothing_else(trained, pictures, capsys):
 
 def test_the_table_says_the_threshold_and_why_there_is_no_answer(trained, pictures, capsys):
     files = [pictures / "blank.png", *sorted(pictures.glob("*_*.png"))]
-    strict = load_recogniser(trained.tracking, threshold=0.9999999)
+    strict = load_recogniser(stored_runs(trained.tracking), threshold=0.9999999)
     _, out, err = answered(strict, files, capsys)
     assert err == ""
     assert "no answer below probability 1.000" in out
@@ -104,13 +105,13 @@ def test_several_digits_have_no_label(trained):
 
 def test_a_model_is_named_by_its_id_or_the_beginning_of_it(trained):
     for name in (trained.linear, trained.linear[:12]):
-        assert load_recogniser(trained.tracking, model=name).run.id == trained.linear
+        assert load_recogniser(stored_runs(trained.tracking), model=name).run.id == trained.linear
     with pytest.raises(ConfigError, match=r"`model`=zzz: no run .* choose for instance"):
-        load_recogniser(trained.tracking, model="zzz")
+        load_recogniser(stored_runs(trained.tracking), model="zzz")
 
 
 def test_without_a_champion_the_newest_finished_run_answers_and_it_is_said(finished):
-    recogniser = load_recogniser(Tracking(folder=finished.store.folder / "mlruns"))
+    recogniser = load_recogniser(stored_runs(Tracking(folder=finished.store.folder / "mlruns")))
     assert recogniser.run.id == finished.run_id
     assert "no champion" in recogniser.origin
     assert recogniser.image_shape == (1, 8, 8)
@@ -122,7 +123,7 @@ def test_without_a_champion_runs_on_the_usual_data_come_before_newer_ones(tmp_pa
     tracking = Tracking(folder=tmp_path / "mlruns")
     usual = train_into(tracking, "data=mnist_10k", "model=linear", "trainer.max_epochs=1")
     train_into(tracking, "data=digits", "model=linear", "trainer.max_epochs=1")
-    recogniser = load_recogniser(tracking)
+    recogniser = load_recogniser(stored_runs(tracking))
     assert recogniser.run.id == usual
     assert "no champion" in recogniser.origin
     assert "trained on mnist_10k" in recogniser.origin
@@ -141,7 +142,7 @@ def test_without_any_picture_nothing_is_loaded(finished, name):
 
 def test_where_nothing_was_tracked_it_says_so_and_makes_nothing(tmp_path):
     with pytest.raises(TrackingError, match="nothing is tracked there yet; train first"):
-        load_recogniser(Tracking(folder=tmp_path / "mlruns"))
+        load_recogniser(stored_runs(Tracking(folder=tmp_path / "mlruns")))
     assert list(tmp_path.iterdir()) == []
 
 

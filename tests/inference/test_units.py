@@ -8,11 +8,12 @@ import pytest
 from src.inference.pictures import picture_from_array
 from src.inference.recogniser import load_recogniser
 from src.inference.units import strongest_units
+from tests.plans import stored_runs
 
 
 @pytest.mark.parametrize("kind", ["dense", "linear"])
 def test_units_are_those_of_the_own_picture_while_others_ask(trained, digits, kind):
-    recogniser = load_recogniser(trained.tracking, model=getattr(trained, kind))
+    recogniser = load_recogniser(stored_runs(trained.tracking), model=getattr(trained, kind))
     prepared = [recogniser.prepare(picture_from_array(p[0])) for p in digits.pixels[:400]]
     layer = next(m for m in recogniser.predictor.modules() if hasattr(m, "in_features"))
     weights, bias = (p.detach().numpy() for p in layer.parameters())

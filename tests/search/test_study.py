@@ -25,14 +25,7 @@ RANDOM = Component("sampler", "optuna.samplers.RandomSampler", {})
 NONE = Component("pruner", "optuna.pruners.NopPruner", {})
 
 
-class Runs(list):
-    """Notes which runs were to be ended, and how."""
-
-    def end(self, run_id, status, reason):
-        self.append((run_id, status, reason))
-
-
-def opened(folder, *, name="s", definition=None, runs=None, sampler=RANDOM, **settings):
+def opened(folder, *, name="s", definition=None, sampler=RANDOM, **settings):
     return open_study(
         open_journal(folder),
         name,
@@ -41,7 +34,6 @@ def opened(folder, *, name="s", definition=None, runs=None, sampler=RANDOM, **se
         definition={"a": 1} if definition is None else definition,
         sampler=sampler,
         pruner=NONE,
-        end_run=(Runs() if runs is None else runs).end,
     )
 
 
@@ -116,23 +108,14 @@ def test_a_fresh_start_keeps_the_old_study(tmp_path):
     assert len(opened(tmp_path, name="s.2", definition={"a": 2}).trials) == 1
 
 
-def test_trials_that_a_dead_driver_left_running_are_failed_and_tried_again(tmp_path):
+def test_an_interrupted_trial_is_failed_and_its_values_are_tried_again(tmp_path):
     study = opened(tmp_path)
     points(study, 1)
     left = study.ask()
     values = SPACE.draw(left, {})
-    left.set_user_attr("run_id", "abc")
     unborn = study.ask()  # its driver died before it drew anything
-    runs = Runs()
-    study = opened(tmp_path, runs=runs)
-    assert [trial.state for trial in study.trials] == [
-        TrialState.COMPLETE,
-        TrialState.FAIL,
-        TrialState.FAIL,
-        TrialState.WAITING,
-        TrialState.WAITING,
-    ]
-    assert runs == [("abc", "KILLED", "its driver died")]
+    for trial in (left, unborn):
+        try_again(study, study.trials[trial.number], reason="its driver died")
     again = study.ask()
     assert again.user_attrs[RETRIED] == left.number
     assert SPACE.draw(again, {}) == values

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 import gradio as gr
 from starlette.middleware import Middleware
 
-from src.config.settings import ModelSelection, Tracking
+from src.config.settings import ModelSelection
 from src.errors import ConfigError
 from src.inference.choice import choose_run
 from src.inference.page.limit import LimitedRequests
@@ -35,11 +35,10 @@ class Page:
     Raises ConfigError or TrackingError where there is no model to begin with.
     """
 
-    def __init__(self, tracking: Tracking, asked: ModelSelection) -> None:
-        self._tracking = tracking
+    def __init__(self, stored: StoredRuns, asked: ModelSelection) -> None:
+        self._stored = stored
         self._lock = Lock()
-        stored = StoredRuns(tracking)
-        first, _ = choose_run(stored, tracking, asked.run)
+        first, _ = choose_run(stored, asked.run)
         runs = stored.newest(MAX_RUNS)
         self._runs = list({run.id: run for run in [first, *runs]}.values())
         self._chosen = [first.id, _another(first, runs)]
@@ -109,7 +108,7 @@ class Page:
     def _answers(self) -> "Answers":
         from src.inference.page.answers import Answers  # takes seconds: loads torch
 
-        return Answers(self._tracking)
+        return Answers(self._stored)
 
 
 def _another(first: StoredRun, runs: list[StoredRun]) -> str:

@@ -7,13 +7,13 @@ from functools import lru_cache
 from io import BytesIO
 from typing import final
 
-from src.config.settings import Tracking
 from src.errors import UserError
 from src.inference.page.limit import MAX_REQUEST_BYTES
 from src.inference.page.panel import answer_panel, problem_panel, waiting_panel
 from src.inference.pictures import Picture, PictureError, read_picture
 from src.inference.recogniser import Recogniser, load_recogniser
 from src.inference.units import strongest_units
+from src.tracking.queries import StoredRuns
 
 MAX_LOADED = 8
 
@@ -22,8 +22,8 @@ MAX_LOADED = 8
 class Answers:
     """Loads models when they are first asked, and keeps some of them."""
 
-    def __init__(self, tracking: Tracking) -> None:
-        self._tracking = tracking
+    def __init__(self, stored: StoredRuns) -> None:
+        self._stored = stored
         self._load = lru_cache(maxsize=MAX_LOADED)(self._load_once)
 
     def answer(self, picture: str, models: Sequence[str]) -> str:
@@ -40,7 +40,7 @@ class Answers:
             return problem_panel(str(error))
 
     def _load_once(self, run_id: str) -> Recogniser:
-        return load_recogniser(self._tracking, model=run_id)
+        return load_recogniser(self._stored, model=run_id)
 
 
 def _panels(picture: Picture, chosen: Sequence[Recogniser]) -> str:

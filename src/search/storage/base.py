@@ -10,13 +10,6 @@ from optuna.storages import BaseStorage
 class Studies(ABC):
     """All studies of one place, each for one driver at a time."""
 
-    where: str
-    """The place in words, without a password."""
-
-    @abstractmethod
-    def names(self) -> list[str]:
-        """Return the names of all studies."""
-
     @abstractmethod
     def lock(self, sweep: str) -> AbstractContextManager[BaseStorage]:
         """Keep other drivers from a sweep and its fresh starts, and give the storage meanwhile.

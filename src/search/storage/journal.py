@@ -22,12 +22,7 @@ class JournalStudies(Studies):
     """Studies in the journal of a tracking folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.where = str(folder / "optuna.journal")
         self._folder = folder
-
-    def names(self) -> list[str]:
-        """Return the names of all studies."""
-        return optuna.get_all_study_names(open_journal(self._folder))
 
     @contextmanager
     def lock(self, sweep: str) -> Iterator[BaseStorage]:
@@ -38,7 +33,8 @@ class JournalStudies(Studies):
             lock = FileLock(path).acquire(timeout=0)
         except Timeout as error:
             raise SweepLockedError(
-                f"{self.where}: another process is working on sweep {sweep}; wait for it"
+                f"`name`={sweep}: another process is working on this sweep; wait for it, or give "
+                "this one another name"
             ) from error
         with lock:
             yield open_journal(self._folder)

@@ -6,7 +6,6 @@ from hashlib import sha256
 from importlib.util import find_spec
 from typing import Any, final
 
-import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy import ExceptionContext, NullPool, StaticPool, event, make_url
@@ -52,16 +51,11 @@ class DatabaseStudies(Studies):
         Raises ConfigError where the address is wrong, or the database there cannot be used.
         """
         require_address(address)
-        self.where = without_password(address)
+        self._where = without_password(address)
         self._address = take_credentials(address).replace("postgresql://", f"{SCHEMES[0]}://")
         with self._required(), self._locked("the tables"):
             short_lived = {"connect_args": TIMEOUTS, "poolclass": NullPool}
-            self._all = RDBStorage(self._address, short_lived)
-
-    def names(self) -> list[str]:
-        """Return the names of all studies."""
-        with self._required():
-            return optuna.get_all_study_names(self._all)
+            RDBStorage(self._address, short_lived)
 
     @contextmanager
     def lock(self, sweep: str) -> Iterator[BaseStorage]:
@@ -98,7 +92,8 @@ class DatabaseStudies(Studies):
                 connection.commit()
             except psycopg.errors.LockNotAvailable as error:
                 raise SweepLockedError(
-                    f"{self.where}: another process is working on {name}; wait for it"
+                    f"`name`={name.removeprefix('sweep ')}: another process is working on this "
+                    "sweep; wait for it, or give this one another name"
                 ) from error
             yield connection
 
@@ -112,14 +107,14 @@ class DatabaseStudies(Studies):
         except (psycopg.Error, SQLAlchemyError, StorageInternalError, RuntimeError) as error:
             said = first_line(error.__cause__ or error)
             raise ConfigError(
-                f"`storage`={self.where}: cannot be used ({said}); correct the address or the "
+                f"`storage`={self._where}: cannot be used ({said}); correct the address or the "
                 "password (PGPASSWORD, PGPASSFILE), start it, or leave it out to use the folder"
             ) from error
 
     def _raise_unavailable(self, context: ExceptionContext) -> None:
         if isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
             raise StudyStorageUnavailable(
-                f"Optuna's storage {self.where} is unreachable "
+                f"Optuna's storage {self._where} is unreachable "
                 f"({first_line(context.original_exception)}); what was finished is in it, and the "
                 "same command resumes from there"
             ) from context.original_exception
