@@ -1,8 +1,8 @@
 """Train handwritten-digit classifiers, search their hyperparameters, compare every run."""
 
-import os
+from src.process.environment import set_defaults
 
 # Threads that wait for each other sleep after some microseconds instead of spinning: as fast on an
 # idle machine, and many times faster where another training wants the same cores. Read by OpenMP
 # when torch is loaded.
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+set_defaults({"GOMP_SPINCOUNT": "10000"})

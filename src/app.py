@@ -1,6 +1,5 @@
 """`python -m src.app`: a page to draw a digit on, served to this machine alone."""
 
-import sys
 import time
 from dataclasses import dataclass
 from typing import Any, final
@@ -67,5 +66,9 @@ def make_request(config: dict[str, Any]) -> Request:
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = quote_model(sys.argv[1:])
-    run_verb(app_command, config_name="app", check=make_request)
+    run_verb(
+        app_command,
+        config_name="app",
+        check=make_request,
+        read=lambda words: (quote_model(words), {}),
+    )

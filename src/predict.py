@@ -3,7 +3,6 @@
 import os
 import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -78,8 +77,8 @@ def make_request(config: dict[str, Any]) -> Request:
     return Request(tracking, asked, settings)
 
 
-def split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
-    """Return the pictures and folders among the arguments, and the rest, which is for Hydra.
+def split_arguments(arguments: list[str]) -> tuple[list[str], dict[str, list[Path]]]:
+    """Return what is for Hydra, and the pictures and folders among the arguments.
 
     Whatever is there is a picture, even with a `=` in its name.
     """
@@ -92,9 +91,8 @@ def split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
             paths.append(Path(argument))
         else:
             others.append(argument)
-    return paths, quote_model(others)
+    return quote_model(others), {"paths": paths}
 
 
 if __name__ == "__main__":
-    pictures, sys.argv[1:] = split_arguments(sys.argv[1:])
-    run_verb(partial(predict_command, paths=pictures), config_name="predict", check=make_request)
+    run_verb(predict_command, config_name="predict", check=make_request, read=split_arguments)

@@ -1,6 +1,5 @@
 """`python -m src.sweep`: search hyperparameters until a target or a budget is reached."""
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from src.cli.entry import report_mistake, run_verb
+from src.cli.entry import run_verb
 from src.cli.overrides import SWEEPS, resolved, task_overrides
 from src.config.commands import quote_files
 from src.config.plan import make_plan
-from src.config.settings import hide_credentials
 from src.errors import ConfigError, TrainingFailed
 from src.process.signals import stop_on_signals
 from src.search.grammar import split_ranges
@@ -62,6 +60,13 @@ def check(config: dict[str, Any]) -> None:
         raise ConfigError(*dict.fromkeys(problems))
 
 
+def read_ranges(words: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """Return the words that compose a configuration, and the ranges among the others."""
+    register_sweeps()
+    words, ranges = split_ranges(quote_files(words))
+    return words, {"ranges": ranges}
+
+
 def register_sweeps() -> None:
     """Make every file of sweeps/ an option of the group `sweep`."""
     for path in sorted(SWEEPS.glob("*.yaml")):
@@ -83,10 +88,4 @@ def read_search(path: Path) -> DictConfig:
 
 
 if __name__ == "__main__":
-    try:
-        register_sweeps()
-        sys.argv[1:] = quote_files(hide_credentials(sys.argv[1:]))
-        sys.argv[1:], found = split_ranges(sys.argv[1:])
-    except ConfigError as error:
-        sys.exit(report_mistake(error))
-    run_verb(partial(sweep_command, ranges=found), config_name="sweep", check=check)
+    run_verb(sweep_command, config_name="sweep", check=check, read=read_ranges)

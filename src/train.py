@@ -1,6 +1,5 @@
 """`python -m src.train`: train one model, tracked."""
 
-import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from src.training.result import Result
 
 
-def train_command(config: DictConfig, *, said: "ValuesSaid" = lambda chosen: {}) -> None:
+def train_command(config: DictConfig, *, said: "ValuesSaid") -> None:
     """Check the configuration, train, print the result and where to look.
 
     said: what the command line says of a run that it names.
@@ -115,6 +114,12 @@ def reproduce_command(config: DictConfig, said: "ValuesSaid") -> None:
     reproduction.require_same()
 
 
+def read_said_of_run(words: list[str]) -> tuple[list[str], dict[str, "ValuesSaid"]]:
+    """Return the words that compose a configuration, and what the others say of a named run."""
+    own, said = part_said_of_run(words)
+    return own, {"said": partial(values_said, said)}
+
+
 def requested_run(key: str, config: DictConfig) -> tuple[str, Plan]:
     """Return the run that `key` names, as typed: 12e4 is no number here; and where the store is."""
     now = plan_from(config)
@@ -125,9 +130,9 @@ def requested_run(key: str, config: DictConfig) -> tuple[str, Plan]:
 
 
 if __name__ == "__main__":
-    sys.argv[1:], said_of_run = part_said_of_run(sys.argv[1:])
     run_verb(
-        partial(train_command, said=partial(values_said, said_of_run)),
+        train_command,
         config_name="train",
         check=partial(make_plan, choices={}),
+        read=read_said_of_run,
     )

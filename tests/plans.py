@@ -1,5 +1,6 @@
 """Plans and problems of command lines, in this process; values that make a training quick."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from src.cli.arguments import configuration, read_flags, runs_of
@@ -52,11 +53,16 @@ def dataset_of(plan: Plan, *, train_images: int | None = None) -> Dataset:
 
 def fit_of(plan: Plan, dataset: Dataset, folder, *, check_stop=lambda: None, log_epoch=None):
     """Train the plan's model in `folder` without a store; return what the training left."""
-    from src.training.fit import build_classifier, fit
+    from src.training.fit import build_classifier, fit, keep_array
     from src.training.progress import SilentReporter
 
     return fit(
-        build_classifier(plan, dataset),
+        build_classifier(
+            plan,
+            dataset,
+            before_step=check_stop,
+            on_snapshot=partial(keep_array, folder / "weights"),
+        ),
         plan,
         dataset,
         folder=folder,

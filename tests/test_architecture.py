@@ -88,6 +88,51 @@ def floor(name: str) -> int:
 MODULES = sorted(TREES.keys() - {"src"})
 
 
+ONE_TRAINING = (
+    *("train", "training.train_run", "training.fit", "training.evaluation"),
+    *("models.classifier", "models.linear", "models.dnn"),
+    *("data.source", "data.split", "data.module"),
+)
+ONE_SEARCH = (
+    *("sweep", "search.request", "search.space", "search.search", "search.session"),
+    *("search.driver", "search.worker", "search.messages", "search.study", "search.confirm"),
+    *("search.verdict", "search.executors.base", "search.executors.serial"),
+    "search.executors.processes",
+)
+"""What a newcomer reads of one training, and of one search on this machine: README names them."""
+
+WINGS = ("search.executors.ray", "search.storage.postgres", "comparison", "inference")
+
+
+@pytest.mark.parametrize(("path", "most"), [(ONE_TRAINING, 1400), (ONE_SEARCH, 2200)])
+def test_a_path_is_short_and_enters_no_wing(path, most):
+    names = [f"src.{name}" for name in path]
+    files = [file for file in FILES if module(file) in names]
+    assert len(files) == len(path)
+    assert sum(len(file.read_text().splitlines()) for file in files) <= most
+    for name in names:
+        entered = [i for i in inner(name) if i.startswith(tuple(f"src.{wing}" for wing in WINGS))]
+        assert not entered, f"{name} imports {entered}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_private_attribute_of_another_is_used(name):
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Attribute) and re.match("_[a-z]", node.attr):
+            own = ast.unparse(node.value) in {"self", "cls"} or node.attr == "_exit"
+            assert own, ast.unparse(node)
+        if isinstance(node, ast.ImportFrom):
+            assert not any(re.match("_[a-z]", alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_environment_is_written_and_the_command_line_read_in_one_place(name):
+    text = next(file for file in FILES if module(file) == name).read_text()
+    writes = re.findall(r"os\.environ(?:\[[^]]+\] = |\.(?:update|setdefault|pop)\()", text)
+    assert not writes or name == "src.process.environment"
+    assert "sys.argv" not in text or name == "src.cli.entry"
+
+
 def test_the_verbs_are_found():
     assert {"src.train", "src.explore"} <= VERBS
 

@@ -13,7 +13,6 @@ from docs.record.harvest import harvest
 from docs.record.pictures import redraw
 from docs.record.recipes import EXPERIMENT, train_lacking
 from docs.record.record import RECORD, merged, read_record, write_record
-from src.cli.entry import report_mistake
 from src.config.settings import Tracking
 from src.errors import ConfigError, TrainingFailed, UserError
 from src.tracking.queries import StoredRuns
@@ -60,6 +59,7 @@ def _asked(arguments: list[str]) -> Path | None:
 try:
     main(sys.argv[1:])
 except UserError as mistake:
-    sys.exit(report_mistake(mistake))
+    print(f"error: {mistake}", file=sys.stderr)
+    sys.exit(2)
 except TrainingFailed as failure:
     sys.exit(str(failure))

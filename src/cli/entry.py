@@ -6,9 +6,10 @@ import sys
 import traceback
 from argparse import Namespace
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from src.cli.arguments import configuration, read_flags, runs_of
 from src.cli.help import help_of, help_of_group
@@ -20,16 +21,22 @@ from src.process.gc_pause import begin_loading
 from src.process.signals import Interrupted
 from src.process.streams import outlast_readers
 
+Task = Callable[..., None]
+"""What a verb does with its configuration, and with what it read of the command line itself."""
+
 
 def run_verb(
-    task: Callable[[DictConfig], None],
+    task: Task,
     *,
     config_name: str,
     check: Callable[[dict[str, Any]], object],
+    read: Callable[[list[str]], tuple[list[str], dict[str, Any]]] = lambda words: (words, {}),
 ) -> None:
     """Compose the configuration for `task`, and leave with the exit code it earned.
 
     check: is given a resolved configuration, and raises ConfigError with all that is wrong in it.
+    read: is given the words of the command line; returns those that are for Hydra, and what else
+    they say, as keyword arguments of the task.
 
     0: done; 1: a run failed, or what was asked for did not come about; 2: the user's mistake;
     128 + signal number: interrupted. Of several runs (`-m`) a failed one does not keep the others
@@ -38,9 +45,10 @@ def run_verb(
     begin_loading()
     outlast_readers()
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    sys.argv[1:] = quote_files(hide_credentials(sys.argv[1:]))
     try:
-        line = read_flags(sys.argv[1:], verb=config_name)
+        words, said = read(hide_credentials(sys.argv[1:]))
+        line = read_flags(quote_files(words), verb=config_name)
+        task = partial(task, **said)
         with conf_open(*line.config_dir):
             done = _do(task, line, verb=config_name, check=check, with_traceback=wants_traceback)
     except Interrupted as stop:
@@ -60,7 +68,7 @@ def run_verb(
 
 
 def _do(
-    task: Callable[[DictConfig], None],
+    task: Task,
     line: Namespace,
     *,
     verb: str,
@@ -89,12 +97,6 @@ def _do(
 def _leave(stop: Interrupted) -> NoReturn:
     print(stop, file=sys.stderr)
     sys.exit(128 + stop.signum)
-
-
-def report_mistake(error: UserError) -> int:
-    """Print the mistake and return the exit code it earns."""
-    _report(error, with_traceback=False)
-    return 2
 
 
 def _report(error: Exception, *, with_traceback: bool) -> None:

@@ -1,6 +1,5 @@
 """Groups of values that belong to the program itself, with their ranges."""
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from urllib.parse import unquote
 from pydantic import BaseModel, ConfigDict, Field
 
 from src.config.types import Flag, NonNegative, Positive, PositiveInt, Probability
+from src.process.environment import set_variables
 
 MOVABLE = frozenset({"data.path", "data.test_path", "data.cache_dir"})
 """Where images are; which they are, the digests of a run say."""
@@ -118,13 +118,13 @@ def take_credentials(uri: str) -> str:
     found = re.fullmatch(r"(.*?https?://)(.*)@(.*)", uri, flags=re.DOTALL)
     if found is not None:
         user, colon, password = found[2].partition(":")
-        os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(user)
+        set_variables({"MLFLOW_TRACKING_USERNAME": unquote(user)})
         if colon:
-            os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(password)
+            set_variables({"MLFLOW_TRACKING_PASSWORD": unquote(password)})
         return found[1] + found[3]
     found = re.fullmatch(r"(.*?postgresql(?:\+\w+)?://[^:/@]*):(.*)(@.*)", uri, flags=re.DOTALL)
     if found is not None:
-        os.environ["PGPASSWORD"] = unquote(found[2])
+        set_variables({"PGPASSWORD": unquote(found[2])})
         return found[1] + found[3]
     return uri
 

@@ -51,6 +51,8 @@ class Classifier(pl.LightningModule):
         optimizer: Callable[..., torch.optim.Optimizer],
         scheduler: Callable[..., LRScheduler],
         description: dict[str, Any],
+        before_step: Callable[[], None] = lambda: None,
+        on_snapshot: Callable[[int, Tensor], None] = lambda step, weights: None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -60,8 +62,8 @@ class Classifier(pl.LightningModule):
         self.history: list[dict[str, float]] = []
         self.confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
         self.steps = 0
-        self.before_step: Callable[[], None] = lambda: None
-        self.on_snapshot: Callable[[int, Tensor], None] = lambda step, weights: None
+        self._before_step = before_step
+        self._on_snapshot = on_snapshot
         self._regularization = regularization
         self._batch_size = batch_size
         self._loss_factor = batch_size if loss_reduction == "sum" else 1
@@ -111,7 +113,7 @@ class Classifier(pl.LightningModule):
         )
         outputs = []
         for number, (images, targets) in enumerate(minibatches, start=1):
-            self.before_step()
+            self._before_step()
             optimizer.zero_grad(set_to_none=True)
             loss, logits = self._minibatch_loss(scale(images), targets)
             (loss + self._penalty()).backward()
@@ -205,7 +207,7 @@ class Classifier(pl.LightningModule):
     def _snapshot(self) -> None:
         weights = self.first_layer()
         if weights is not None:
-            self.on_snapshot(self.steps, weights)
+            self._on_snapshot(self.steps, weights)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float) -> Tensor:

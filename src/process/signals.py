@@ -49,7 +49,8 @@ class StopRequest:
         if self._signum is not None:
             raise Interrupted(self._signum)
 
-    def _receive(self, signum: int, frame: FrameType | None) -> None:
+    def receive(self, signum: int, frame: FrameType | None) -> None:
+        """Take a signal; the second ends the process at once."""
         if self._signum is not None:
             if signum != signal.SIGHUP and monotonic() - self._heard > DEBOUNCE_S:
                 os._exit(128 + signum)  # asked twice: leave at once
@@ -71,7 +72,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
     signums = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         signums.append(signal.SIGHUP)  # the terminal was closed, or a connection broke
-    before = {signum: signal.signal(signum, request._receive) for signum in signums}
+    before = {signum: signal.signal(signum, request.receive) for signum in signums}
     try:
         yield request
     finally:

@@ -12,6 +12,7 @@ from src.process.machine import available_cores
 from src.search.composer import Composer
 from src.search.settings import SweepSettings
 from src.search.space import Space, make_space
+from src.search.storage.open import require_address
 
 KINDS = ("executor", "sampler", "pruner")
 
@@ -52,8 +53,6 @@ def check_sweep(config: Mapping[str, Any]) -> tuple[SweepSettings, dict[str, Com
                 "as in target=0.95"
             )
     if settings is not None and settings.storage is not None:
-        from src.search.storage.postgres import require_address
-
         try:
             require_address(settings.storage)
         except ConfigError as error:

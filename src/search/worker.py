@@ -1,7 +1,6 @@
 """Trains what the driver hands it, and asks after every epoch whether to go on."""
 
 import json
-import os
 import signal
 import traceback
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from src.config.plan import Component
 from src.config.settings import Tracking
 from src.data.source import DataSource
 from src.errors import TrainingFailed, UserError
+from src.process.environment import set_variables
 from src.process.signals import ENDING, Halted
 from src.process.streams import outlast_readers
 from src.search.messages import (
@@ -29,9 +29,9 @@ from src.search.messages import (
     Stopped,
     ToWorker,
 )
-from src.tracking.connection import Store, connect
+from src.tracking.connection import Store, connect, patiently
 from src.training.progress import SilentReporter
-from src.training.train_run import evaluate_on_test, patiently, train
+from src.training.train_run import evaluate_on_test, train
 
 
 class Channel(Protocol):
@@ -66,7 +66,7 @@ def work_in_process(connection: Connection, gpu: str | None) -> None:
     for signum in ENDING:
         signal.signal(signum, signal.SIG_IGN)
     if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+        set_variables({"CUDA_VISIBLE_DEVICES": gpu})
     work(connection)
 
 

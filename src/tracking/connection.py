@@ -3,11 +3,13 @@
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from time import monotonic, sleep
+from typing import TypeVar, final
 from urllib.parse import unquote
 
 from mlflow import MlflowClient
@@ -41,6 +43,12 @@ TROUBLES = (MlflowException, RequestException, SQLAlchemyError, sqlite3.Error, I
 """What comes out of a store that cannot be used, or is asked for what it does not have."""
 PAGE = 1000
 """Runs a call; more are fetched page by page."""
+
+
+TRIAL_START_TIMEOUT_S = 600.0
+"""How long a trial waits for a server that is unreachable, before it fails."""
+
+Given = TypeVar("Given")
 
 
 @final
@@ -140,6 +148,26 @@ def connect(settings: Tracking) -> Store:
             raise unwritable_error(file.parent, "read-only") from error
         raise _unusable(settings, error) from error
     return Store(client, experiment, settings)
+
+
+def patiently(start: Callable[[], Given], check_stop: Callable[[], None]) -> Given:
+    """Wait for a server that is unreachable when a trial begins: nobody sits there to be told.
+
+    Raises TrackingUnavailable when it has not come back in time.
+    """
+    end, told = monotonic() + TRIAL_START_TIMEOUT_S, False
+    while True:
+        try:
+            return start()
+        except TrackingUnavailable as error:
+            if monotonic() > end:
+                raise
+            if not told:
+                minutes = f"{TRIAL_START_TIMEOUT_S / 60:.0f} minutes"
+                print(f"a trial waits up to {minutes} to begin: {error}", file=sys.stderr)
+                told = True
+        check_stop()
+        sleep(1.0)
 
 
 def _unusable(settings: Tracking, error: Exception) -> TrackingError:

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import torch
+
 from src.config.plan import Plan
 from src.data.source import Dataset
 from src.tracking.runs import DataDescription
+from src.training.fit import find_device
 from src.training.result import Score
 
 
@@ -54,6 +57,12 @@ def data_tags(plan: Plan, dataset: Dataset, *, test: str | None = None) -> dict[
         "digest.split": dataset.split_digest,
         **({"digest.test": test} if test else {}),
     }
+
+
+def describe_device(accelerator: str) -> str:
+    """Return the device in words, a GPU by its name too: cuda (NVIDIA H100 80GB HBM3)."""
+    kind = find_device(accelerator)
+    return f"{kind} ({torch.cuda.get_device_name()})" if kind == "cuda" else kind
 
 
 def describe_images(plan: Plan, dataset: Dataset) -> str:

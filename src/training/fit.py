@@ -27,7 +27,6 @@ from src.training.progress import EpochReporter
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 
-
 CONFUSION_EPOCHS = frozenset(2**power for power in range(16))
 """Epochs, from 1, whose confusion matrix is kept for the series; the best one is added."""
 
@@ -54,9 +53,10 @@ class Fit:
     checkpoint: Path
 
 
-def build_classifier(plan: Plan, dataset: Dataset) -> Classifier:
+def build_classifier(plan: Plan, dataset: Dataset, **callbacks: Callable[..., None]) -> Classifier:
     """Build the model with its initial weights drawn from the plan's seed.
 
+    callbacks: `before_step` and `on_snapshot`, as Classifier takes them.
     Raises ConfigError where model, optimizer or scheduler refuse their arguments.
     """
     torch.manual_seed(derived_seed("weights", plan.seed))
@@ -82,6 +82,7 @@ def build_classifier(plan: Plan, dataset: Dataset) -> Classifier:
             "image_shape": list(image_shape),
             "class_names": list(dataset.class_names),
         },
+        **callbacks,
     )
     if batch_size == 1 and any(isinstance(m, nn.BatchNorm1d) for m in classifier.modules()):
         raise ConfigError("`trainer.batch_size`=1: batch norm needs at least 2 images to normalise")
@@ -126,12 +127,6 @@ def find_device(accelerator: str) -> str:
     return kind
 
 
-def describe_device(accelerator: str) -> str:
-    """Return the device in words, a GPU by its name too: cuda (NVIDIA H100 80GB HBM3)."""
-    kind = find_device(accelerator)
-    return f"{kind} ({torch.cuda.get_device_name()})" if kind == "cuda" else kind
-
-
 def fit(
     classifier: Classifier,
     plan: Plan,
@@ -144,15 +139,12 @@ def fit(
 ) -> Fit:
     """Train until the last epoch or an early stop, from `folder`/last.ckpt where there is one.
 
-    log_epoch is called with each finished epoch, from 1, and its numbers. check_stop is called
-    before every minibatch and may raise to end the training. Raises TrainingFailed when the loss
-    is NaN.
+    log_epoch is called with each finished epoch, from 1, and its numbers. check_stop raises what
+    ends a training that a signal has ended. Raises TrainingFailed when the loss is NaN.
     """
     torch.set_num_threads(plan.trainer.threads or available_cores())
     last = folder / "last.ckpt"
     resumed = last if last.exists() else None
-    classifier.before_step = check_stop
-    classifier.on_snapshot = partial(_keep, folder / "weights")
     best = ModelCheckpoint(
         folder,
         "best",
@@ -266,12 +258,12 @@ class _Epochs(pl.Callback):
                     "`trainer.gradient_clip_norm`"
                 )
         if number in CONFUSION_EPOCHS:
-            _keep(self._folder / "confusions", number, module.confusion)
+            keep_array(self._folder / "confusions", number, module.confusion)
         self._log_epoch(number, metrics)
         self._reporter.epoch(number, metrics)
 
 
-def _keep(folder: Path, number: int, values: Tensor) -> None:
+def keep_array(folder: Path, number: int, values: Tensor) -> None:
     """Write an array of a series, so that a resumed training still has it."""
     folder.mkdir(exist_ok=True)
     draft = folder / f"{number}.draft"

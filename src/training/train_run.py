@@ -6,20 +6,19 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic, perf_counter, sleep
+from time import perf_counter
 from types import MappingProxyType
-from typing import TypeVar
 
 import torch
 
 from src.config.plan import Plan
 from src.data.source import Dataset, DataSource
-from src.errors import TrackingUnavailable, TrainingFailed, disk_trouble, first_line
+from src.errors import TrainingFailed, disk_trouble, first_line
 from src.models.predictor import load_predictor
 from src.process.gc_pause import loaded
 from src.process.machine import available_cores
 from src.process.signals import Halted
-from src.tracking.connection import Store
+from src.tracking.connection import Store, patiently
 from src.tracking.provenance import describe_environment
 from src.tracking.queries import StoredRun
 from src.tracking.run import Run
@@ -27,6 +26,7 @@ from src.tracking.runs import finished_run, reopen_run, require_same_data, start
 from src.training.description import (
     data_tags,
     describe_data,
+    describe_device,
     describe_images,
     describe_params,
     describe_result,
@@ -35,18 +35,13 @@ from src.training.description import (
 from src.training.evaluation import evaluate, evaluate_test, log_model
 from src.training.fit import (
     build_classifier,
-    describe_device,
     find_device,
     fit,
+    keep_array,
     minibatches,
 )
 from src.training.progress import EpochReporter
 from src.training.result import Result, Score
-
-Started = TypeVar("Started")
-
-TRIAL_START_TIMEOUT_S = 600.0
-"""How long a trial waits for a server that is unreachable, before it fails."""
 
 
 def train(
@@ -80,7 +75,11 @@ def train(
     if repeats is not None:
         require_same_data(repeats.id, repeats.tags, data)
         tags = {**tags, "reproduces": repeats.id}
-    classifier = build_classifier(plan, dataset)
+
+    def keep_weights(step: int, weights: torch.Tensor) -> None:
+        keep_array(run.folder / "weights", step, weights)
+
+    classifier = build_classifier(plan, dataset, before_step=check_stop, on_snapshot=keep_weights)
     check_stop()
 
     def log_epoch(epoch: int, metrics: dict[str, float]) -> None:
@@ -172,26 +171,6 @@ def _tracked(
         _end_early(run, error, resumable=parent is None)
         raise
     run.finish("FINISHED")
-
-
-def patiently(start: Callable[[], Started], check_stop: Callable[[], None]) -> Started:
-    """Wait for a server that is unreachable when a trial begins: nobody sits there to be told.
-
-    Raises TrackingUnavailable when it has not come back in time.
-    """
-    end, told = monotonic() + TRIAL_START_TIMEOUT_S, False
-    while True:
-        try:
-            return start()
-        except TrackingUnavailable as error:
-            if monotonic() > end:
-                raise
-            if not told:
-                minutes = f"{TRIAL_START_TIMEOUT_S / 60:.0f} minutes"
-                print(f"a trial waits up to {minutes} to begin: {error}", file=sys.stderr)
-                told = True
-        check_stop()
-        sleep(1.0)
 
 
 def _end_early(run: Run, error: BaseException, *, resumable: bool) -> None:

@@ -179,10 +179,10 @@ def test_a_model_that_is_never_that_good_takes_the_best_threshold_there_is():
 def test_pictures_and_values_are_told_apart(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a=b.png").touch()
-    paths, others = split_arguments(
+    others, said = split_arguments(
         ["a=b.png", "c.png", "model=0123", "--cfg", "job", "format=csv", "explian=true", LONG]
     )
-    assert [str(path) for path in paths] == ["a=b.png", "c.png"]
+    assert [str(path) for path in said["paths"]] == ["a=b.png", "c.png"]
     assert others == ["model.run='0123'", "--cfg", "job", "format=csv", "explian=true", LONG]
 
 

@@ -1,6 +1,5 @@
 """The page to draw a digit on: Gradio serves it, to this machine alone and without any other."""
 
-import os
 from functools import cached_property
 from pathlib import Path
 from threading import Lock, Thread
@@ -13,6 +12,7 @@ from src.config.settings import ModelSelection
 from src.errors import ConfigError
 from src.inference.choice import choose_run
 from src.inference.page.limit import LimitedRequests
+from src.process.environment import set_variables
 from src.tracking.queries import StoredRun, StoredRuns
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Page:
 
         Raises ConfigError where there is no such port.
         """
-        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        set_variables({"GRADIO_ANALYTICS_ENABLED": "False"})
         page = self._blocks()
         try:
             _, address, _ = page.launch(

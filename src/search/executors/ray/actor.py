@@ -11,6 +11,7 @@ from threading import Thread
 from typing import Any, final
 
 from src.config.plan import Component
+from src.process.environment import set_variables
 from src.process.signals import ENDING
 from src.search.messages import FromWorker, ToWorker
 
@@ -33,7 +34,7 @@ class Actor:
     ) -> None:
         for signum in ENDING:  # which are the driver's business
             signal.signal(signum, signal.SIG_IGN)
-        os.environ.update(environment)
+        set_variables(environment)
         os.chdir(folder if Path(folder).is_dir() else _cache_folder("workers"))
         self._files = files
         self._inbox: SimpleQueue[ToWorker | None] = SimpleQueue()
