@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.preloaded import run_command
+
 # `make test` generates the same examples each time, `make faults` others
 settings.register_profile("same", derandomize=True)
 settings.load_profile("default" if os.environ.get("FUZZ") == "long" else "same")
@@ -20,6 +22,7 @@ collect_ignore = [] if find_spec("ray") and find_spec("psycopg") else ["cluster"
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TIMEOUT_S = 120
+READ_AT_START = {"MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_NAME"}
 
 TRAINING = ("data=digits", "trainer.threads=1", "trainer.max_epochs=40", "trainer.batch_size=32")
 """A training of about a second, long enough to be interrupted in its middle."""
@@ -32,8 +35,14 @@ def environment(*, cores: int = 1) -> dict[str, str]:
 
 
 def python(*arguments: str, cwd: Path, cores: int = 1) -> subprocess.CompletedProcess[str]:
-    """Run `python ARGUMENTS` in the folder `cwd`, where so many cores seem to be there."""
+    """Run `python ARGUMENTS` in the folder `cwd`, where so many cores seem to be there.
+
+    A verb runs in a fork of a process that has loaded everything, but where variables are set that
+    are read while the program loads.
+    """
     command, env = [sys.executable, *arguments], environment(cores=cores)
+    if arguments[0] == "-m" and arguments[1].startswith("src.") and not READ_AT_START & env.keys():
+        return run_command(arguments[1:], cwd=cwd, env=env, timeout_s=TIMEOUT_S)
     return subprocess.run(
         command, cwd=cwd, env=env, capture_output=True, text=True, timeout=TIMEOUT_S
     )

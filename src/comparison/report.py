@@ -12,7 +12,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from src.comparison.contenders import Contender, Selection
 from src.comparison.judgement import ContenderScore, PairwiseResult, named, p_number, points
 from src.comparison.pictures import FigureGroup
-from src.comparison.speed import Speed
 from src.tracking.queries import TestSetUsage
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -24,9 +23,9 @@ ABSENT = "–"
 class Comparison:
     """A finished comparison, ready to be told.
 
-    sentences: one a pair, or what there is to say without one. speeds: None where they could not
-    be measured. looks: at the test images, None where no contender has looked. decision: on a
-    champion, empty where none was asked for. missing: what could not be made, and why.
+    sentences: one a pair, or what there is to say without one. looks: at the test images, None
+    where no contender has looked. decision: on a champion, empty where none was asked for.
+    missing: what could not be made, and why.
     """
 
     title: str
@@ -36,8 +35,6 @@ class Comparison:
     pairs: tuple[PairwiseResult, ...]
     sentences: tuple[str, ...]
     galleries: Sequence[FigureGroup]
-    speeds: Sequence[Speed] | None
-    threads: int
     looks: TestSetUsage | None
     decision: str
     missing: Sequence[str]
@@ -74,7 +71,6 @@ def write_report(comparison: Comparison, folder: Path) -> None:
         "named": named,
         "data_uri": _data_uri,
         "cell": _cell,
-        "micros": _micros,
     }
     known = {
         "c": comparison,
@@ -131,8 +127,3 @@ def _data_uri(path: Path) -> str:
 def _cell(text: object) -> str:
     """Return a text that fits into a cell of a Markdown table."""
     return str(text).replace("|", "\\|").replace("\n", " ")
-
-
-def _micros(speed: Speed) -> str:
-    digits = 1 if speed.median < 100 else 0
-    return f"{speed.median:.{digits}f} ({speed.least:.{digits}f} to {speed.most:.{digits}f})"

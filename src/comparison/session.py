@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import final
 from uuid import uuid4
 
-import numpy as np
-import torch
-
 from src.comparison.contenders import Contender, Selection
 from src.comparison.judgement import (
     PairwiseResult,
@@ -33,10 +30,7 @@ from src.comparison.origins import (
 )
 from src.comparison.pictures import ReportInputs, draw_galleries
 from src.comparison.report import Comparison, write_report
-from src.comparison.speed import Speed, measure
 from src.errors import UserError
-from src.models.predictor import Predictor
-from src.process.machine import available_cores
 from src.tracking.connection import Store
 from src.tracking.database import make_folder
 from src.tracking.provenance import describe_environment
@@ -83,9 +77,7 @@ def compare(
         decision = decide(pairs[0]) if decide else ""
         missing: list[str] = []
         say("reading data and models")
-        materials, models = _materials(stored, selection, folder / "files", missing)
-        say("measuring speed")
-        speeds = _speeds(models, materials)
+        materials = _materials(stored, selection, folder / "files", missing)
         say("drawing")
         comparison = Comparison(
             title=_title(selection.contenders),
@@ -95,8 +87,6 @@ def compare(
             pairs=pairs,
             sentences=_sentences(pairs, selection, predictions),
             galleries=draw_galleries(report / "figures", selection, predictions, materials),
-            speeds=speeds,
-            threads=torch.get_num_threads(),
             looks=_looks(stored, selection),
             decision=decision,
             missing=missing,
@@ -139,11 +129,10 @@ def _sentences(
 
 def _materials(
     stored: StoredRuns, selection: Selection, folder: Path, missing: list[str]
-) -> tuple[list[ReportInputs], list[Predictor | None]]:
+) -> list[ReportInputs]:
     """Gather what can be had of each contender; what cannot is named with the reason."""
     origins: dict[tuple[str, str | None], Origin] = {}
     materials: list[ReportInputs] = []
-    models: list[Predictor | None] = []
     for contender in selection.contenders:
         run = contender.shown
         material = ReportInputs(
@@ -153,7 +142,6 @@ def _materials(
             weights=None,
             linear=False,
         )
-        model = None
         try:
             digests = run.tags["digest.split"], run.tags.get("digest.test")
             if digests not in origins:
@@ -169,17 +157,7 @@ def _materials(
         except UserError as error:
             missing.append(f"pictures of {contender.label} ({error})")
         materials.append(material)
-        models.append(model)
-    return materials, models
-
-
-def _speeds(
-    models: Sequence[Predictor | None], materials: Sequence[ReportInputs]
-) -> list[Speed] | None:
-    torch.set_num_threads(available_cores())
-    known = [model for model in models if model is not None]
-    pixels: list[np.ndarray] = [m.images.pixels for m in materials if m.images is not None]
-    return measure(known, pixels) if len(known) == len(pixels) == len(models) else None
+    return materials
 
 
 def _looks(stored: StoredRuns, selection: Selection) -> TestSetUsage | None:
