@@ -246,13 +246,14 @@ import os, sys
 from functools import partial
 from src.cli.entry import run_verb
 from src.config.plan import make_plan
-from src.train import train_command
+from src.train import read_said_of_run, train_command
 
 for line in {list(TOO_LATE_FOR_THE_PARSER)!r}:
     os.environ.pop("HYDRA_FULL_ERROR", None)
     sys.argv[1:] = line.split()
     try:
-        run_verb(train_command, config_name="train", check=partial(make_plan, choices={{}}))
+        check = partial(make_plan, choices={{}})
+        run_verb(train_command, config_name="train", check=check, read=read_said_of_run)
     except SystemExit as leaving:
         print(leaving.code, flush=True)
 """

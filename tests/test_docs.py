@@ -1,21 +1,59 @@
-"""Documents that point to files point to files that are there."""
+"""Documents and comments that point to files point to files that are there."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from tests.test_architecture import ONE_SEARCH, ONE_TRAINING, SOURCE
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+OTHERS = sorted(
+    path
+    for pattern in ("*.toml", "Makefile", "*/**/*.py", "*/**/*.yaml", "*/**/*.j2")
+    for path in ROOT.glob(pattern)
+    if not path.relative_to(ROOT).parts[0].startswith((".", "mlruns"))
+)
+PATH = r"(?:docs|tests|src|conf|sweeps|deploy)/(?:[\w.-]+/)*[\w-]+\.(?:py|md|yaml|toml|csv|png)"
+EXAMPLES = {"width", "letters", "VERB", "broken", "utils"}
+"""In the names of files that are examples."""
+
+
+def told(path: Path, pattern: str) -> set[str]:
+    found = set(re.findall(pattern, path.read_text(encoding="utf-8")))
+    return {name for name in found if not any(example in name for example in EXAMPLES)}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: p.name)
 def test_every_relative_link_leads_somewhere(document):
-    text = document.read_text()
-    links = re.findall(r"\]\(([^)#:]+)\)", text)
-    named = re.findall(r"`((?:docs|tests|src|conf|sweeps)/[\w/.]+)`", text)
-    for link in links:
+    for link in told(document, r"\]\(([^)#:]+)\)"):
         assert (document.parent / link).exists(), f"{document.name} links to {link}"
-    for path in named:
-        if "width" not in path and "letters" not in path:  # the examples one is to write
-            assert (ROOT / path).exists(), f"{document.name} names {path}"
+    for path in told(document, r"`((?:docs|tests|src|conf|sweeps)/[\w/.]+)`"):
+        assert (ROOT / path).exists(), f"{document.name} names {path}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: p.name)
+def test_every_module_that_a_document_names_is_there(document):
+    known = {path.name for path in [*SOURCE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]}
+    named = {name.rpartition("/")[2] for name in told(document, r"`([\w/]+\.py)`")}
+    assert named <= known, document.name
+
+
+@pytest.mark.parametrize("file", OTHERS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_file_that_a_comment_names_is_there(file):
+    for path in told(file, PATH):
+        assert (ROOT / path).exists(), f"{file.relative_to(ROOT)} names {path}"
+
+
+@pytest.mark.parametrize(("what", "path"), [("training", ONE_TRAINING), ("search", ONE_SEARCH)])
+def test_readme_says_what_there_is_to_read(what, path):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    said = re.search(rf"One {what}: (\d+) files, ([\d,]+) lines", text)
+    assert said
+    files = [SOURCE / f"{name.replace('.', '/')}.py" for name in path]
+    lines = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
+    assert int(said[1]) == len(files)
+    assert int(said[2].replace(",", "")) == pytest.approx(lines, rel=0.05)
+    for file in files:
+        assert file.name in text
