@@ -47,7 +47,9 @@ def compare_command(config: DictConfig) -> None:
     selection = select(stored, request.which)
     print_selection(selection)
     with progress() as say:
-        outcome = compare(stored, selection, name=request.name, say=say)
+        outcome = compare(
+            stored, selection, name=request.name, margin=request.which.margin / 100, say=say
+        )
     print_outcome(outcome, store)
     print_promote_command(outcome, store)
 

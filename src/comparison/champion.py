@@ -3,11 +3,12 @@
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import pi
 from pathlib import Path
 from typing import final
 
 from src.comparison.contenders import Selection, only
-from src.comparison.judgement import PairwiseResult, p_text, points
+from src.comparison.judgement import ALPHA, PairwiseResult, p_text, points
 from src.comparison.origins import load_model, load_origin
 from src.comparison.session import Outcome, compare
 from src.comparison.settings import Request
@@ -68,15 +69,16 @@ def promote(
     challenger = _with_test_scores(
         stored, challenger, request, same_as=None if request.force else present
     )
+    earlier = stored.challenges(test_digest=present.tags["digest.test"])
     outcome = compare(
         stored,
         _duel(challenger, present),
         name=request.name or f"promote-{challenger.id[:8]}",
         say=say,
-        decide=lambda pair: _decision(pair, request)[1],
+        decide=lambda pair: _decision(pair, request, earlier)[1],
     )
     pair = outcome.comparison.pairs[0]
-    wins, words = _decision(pair, request)
+    wins, words = _decision(pair, request, earlier)
     return _carry_out(
         stored,
         request,
@@ -101,12 +103,20 @@ def _duel(challenger: StoredRun, present: StoredRun) -> Selection:
     )
 
 
-def _decision(pair: PairwiseResult, request: Request) -> tuple[bool, str]:
-    """Return whether the challenger wins, and the decision in words."""
-    wins = pair.decided and pair.difference > 0
+def _decision(pair: PairwiseResult, request: Request, earlier: int) -> tuple[bool, str]:
+    """Return whether the challenger wins, and the decision in words.
+
+    earlier: challenges that were decided on the same test images. Of the 5 % that all of them
+    together may be wrong, the k-th is given 6 / (pi k)^2, which adds up to 1 without an end (alpha
+    spending: Lan and DeMets 1983).
+    """
+    level = ALPHA * 6 / (pi * (earlier + 1)) ** 2
+    wins = pair.p_value < level and pair.difference > 0
+    challenge = "first challenge" if earlier == 0 else f"challenge number {earlier + 1}"
     numbers = (
         f"{points(pair.difference)} points, 95 % interval {points(pair.low)} to "
-        f"{points(pair.high)}, {p_text(pair.p_holm)}"
+        f"{points(pair.high)}, {p_text(pair.p_value)}, where the {challenge} on these test images "
+        f"needs {level:.2g} or less"
     )
     if wins:
         return True, f"the challenger beats the champion ({numbers})"

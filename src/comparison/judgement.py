@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from math import ceil
 from pathlib import Path
 from statistics import mean
-from typing import Literal, final
+from typing import Literal, cast, final
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
@@ -14,13 +15,14 @@ from src.comparison.contenders import Contender, Selection
 from src.errors import DataError
 from src.stats import differences
 from src.stats.differences import Discordance, discordance
-from src.stats.intervals import t_interval, wilson_interval
 from src.stats.scores import expected_calibration_error, log_loss
+from src.stats.seeds import MeanDifference, mean_interval, seeds_difference, seeds_needed
 from src.tracking.queries import StoredRun, StoredRuns
 
 ALPHA = 0.05
 SMALLEST_P = 1e-6
 Method = Literal["McNemar", "seeds and images", "Fisher"]
+Answer = Literal["better", "worse", "equivalent", "undecided"]
 
 
 @final
@@ -52,9 +54,9 @@ class Predictions:
 class ContenderScore:
     """Accuracy of a contender with its 95 % interval, log loss in nats, and calibration error.
 
-    Of one run: accuracy with Wilson's interval over images. Of several seeds: their mean with
-    Student's t interval over seeds, and means of the others. spread: the standard deviation
-    between seeds, None of a single run.
+    Of one run: accuracy with Wilson's interval over images. Of several seeds: their mean with an
+    interval over seeds and images, and means of the others. spread: the standard deviation between
+    seeds, None of a single run.
     """
 
     accuracy: float
@@ -71,9 +73,10 @@ class ContenderScore:
 class PairwiseResult:
     """What the images say of two contenders, by their places: the first less the second.
 
-    p_value is as the test gave it, p_holm corrected for the number of pairs. counts: images that
-    only one gets right, None where they did not see the same, or of several seeds. needed: how
-    many images would show a difference of this size, None where that has no answer.
+    p_value is as the test gave it, p_holm corrected for the number of pairs. within: how far from
+    nothing the 90 % interval goes. margin: within which two are equivalent; shares, as all here.
+    counts: images that only one gets right, None where they did not see the same, or of several
+    seeds. hint: what would decide an undecided pair, empty where that has no answer.
     """
 
     first: int
@@ -83,14 +86,29 @@ class PairwiseResult:
     high: float
     p_value: float
     p_holm: float
+    within: float
     method: Method
     counts: Discordance | None
-    needed: int | None
+    hint: str
+    margin: float = 0.0
+
+    @property
+    def answer(self) -> Answer:
+        """What is said of the first against the second.
+
+        Equivalent: two one-sided tests (Schuirmann 1987) keep the difference within the margin.
+        Better or worse: at the 5 % level.
+        """
+        if self.within < self.margin:
+            return "equivalent"
+        if self.p_holm >= ALPHA:
+            return "undecided"
+        return "better" if self.difference > 0 else "worse"
 
     @property
     def decided(self) -> bool:
-        """Whether one of them is better, at the 5 % level."""
-        return self.p_holm < ALPHA
+        """Whether one of them is better."""
+        return self.answer in {"better", "worse"}
 
 
 def load_predictions(
@@ -130,10 +148,7 @@ def contender_score(predictions: Predictions) -> ContenderScore:
     right, labels = predictions.right, predictions.labels
     accuracies = right.mean(axis=1)
     several = len(right) > 1
-    if several:
-        low, high = t_interval(accuracies)
-    else:
-        low, high = wilson_interval(int(right.sum()), right.size)
+    low, high = mean_interval(right)
     each = list(predictions.probabilities)
     return ContenderScore(
         accuracy=float(accuracies.mean()),
@@ -146,14 +161,19 @@ def contender_score(predictions: Predictions) -> ContenderScore:
     )
 
 
-def judge(predictions: Sequence[Predictions]) -> tuple[PairwiseResult, ...]:
-    """Compare all pairs; more than one are corrected for being several (Holm 1979)."""
+def judge(predictions: Sequence[Predictions], *, margin: float = 0.0) -> tuple[PairwiseResult, ...]:
+    """Compare all pairs; more than one are corrected for being several (Holm 1979).
+
+    margin: share of the images by which two may differ and are equivalent.
+    """
     pairs = [
         _pair(first, second, predictions[first], predictions[second])
         for first, second in combinations(range(len(predictions)), 2)
     ]
     corrected = differences.holm([pair.p_value for pair in pairs])
-    return tuple(replace(pair, p_holm=p) for pair, p in zip(pairs, corrected, strict=True))
+    return tuple(
+        replace(pair, p_holm=p, margin=margin) for pair, p in zip(pairs, corrected, strict=True)
+    )
 
 
 def winner(pairs: Sequence[PairwiseResult]) -> int | None:
@@ -165,55 +185,54 @@ def winner(pairs: Sequence[PairwiseResult]) -> int | None:
 
 def _pair(first: int, second: int, one: Predictions, other: Predictions) -> PairwiseResult:
     paired = one.images == other.images
+    counts, method, hint = None, "Fisher", ""
     if len(one.right) > 1 or len(other.right) > 1:
-        found = differences.seeds_difference(one.right, other.right, paired=paired)
-        return PairwiseResult(
-            first,
-            second,
-            found.difference,
-            found.low,
-            found.high,
-            found.p_value,
-            found.p_value,
-            method="seeds and images",
-            counts=None,
-            needed=None,
-        )
-    if not paired:
-        return _independent(first, second, one.right[0], other.right[0])
-    counts = discordance(one.right[0], other.right[0])
-    low, high = differences.paired_bootstrap(counts)
-    p_value = differences.mcnemar_exact(counts)
+        method = "seeds and images"
+        found = seeds_difference(one.right, other.right, paired=paired)
+        difference, p_value = found.difference, found.p_value
+        wide, narrow = found.interval(), found.interval(0.9)
+        hint = _more_seeds(found, one, other)
+    elif paired:
+        method = "McNemar"
+        counts = discordance(one.right[0], other.right[0])
+        difference, p_value = counts.difference, differences.mcnemar_exact(counts)
+        wide = differences.paired_bootstrap(counts)
+        narrow = differences.paired_bootstrap(counts, confidence=0.9)
+        hint = _more_images(differences.images_needed(counts), counts.images)
+    else:
+        shares = [(int(right.sum()), right.size) for right in (one.right, other.right)]
+        difference = float(one.right.mean() - other.right.mean())
+        p_value = differences.fisher_exact(*shares)
+        wide = differences.newcombe_interval(*shares)
+        narrow = differences.newcombe_interval(*shares, confidence=0.9)
     return PairwiseResult(
         first,
         second,
-        counts.difference,
-        low,
-        high,
+        difference,
+        *wide,
         p_value,
         p_value,
-        method="McNemar",
+        within=max(abs(end) for end in narrow),
+        method=cast(Method, method),
         counts=counts,
-        needed=differences.images_needed(counts),
+        hint=hint,
     )
 
 
-def _independent(first: int, second: int, one: np.ndarray, other: np.ndarray) -> PairwiseResult:
-    shares = [(int(right.sum()), len(right)) for right in (one, other)]
-    low, high = differences.newcombe_interval(*shares)
-    p_value = differences.fisher_exact(*shares)
-    return PairwiseResult(
-        first,
-        second,
-        float(one.mean() - other.mean()),
-        low,
-        high,
-        p_value,
-        p_value,
-        method="Fisher",
-        counts=None,
-        needed=None,
-    )
+def _more_images(needed: int | None, images: int) -> str:
+    """Say how many images more would decide; nothing where only a correction is in the way."""
+    if needed is None or needed <= images:
+        return ""
+    return f"about {_round_up(needed - images):,} more images would"
+
+
+def _more_seeds(found: MeanDifference, one: Predictions, other: Predictions) -> str:
+    seeds, times = seeds_needed(found, [len(one.right), len(other.right)])
+    if seeds is not None:
+        return f"about {_round_up(seeds):,} seeds of each would"
+    if times is not None:
+        return f"about {_round_up(ceil(times * len(one.labels))):,} images would"
+    return "more seeds and more images would"
 
 
 def sentence(
@@ -226,29 +245,28 @@ def sentence(
     low, high = (pair.low, pair.high) if forwards else (-pair.high, -pair.low)
     size = points(abs(pair.difference))
     interval = f"95 % interval {points(low)} to {points(high)}"
+    of_these = (
+        ""
+        if pair.method == "seeds and images"
+        else "; one run of each says nothing about other seeds"
+    )
+    if pair.answer == "equivalent":
+        return (
+            f"{named(first)} and {named(second)} are equivalent within {points(pair.margin)} "
+            f"points (they differ by {size}, 90 % interval within {points(pair.within)})"
+            f"{of_these}"
+        )
     if pair.decided:
         return (
             f"{named(better)} beats {named(worse)} by {size} points ({interval}), "
-            f"{p_text(pair.p_holm)}"
+            f"{p_text(pair.p_holm)}{of_these}"
         )
     number = " and ".join(f"{n:,}" for n in dict.fromkeys(images))
-    said = (
-        f"{named(first)} and {named(second)} cannot be told apart on {number} images "
-        f"(difference {points(pair.difference)} points, 95 % interval {points(pair.low)} to "
-        f"{points(pair.high)}), {p_text(pair.p_holm)}"
+    hint = f"; if the difference is real, {pair.hint} decide it" if pair.hint else ""
+    return (
+        f"undecided: {named(better)} is ahead of {named(worse)} by {size} points on {number} "
+        f"images ({interval}), {p_text(pair.p_holm)}{of_these}{hint}"
     )
-    return said + _what_would_tell(pair, images=images[0])
-
-
-def _what_would_tell(pair: PairwiseResult, *, images: int) -> str:
-    if pair.method == "seeds and images":
-        return "; more seeds, or more images, would narrow it"
-    if pair.needed is None:
-        return ""
-    more = pair.needed - images
-    if more <= 0:  # only after a correction for several pairs
-        return ""
-    return f"; if the difference is real, about {_round_up(more):,} more images would be needed"
 
 
 def named(contender: Contender) -> str:

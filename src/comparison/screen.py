@@ -52,7 +52,7 @@ def print_outcome(outcome: "Outcome", store: "Store") -> None:
     width = max(len(named(contender)) for contender in comparison.contenders) + 2
     print(f"\n{'':<{width}}accuracy  95 % interval        log loss  parameters")
     for contender, score in zip(comparison.contenders, comparison.standings, strict=True):
-        over = "over seeds" if score.spread is not None else ""
+        over = "over seeds and images" if score.spread is not None else ""
         parameters = contender.shown.metrics["model/parameters"]
         print(
             f"{named(contender):<{width}}{score.accuracy:.4f}    "

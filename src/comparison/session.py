@@ -57,13 +57,15 @@ def compare(
     selection: Selection,
     *,
     name: str | None,
+    margin: float = 0.0,
     say: Callable[[str], None],
     decide: Callable[[PairwiseResult], str] | None = None,
 ) -> Outcome:
     """Compare the selection, write the report, and log it.
 
     name: of the report's folder, None for one made of the contenders. say: hears what is done.
-    decide: hears the judgement on the first pair, and returns what it decided.
+    margin: share of images by which two may differ and are equivalent. decide: hears the judgement
+    on the first pair, and returns what it decided.
     Raises TrackingError where predictions cannot be had; whatever else is missing is left out of
     the report, which says so.
     """
@@ -73,7 +75,7 @@ def compare(
         (report / "figures").mkdir(parents=True)
         say("reading predictions")
         predictions = load_predictions(stored, selection, folder / "files")
-        pairs = judge(predictions)
+        pairs = judge(predictions, margin=margin)
         decision = decide(pairs[0]) if decide else ""
         missing: list[str] = []
         say("reading data and models")
@@ -123,7 +125,7 @@ def _sentences(
     found = contender_score(predictions[0])
     return (
         f"{named(contenders[0])} is one configuration: mean accuracy {found.accuracy:.4f} "
-        f"(95 % interval over seeds {found.low:.4f} to {found.high:.4f})",
+        f"(95 % interval over seeds and images {found.low:.4f} to {found.high:.4f})",
     )
 
 

@@ -24,7 +24,8 @@ class ContenderSelection(BaseModel):
     runs: ids or names; None: the best of each model. sweep: name of a sweep, whose best trials
     are compared; best: how many of them. data: only runs on this data. split: whose predictions;
     None: test where all runs have looked at the test images, else validation. unpaired: whether
-    runs on different splits may be compared.
+    runs on different splits may be compared. margin: percentage points by which two may differ and
+    are called equivalent.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +36,7 @@ class ContenderSelection(BaseModel):
     data: str | None = None
     split: Literal["test", "validation"] | None = None
     unpaired: Flag = False
+    margin: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = 0.1
 
 
 class _TopLevel(BaseModel):

@@ -115,54 +115,6 @@ def fisher_exact(first: tuple[int, int], second: tuple[int, int]) -> float:
     return float(exact(table).pvalue)
 
 
-@final
-@dataclass(frozen=True)
-class MeanDifference:
-    """A difference of two mean accuracies with its interval and two-sided p-value."""
-
-    difference: float
-    low: float
-    high: float
-    p_value: float
-
-
-def seeds_difference(
-    first: np.ndarray, second: np.ndarray, *, paired: bool, confidence: float = 0.95
-) -> MeanDifference:
-    """Compare two configurations, each trained on some seeds: over seeds and images at once.
-
-    first, second: bool `[S, N]`, right or wrong, a row a seed; paired: both on the same images.
-    The squared standard error is the sum of what images and seeds bring: the variance of the
-    images' mean differences over N (unpaired: of both means), and the variance between the seeds'
-    accuracies over S, of each configuration that has two seeds or more. Degrees of freedom by
-    Satterthwaite (1946, Biometrics Bulletin 2: 110-114), as in Welch's test. Somewhat cautious:
-    a part of the seeds' noise is in both sums. Of a configuration trained once, nothing is known
-    about its seeds, and the answer is about that one training.
-    """
-    from scipy.special import stdtr, stdtrit
-
-    means = first.mean(axis=0), second.mean(axis=0)
-    parts: list[tuple[float, int]] = []  # (a variance of the difference, its degrees of freedom)
-    if paired:
-        gaps = means[0] - means[1]
-        parts.append((float(gaps.var(ddof=1)) / len(gaps), len(gaps) - 1))
-    else:
-        parts += [(float(mean.var(ddof=1)) / len(mean), len(mean) - 1) for mean in means]
-    for right in (first, second):
-        if len(right) > 1:
-            between = float(right.mean(axis=1).var(ddof=1)) / len(right)
-            parts.append((between, len(right) - 1))
-    difference = float(means[0].mean() - means[1].mean())
-    variance = sum(part for part, _ in parts)
-    if variance == 0:
-        return MeanDifference(difference, difference, difference, 1.0 if difference == 0 else 0.0)
-    freedom = variance**2 / sum(part**2 / free for part, free in parts)
-    error = variance**0.5
-    half_width = float(stdtrit(freedom, 0.5 + confidence / 2)) * error
-    p_value = 2 * float(stdtr(freedom, -abs(difference) / error))
-    return MeanDifference(difference, difference - half_width, difference + half_width, p_value)
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return the p-values corrected for being several (Holm 1979), in the order given."""
     corrected = [0.0] * len(p_values)

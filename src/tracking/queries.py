@@ -159,14 +159,24 @@ class StoredRuns:
                 f"({str(error).splitlines()[0]}); restore it, or choose another run"
             ) from error
 
+    def challenges(self, *, test_digest: str) -> int:
+        """Count the comparisons on these test images that decided on a champion, deleted ones too.
+
+        In all experiments.
+        """
+        query = f"tags.`digest.test` = '{test_digest}' and tags.comparison LIKE '%'"
+        found = self._search(self._everywhere, query, ViewType.ALL)
+        return sum("promotion.decision" in run.tags for run in found)
+
+    @property
+    def _everywhere(self) -> list[str]:
+        found = self.store.client.search_experiments(view_type=ViewType.ALL)
+        return [experiment.experiment_id for experiment in found]
+
     def looks(self, *, test_digest: str, split_digest: str) -> TestSetUsage:
         """Count the looks at test images, in all experiments and of deleted runs too."""
-        client = self.store.client
-        experiments = client.search_experiments(view_type=ViewType.ALL)
         using = self._search(
-            [e.experiment_id for e in experiments],
-            f"tags.`digest.test` = '{test_digest}'",
-            ViewType.ALL,
+            self._everywhere, f"tags.`digest.test` = '{test_digest}'", ViewType.ALL
         )
         looked = [r for r in using if "test.looks" in r.tags]
         here = [r for r in looked if r.tags["digest.split"] == split_digest]

@@ -122,20 +122,46 @@ def test_a_winner_is_named_first_with_a_positive_difference():
     [pair] = judge([worse, better])
     said = sentence(pair, contenders(1, 1), images=[1000, 1000])
     assert said.startswith("b beats a by 6.0 points (95 % interval ")
-    assert said.endswith("p < 1e-6")
+    assert said.endswith("p < 1e-6; one run of each says nothing about other seeds")
     low, high = (float(x) for x in said.split("interval ")[1].split(")")[0].split(" to "))
     assert 0 < low < 6.0 < high
 
 
-def test_equals_cannot_be_told_apart_and_the_number_of_images_that_would_tell_is_given():
+def test_what_is_undecided_says_so_and_how_many_images_would_decide():
     flips = share(0.03) ^ (np.arange(1000) >= 980)
     one = predictions(share(0.9))
     other = predictions(share(0.9) ^ flips)
     [pair] = judge([one, other])
-    assert not pair.decided
+    assert pair.answer == "undecided"
     said = sentence(pair, contenders(1, 1), images=[1000, 1000])
-    assert "a and b cannot be told apart on 1,000 images" in said
-    assert "more images would be needed" in said
+    assert said.startswith("undecided: b is ahead of a by ") or said.startswith("undecided: a is")
+    assert "on 1,000 images" in said
+    assert "more images would decide it" in said
+    assert "one run of each says nothing about other seeds" in said
+
+
+def test_what_differs_by_less_than_the_margin_is_equivalent():
+    right = share(0.9, 100_000)
+    other = right.copy()
+    other[:10] = False
+    [pair] = judge([predictions(right), predictions(other)], margin=0.001)
+    assert pair.answer == "equivalent"
+    said = sentence(pair, contenders(1, 1), images=[100_000, 100_000])
+    assert said.startswith("a and b are equivalent within 0.10 points (they differ by 0.01, 90 %")
+    [without] = judge([predictions(right), predictions(other)])
+    assert without.answer == "better"
+
+
+def test_a_configuration_trained_once_is_not_beaten_by_the_luck_of_its_seed():
+    """Its seeds vary too: a difference the seeds of the other could make decides nothing."""
+    rng = np.random.default_rng(12)
+    image = rng.random(5000)
+    several = [image < rate for rate in (0.970, 0.964, 0.967, 0.973, 0.962)]
+    [pair] = judge([predictions(*several), predictions(image < 0.961)])
+    assert pair.answer == "undecided"
+    assert "seeds of each would decide it" in sentence(pair, contenders(5, 1), images=[5000])
+    [pair] = judge([predictions(*several), predictions(image < 0.9)])
+    assert pair.answer == "better"
 
 
 def test_three_pairs_are_corrected_and_the_corrected_value_decides():
