@@ -8,13 +8,16 @@ import contextlib
 import multiprocessing
 import os
 import runpy
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
 
+from src.process.signals import ENDING, signals_held_back
 from src.tracking import DEFAULTS
 
 LIBRARIES = (
@@ -38,6 +41,9 @@ def run_command(
     """
     context: ForkServerContext = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(LIBRARIES))
+    resource_tracker.ensure_running()
+    with signals_held_back():  # as for the workers of a search, which the same server forks
+        forkserver.ensure_running()
     with tempfile.TemporaryDirectory() as folder:
         outputs = [Path(folder) / name for name in ("stdout", "stderr")]
         process = context.Process(target=_run, args=(arguments, cwd, dict(env), outputs))
@@ -58,6 +64,7 @@ def _run(arguments: tuple[str, ...], cwd: Path, env: dict[str, str], outputs: li
         open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         for number in (1, 2)
     )
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     os.environ.clear()
     os.environ.update({**DEFAULTS, **env})
     os.chdir(cwd)

@@ -11,6 +11,7 @@ from src.comparison.contenders import select
 from src.comparison.screen import print_promote_command, print_selection
 from src.comparison.session import compare
 from src.comparison.settings import ContenderSelection, make_request
+from src.tracking.store import open_store
 from tests.comparison.conftest import copy_of, train_into
 from tests.conftest import Store, python
 from tests.data.tables import as_text, digit_rows, write
@@ -31,7 +32,7 @@ def compared(contest, *names, name=None):
     stored = stored_runs(contest.tracking)
     runs = [contest.ids[n] for n in names] or None
     selection = select(stored, ContenderSelection(runs=runs))
-    return compare(stored, selection, contest.tracking, name=name, say=lambda text: None)
+    return compare(stored, selection, name=name, say=lambda text: None)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +121,7 @@ def test_it_is_made_without_the_data_and_says_what_is_left_out(tmp_path, own_con
     table.unlink()
     stored = stored_runs(own_contest.tracking)
     selection = select(stored, ContenderSelection(runs=ids))
-    outcome = compare(stored, selection, own_contest.tracking, name=None, say=lambda text: None)
+    outcome = compare(stored, selection, name=None, say=lambda text: None)
     html = (outcome.folder / "report.html").read_text()
     assert "Left out: pictures of linear" in html
     assert "Confusion matrices and their difference" in html
@@ -186,7 +187,7 @@ def test_the_first_line_names_the_data_and_the_others_to_choose(own_contest, tmp
 
 def test_who_wins_may_be_promoted_unless_champion_already(own_contest, capsys):
     def told(*names):
-        print_promote_command(compared(own_contest, *names), own_contest.tracking)
+        print_promote_command(compared(own_contest, *names), open_store(own_contest.tracking))
         return capsys.readouterr().out
 
     elsewhere = f"tracking.folder={own_contest.tracking.folder}"

@@ -35,7 +35,7 @@ def test_ten_thousand_trials_cost_no_more_each_than_the_first_thousand(tmp_path)
     first_page = store.client.search_runs([store.experiment_id], max_results=100)
     store_s = perf_counter() - began
     print(f"journal opens in {journal_s:.1f} s, store and its first 100 runs in {store_s:.1f} s")
-    children = runs_below(Tracking(folder=tmp_path), study.user_attrs["parent"])
+    children = runs_below(store, study.user_attrs["parent"])
     assert len(first_page) == 100
     assert len(trials) == len(children) == n_trials
     assert {run.info.run_id for run in children} == {t.user_attrs["run_id"] for t in trials}

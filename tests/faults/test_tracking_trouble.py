@@ -117,13 +117,13 @@ def test_a_run_that_is_gone_on_with_waits_for_a_server_as_a_new_one_does(tmp_pat
     plan = plan_for(server, tmp_path)
     with pytest.raises(Halted):
         train_with(plan, after_epoch=lambda e, _: stop_at(e, 3), on_start=started.append)
-    again = replace(plan, resume=started[0])
+    again, store = replace(plan, resume=started[0]), open_store(plan.tracking)
     server.kill()
     with pytest.raises(TrackingUnavailable):
-        train_with(again)  # by hand: who looks on would rather know
+        train_with(again, store=store)  # by hand: who looks on would rather know
     back = threading.Timer(5, server.start)
     back.start()
-    result = train_with(again, parent="a sweep's run")
+    result = train_with(again, store=store, parent="a sweep's run")
     back.join()
     assert result.run_id == started[0]
     run = server.client.get_run(result.run_id)

@@ -101,3 +101,8 @@ def search(folder: Path, *, n_trials: int) -> Clock:
     executor.close()
     parent.finish("FINISHED")
     return clock
+
+
+def milliseconds(times: list[float], *, around: int) -> float:
+    """Return the median time of a trial in the hundred before that number."""
+    return 1000 * median(b - a for a, b in pairwise(times[around - 100 : around]))
