@@ -83,8 +83,9 @@ def train_plan(plan: Plan, **how: Any) -> "Result":
         "check_stop": lambda: None,
         "evaluate_on_test_set": True,
         "source": plan.data.build(),
-        "store": open_store(plan.tracking) if plan.tracking.enabled else None,
     }
+    if "store" not in how:
+        how["store"] = open_store(plan.tracking) if plan.tracking.enabled else None
     return train(plan, **{**usual, **how})
 
 

@@ -1,8 +1,10 @@
 """Searches of a trivial objective through the real driver, journal and store."""
 
 import threading
+from itertools import pairwise
 from multiprocessing import Pipe
 from pathlib import Path
+from statistics import median
 from time import perf_counter, process_time
 
 from src.config.plan import Component
