@@ -26,9 +26,7 @@ from src.search.screen import TrialLine
 from src.search.session import Session
 from src.search.space import Assignment
 from src.search.study import Best, finished_trials, trial_seed, try_again
-
-POLL_INTERVAL_S = 0.5
-"""How long the driver waits for workers before it looks at signals and the clock."""
+from src.search.tasks import POLL_INTERVAL_S
 
 
 @final
@@ -259,6 +257,7 @@ class Driver:
                 best=self._best.value,
                 assignment=running.trial.user_attrs["assignment"],
                 seconds=perf_counter() - running.began,
+                epochs=running.epochs,
                 reason=reason,
             )
         )

@@ -20,6 +20,8 @@ from src.search.space import Space
 
 RETRIED = "retry_of"
 """Attribute of a trial that tries the values of an interrupted one again: that one's number."""
+ENQUEUED = "enqueued"
+"""Attribute of a trial whose values were put in line: these, before any is drawn."""
 
 
 def latest_name(storage: BaseStorage, name: str, *, fresh: bool) -> str:
@@ -62,7 +64,7 @@ def open_study(
     now = json.loads(json.dumps(definition, default=str))
     if stored is None:
         for assignment in settings.enqueue:  # those not yet there: this may have been cut off
-            study.enqueue_trial(space.encode(assignment), skip_if_exists=True)
+            _enqueue(study, space.encode(assignment))
         study.set_user_attr("definition", now)
     elif stored != now:
         raise ConfigError(*_differences(name, stored, now))
@@ -74,7 +76,15 @@ def try_again(study: optuna.Study, trial: Trial | FrozenTrial, *, reason: str) -
     if isinstance(trial, Trial):
         trial.set_user_attr("end_reason", reason)
     study.tell(trial.number, state=TrialState.FAIL)
-    study.enqueue_trial(trial.params, user_attrs={RETRIED: trial.number, "retry_reason": reason})
+    values = {**trial.user_attrs.get(ENQUEUED, {}), **trial.params}
+    _enqueue(study, values, **{RETRIED: trial.number, "retry_reason": reason})
+
+
+def _enqueue(study: optuna.Study, values: dict[str, Any], **attributes: Any) -> None:
+    """Put values in line, unless they were tried; keep them where a trial is cut off undrawn."""
+    study.enqueue_trial(
+        values, user_attrs={ENQUEUED: values, **attributes}, skip_if_exists=not attributes
+    )
 
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -114,6 +124,25 @@ def count_epochs(study: optuna.Study) -> Epochs:
     )
 
 
+def best_first(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the complete trials, the best in the first objective first; of equals the older."""
+    complete = study.get_trials(states=[TrialState.COMPLETE], deepcopy=False)
+    sign = -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1
+    return sorted(complete, key=lambda trial: sign * trial.values[0])
+
+
+def best_so_far(study: optuna.Study) -> dict[int, float]:
+    """Return the best value wherever it has changed, and at the end, by finished trials."""
+    found: dict[int, float] = {}
+    best, ended = Best(study, empty=True), finished_trials(study)
+    for count, trial in enumerate(sorted(ended, key=lambda t: str(t.datetime_complete)), start=1):
+        before = best.value
+        best.hear(trial.values if trial.state == TrialState.COMPLETE else None)
+        if best.value is not None and (best.value != before or count == len(ended)):
+            found[count] = best.value
+    return found
+
+
 def trial_seed(sweep_seed: int, number: int) -> int:
     """Return the seed of a trial: a function of the sweep's seed and the trial's number."""
     digest = sha256(f"{sweep_seed}:{number}".encode()).digest()
@@ -124,11 +153,12 @@ def trial_seed(sweep_seed: int, number: int) -> int:
 class Best:
     """The best value so far of a study of one objective; None before there is one."""
 
-    def __init__(self, study: optuna.Study) -> None:
+    def __init__(self, study: optuna.Study, *, empty: bool = False) -> None:
+        """Begin with the trials of the study, unless it is to be empty."""
         self._pick = max if study.directions[0] == StudyDirection.MAXIMIZE else min
         self._only = len(study.directions) == 1
         self.value: float | None = None
-        for trial in study.get_trials(states=[TrialState.COMPLETE], deepcopy=False):
+        for trial in () if empty else best_first(study):
             self.hear(trial.values)
 
     def hear(self, values: list[float] | None) -> None:

@@ -252,12 +252,12 @@ class _Epochs(pl.Callback):
         assert isinstance(module, Classifier)
         number, metrics = len(module.history), module.history[-1]
         for name in ("train_loss", "val_loss"):
-            if not math.isfinite(metrics[name]):
+            if not math.isfinite(metrics.get(name, 0.0)):
                 raise TrainingFailed(
                     f"{name} is {metrics[name]} in epoch {number}; lower `optimizer.lr` or set "
                     "`trainer.gradient_clip_norm`"
                 )
-        if number in CONFUSION_EPOCHS:
+        if number in CONFUSION_EPOCHS and "val_loss" in metrics:
             keep_array(self._folder / "confusions", number, module.confusion)
         self._log_epoch(number, metrics)
         self._reporter.epoch(number, metrics)
