@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
+from src.search.composer import on_all_rows
 from src.search.confirm import Candidate
 from src.search.messages import Average, EvaluateOnTest, Job, Task
 from src.search.session import Session
 from src.search.study import trial_seed
 from src.search.tasks import Done, run_tasks
-from src.training.refit import on_all_rows
 
 FIRST_REFIT_SEED = 2_000_000
 """Number whose seed the first refit gets."""

@@ -76,13 +76,12 @@ def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outco
         session = Session(request, study, executor, store, parent.id, usage, screen, stop)
         driver = Driver(session)
         driver.run()
-        single = len(request.settings.objective) == 1
-        if single and not stop.interrupted:
+        if len(request.settings.objective) == 1 and not stop.interrupted:
             confirm(session)
         finalists = candidates(study, request.settings)
         winner = choose_winner(finalists, request.settings)
         refitted = None
-        if winner and single and request.settings.refit.seeds and not stop.interrupted:
+        if winner and request.settings.refits and not stop.interrupted:
             refitted = refit(session, winner)
         handed_over = _left(refitted or (winner and winner.run_id), lost)
         scores = None

@@ -84,6 +84,11 @@ class SweepSettings(BaseModel):
         return [{"metric": metric, "direction": direction} for metric, direction in pairs]
 
     @property
+    def refits(self) -> int:
+        """How often the winner is trained on all rows: not at all with several objectives."""
+        return self.refit.seeds if len(self.objective) == 1 else 0
+
+    @property
     def epoch_metric(self) -> str | None:
         """The metric workers report after each epoch; None where trials cannot be compared then."""
         only = self.objective[0].metric

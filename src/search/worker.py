@@ -31,8 +31,8 @@ from src.search.messages import (
     ToWorker,
 )
 from src.tracking.connection import Store, connect, patiently
+from src.training.average import average_runs
 from src.training.progress import SilentReporter
-from src.training.refit import average_runs
 from src.training.train_run import evaluate_on_test, train
 
 

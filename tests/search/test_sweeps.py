@@ -264,25 +264,38 @@ def test_several_objectives_are_lists_of_metrics_and_directions():
         assert rule in problem
 
 
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"regularization"}))
+def test_no_search_begins_with_what_is_known(name):
+    assert request_of(f"sweep={name}").settings.enqueue == []
+
+
+def test_the_search_for_regularization_tries_every_option_once():
+    request = request_of("sweep=regularization")
+    options = [first["regularization"] for first in request.settings.enqueue]
+    assert sorted(options) == sorted(request.space.entries["regularization"].choices)
+
+
 def test_a_value_on_the_command_line_takes_its_key_out_of_the_space():
     request = request_of("sweep=dnn_best", "data=digits", "model.batch_norm=true")
     check(request)
     assert "model.batch_norm" not in request.space.entries
     assert request.plan.model.arguments["batch_norm"] is True
-    [first] = request.settings.enqueue
-    assert "model.batch_norm" not in first
-    assert first["optimizer.lr"] == 6e-3
 
 
-def test_a_narrower_range_on_the_command_line_leaves_of_what_is_tried_first_what_it_holds():
-    narrow = ("sweep=dnn", "data=digits", "optimizer.lr=tag(log, interval(1e-3, 5e-3))")
-    rates = [first.get("optimizer.lr") for first in request_of(*narrow).settings.enqueue]
-    whole = [first["optimizer.lr"] for first in request_of("sweep=dnn").settings.enqueue]
-    assert rates == [rate if rate <= 5e-3 else None for rate in whole]
-    check(request_of(*narrow))
-    own = (*narrow, "enqueue=[{optimizer.lr: 0.1}]")  # both from one hand: a mistake
+FIRST = "enqueue: [{optimizer.lr: 0.002, trainer.batch_size: 64}, {optimizer.lr: 0.01}]"
+ENTRIES = "  optimizer.lr: {low: 0.001, high: 0.1}\n  trainer.batch_size: {choices: [32, 64]}"
+
+
+def test_the_command_line_leaves_of_what_is_tried_first_what_still_fits():
+    search = sweep_of("beginning", f"{SPACE}{ENTRIES}\n{FIRST}")
+    fixed = request_of(search, "trainer.batch_size=32")
+    assert fixed.settings.enqueue == [{"optimizer.lr": 0.002}, {"optimizer.lr": 0.01}]
+    narrow = request_of(search, "optimizer.lr=interval(1e-3, 5e-3)")
+    assert narrow.settings.enqueue == [{"optimizer.lr": 0.002, "trainer.batch_size": 64}]
+    check(narrow)
+    own = (search, "optimizer.lr=interval(1e-3, 5e-3)", "enqueue=[{optimizer.lr: 0.1}]")
     with pytest.raises(ConfigError, match=r"optimizer.lr=0.1 is not in the space"):
-        check(request_of(*own))
+        check(request_of(*own))  # both from one hand: a mistake
 
 
 def test_a_range_on_the_command_line_takes_the_place_of_the_one_in_the_file():

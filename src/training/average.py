@@ -1,4 +1,4 @@
-"""What a search hands over: trainings on all rows, and one model that answers for several."""
+"""One run of several finished ones: a model that answers with the mean of their probabilities."""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from src.config.plan import Plan, make_plan
+from src.config.plan import Plan
 from src.data.source import DataSource
 from src.models.checkpoints import read_checkpoint
 from src.models.ensemble import join_checkpoints
@@ -16,23 +16,6 @@ from src.tracking.queries import CHECKPOINT
 from src.tracking.runs import finished_run
 from src.training.description import data_tags
 from src.training.train_run import tracked
-
-
-def on_all_rows(plan: Plan, *, epochs: int) -> Plan:
-    """Return the plan on training and validation rows together, with epochs and schedule as chosen.
-
-    The last epoch is kept. epochs: those of the trial, in place of `trainer.max_epochs` where it
-    was to stop early. Raises ConfigError where the data source has no `validation_size` of 0.
-    """
-    stops_early = plan.regularization.patience is not None
-    trainer = {"select": "last", **({"max_epochs": epochs} if stops_early else {})}
-    config = {
-        **plan.config,
-        "data": {**plan.config["data"], "validation_size": 0},
-        "regularization": {**plan.config["regularization"], "patience": None},
-        "trainer": {**plan.config["trainer"], **trainer},
-    }
-    return make_plan(config, choices=plan.choices)
 
 
 def average_runs(
@@ -74,5 +57,6 @@ def average_runs(
         torch.save(join_checkpoints(checkpoints), joined / CHECKPOINT)
         model = load_predictor(joined / CHECKPOINT).model
         run.log_files(joined)
-        run.log_metrics({"model/parameters": sum(p.numel() for p in model.parameters())})
+        parameters = sum(p.numel() for p in model.parameters())
+        run.log_metrics({"model/parameters": parameters, "best/epoch": plan.trainer.max_epochs})
     return run.id
