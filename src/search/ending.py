@@ -43,7 +43,6 @@ def _rows(outcome: Outcome, request: Request) -> dict[str, str]:
     rows = {
         "stopped because": outcome.stop_reason,
         "trials": counts or "none",
-        "epochs": f"{outcome.epochs.trained} trained, {outcome.epochs.saved} saved by pruning",
         "verdict": outcome.verdict.describe(request.settings.target),
         "winner": "none",
     }

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import final
 
 from src.search.confirm import Candidate
-from src.search.study import Epochs
 from src.search.verdict import Verdict
 
 
@@ -33,7 +32,6 @@ class Outcome:
     finalists: list[Candidate]
     test: Mapping[str, float] | None
     counts: Mapping[str, int]
-    epochs: Epochs
     folder: Path
     parent: str
     utilisation: float

@@ -6,10 +6,8 @@ import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import optuna
 
@@ -48,12 +46,7 @@ def open_parent(
     """
     run_id = study.user_attrs.get("parent")
     if run_id is None:
-        key = study.user_attrs.get("key")
-        if key is None:
-            study.set_user_attr("key", key := uuid4().hex)
-        else:  # the driver died between starting the run and noting its id
-            end_left_running(store, "sweep.key", key, reason="its driver died")
-        run = _start(study, plan, settings, dataset, store, key=key)
+        run = _start(study, plan, settings, dataset, store)
         study.set_user_attr("parent", run.id)
     else:
         try:
@@ -98,7 +91,6 @@ def finish_parent(
     for name in ("mean", "spread", "low", "high"):
         if (value := getattr(verdict, name)) is not None:
             metrics[f"confirmed/{name}"] = value
-    metrics |= {f"epochs/{kind}": float(n) for kind, n in asdict(outcome.epochs).items()}
     metrics |= {"seconds/wall": outcome.seconds, "workers/utilisation": outcome.utilisation}
     for objective, value in zip(settings.objective, outcome.best_values or [], strict=False):
         metrics[f"best/{objective.metric}"] = value
@@ -133,8 +125,6 @@ def _start(
     settings: SweepSettings,
     dataset: Dataset,
     store: Store,
-    *,
-    key: str,
 ) -> Run:
     definition: Mapping[str, Any] = study.user_attrs["definition"]
     searched = {k: v for k, v in definition.items() if k.startswith("space.")}
@@ -150,7 +140,6 @@ def _start(
         },
         tags={
             "sweep": study.study_name,
-            "sweep.key": key,
             "mlflow.source.name": "src.sweep",
             "mlflow.note.content": f"A search on {describe_images(plan, dataset)}",
             **data_tags(plan, dataset),

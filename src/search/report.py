@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import optuna
@@ -34,28 +33,18 @@ def write_report(
     """Write trials.csv, summary.json, experiment/best.yaml and the charts; return what is missing.
 
     A chart that Optuna cannot draw, as importances of a single trial, is named with the reason.
-    Files of an earlier session are replaced whole, once all the new ones are there.
     """
     folder = outcome.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    missing = ["charts: no trial was finished"]
-    with TemporaryDirectory(prefix=".draft-", dir=folder) as name:
-        draft = Path(name)
-        study.trials_dataframe().to_csv(draft / "trials.csv", index=False)
-        summary = json.dumps(asdict(outcome), default=str, indent=2)
-        (draft / "summary.json").write_text(summary, encoding="utf-8")
-        if best is not None:
-            (draft / "experiment").mkdir()
-            (draft / "experiment" / "best.yaml").write_text(
-                _best_as_yaml(folder, study, best), encoding="utf-8"
-            )
-            (draft / "charts").mkdir()
-            missing = _draw_charts(draft / "charts" / "charts.html", study, settings)
-        for new in [path for path in draft.rglob("*") if path.is_file()]:
-            target = folder / new.relative_to(draft)
-            target.parent.mkdir(exist_ok=True)
-            new.replace(target)
-    return missing
+    for part in ("experiment", "charts"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    study.trials_dataframe().to_csv(folder / "trials.csv", index=False)
+    summary = json.dumps(asdict(outcome), default=str, indent=2)
+    (folder / "summary.json").write_text(summary, encoding="utf-8")
+    if best is None:
+        return ["charts: no trial was finished"]
+    again = _best_as_yaml(folder, study, best)
+    (folder / "experiment" / "best.yaml").write_text(again, encoding="utf-8")
+    return _draw_charts(folder / "charts" / "charts.html", study, settings)
 
 
 def best_command(folder: Path, elsewhere: Mapping[str, str | bool]) -> str:

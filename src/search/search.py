@@ -23,7 +23,6 @@ from src.search.session import Session
 from src.search.settings import SweepSettings
 from src.search.storage.open import open_studies
 from src.search.study import (
-    count_epochs,
     counts_by_state,
     finished_trials,
     latest_name,
@@ -100,7 +99,6 @@ def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outco
             finalists=finalists,
             test=scores,
             counts=counts_by_state(study),
-            epochs=count_epochs(study),
             folder=store.folder / "sweeps" / study.study_name,
             parent=parent.id,
             utilisation=usage.utilisation,

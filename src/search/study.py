@@ -4,7 +4,6 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, final
 
@@ -104,24 +103,6 @@ def counts_by_state(study: optuna.Study) -> dict[str, int]:
     trials = study.get_trials(deepcopy=False)
     again = stopped_trials(study)
     return dict(Counter("STOPPED" if t.number in again else t.state.name for t in trials))
-
-
-@final
-@dataclass(frozen=True)
-class Epochs:
-    """Epochs trained in all trials, and those that pruned trials were spared."""
-
-    trained: int
-    saved: int
-
-
-def count_epochs(study: optuna.Study) -> Epochs:
-    """Count the epochs of all trials, also of those that failed or whose driver died."""
-    trials = study.get_trials(deepcopy=False)
-    return Epochs(
-        trained=sum(t.user_attrs.get("epochs", len(t.intermediate_values)) for t in trials),
-        saved=sum(t.user_attrs.get("epochs_saved", 0) for t in trials),
-    )
 
 
 def best_first(study: optuna.Study) -> list[FrozenTrial]:

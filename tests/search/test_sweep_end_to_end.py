@@ -340,10 +340,6 @@ def test_the_parent_sums_the_search_up(story):
     assert metrics["trials/pruned"] == 8 - complete
     assert 0 < metrics["workers/utilisation"] <= 1
     assert metrics["seconds/wall"] > 1
-    trained = [len(trial.intermediate_values) for trial in trials]
-    assert metrics["epochs/trained"] == sum(trained)
-    assert metrics["epochs/saved"] == 8 * 6 - sum(trained) > 0
-    assert f"{sum(trained)} trained, {48 - sum(trained)} saved" in story.stages["more"].output
     assert tags["stop_reason"] == "the budget of 8 trials is used up"
     assert tags["budget"] == "8 of 8 trials"
     artifacts = story.sweep.store.artifacts(parent.info.run_id)
