@@ -33,15 +33,10 @@ from src.training.description import (
     kept_config,
 )
 from src.training.evaluation import evaluate, evaluate_test, log_model
-from src.training.fit import (
-    build_classifier,
-    find_device,
-    fit,
-    keep_array,
-    minibatches,
-)
+from src.training.fit import build_classifier, find_device, fit, minibatches
 from src.training.progress import EpochReporter
 from src.training.result import Result, Score
+from src.training.series import keep_array
 
 
 def train(
