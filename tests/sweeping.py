@@ -84,7 +84,7 @@ def epochs_of(store: Store, kind: str, number: int) -> int:
     for run in store.runs():
         tagged = run.data.tags.get(f"{kind}.number") == str(number)
         if tagged and run.info.status == "RUNNING":
-            return len(store.curve(run.info.run_id, "val_loss"))
+            return len(store.curve(run.info.run_id, "train_loss"))
     return 0
 
 

@@ -143,7 +143,7 @@ def interrupt_twice(folder: Path) -> None:
 def kill_driver(folder: Path, *, kills: int, workers: str, seed: int) -> None:
     """Kill the driver of a search again and again, then let it end, and check what is there.
 
-    The last kill comes in the confirmation.
+    The last kills come in the confirmation and in the training on all rows.
     """
     found = Sweep(folder, "killed")
     random_moments = random.Random(seed)
@@ -153,10 +153,10 @@ def kill_driver(folder: Path, *, kills: int, workers: str, seed: int) -> None:
         *("trainer.max_epochs=8", "pruner=median", *WORKERS[workers]),
     )
     finished: dict[int, FrozenTrial] = {}
-    for kill in range(1, kills + 1):
+    for stage in (*["trial"] * (kills - 1), "confirmation", "refit"):
         driver = start_sweep(*arguments, cwd=found.folder)
-        if kill == kills:
-            wait_until(partial(is_confirming_or_gone, found.store, driver))
+        if stage != "trial":
+            wait_until(partial(is_training_or_gone, found.store, driver, stage))
         else:
             if random_moments.random() < 0.8:  # else anywhere, also while it starts
                 with contextlib.suppress(AssertionError):  # all trials are done
@@ -177,14 +177,21 @@ def kill_driver(folder: Path, *, kills: int, workers: str, seed: int) -> None:
     for number, run in found.children().items():
         steps = [step for step, _ in found.store.curve(run.info.run_id, "val_loss")]
         assert steps == list(range(1, len(steps) + 1)), number
-    again = [run for run in found.below() if "confirmation.number" in run.data.tags]
-    first, *cut_off = sorted(run.info.status for run in again)
-    assert first == "FINISHED"
-    assert set(cut_off) <= {"KILLED"}
+    for stage in ("confirmation", "refit"):
+        again = [run for run in found.below() if f"{stage}.number" in run.data.tags]
+        first, *cut_off = sorted(run.info.status for run in again)
+        assert first == "FINISHED"
+        assert set(cut_off) <= {"KILLED"}
+    assert [
+        run.data.tags["test.looks"]
+        for run in found.below()
+        if "refit" in run.data.tags
+        if run.info.status == "FINISHED"
+    ] == ["1"]
 
 
-def is_confirming_or_gone(store: Store, driver: subprocess.Popen) -> bool:
-    return driver.poll() is not None or epochs_of(store, "confirmation", 0) > 0
+def is_training_or_gone(store: Store, driver: subprocess.Popen, stage: str) -> bool:
+    return driver.poll() is not None or epochs_of(store, stage, 0) > 0
 
 
 def trials_so_far(found: Sweep) -> dict[int, FrozenTrial]:
