@@ -45,7 +45,9 @@ class Stage:
         return re.search(r"^verdict +(.*)$", self.output, re.MULTILINE)[1]
 
     def trial_lines(self) -> list[str]:
-        return re.findall(r"^trial +\d+  .*s  .*$|^trial +\d+  \S.*$", self.output, re.MULTILINE)
+        """Return the lines of trials that ended, without the table of the best at the end."""
+        searched = self.output.partition("\n\n")[0]
+        return re.findall(r"^trial +\d+  .*$", searched, re.MULTILINE)
 
 
 @dataclass(frozen=True)
