@@ -14,8 +14,8 @@ from src.search.space import Choices, Entry, Layers, Range, Space
 
 MAX_WIDTH = 100
 """Characters of a line, at the most."""
-MIN_COLUMN = 5
-FLOAT_WIDTH, LOG_WIDTH = 6, 8
+MIN_COLUMN = 4
+FLOAT_WIDTH, LOG_WIDTH = 5, 8
 
 
 @final
@@ -45,20 +45,23 @@ class Columns:
         whole = {key: max(widths[key], len(names[key])) for key in keys}
         if sum(whole.values()) + 2 * len(keys) > width:
             whole = {key: max(widths[key], min(len(names[key]), MIN_COLUMN)) for key in keys}
-        self._widths = whole
+        self._widths, self._entries = whole, space.entries
         self.heading = "  ".join(_cut(names[key], whole[key]).rjust(whole[key]) for key in keys)
 
     def line(self, assignment: Mapping[str, Any]) -> str:
         """Return the values of a trial; a place is empty where its key did not exist."""
-        texts = {key: short(assignment[key]) if key in assignment else "" for key in self._widths}
-        return "  ".join(texts[key].rjust(width) for key, width in self._widths.items())
+        texts = [
+            (_text(self._entries[key], assignment[key]) if key in assignment else "").rjust(width)
+            for key, width in self._widths.items()
+        ]
+        return "  ".join(texts)
 
 
 @final
 class SweepScreen:
     """Prints a line for every trial; on a terminal a status line below it tells what runs now."""
 
-    FORMAT = "{:<9}  {:<11}  {:>6}  {:>5}  {}"
+    FORMAT = "{:<9}  {:<9} {:>6} {:>5}  {}"
 
     def __init__(self, *, n_trials: int, space: Space) -> None:
         self._n_trials = n_trials
@@ -105,7 +108,7 @@ class SweepScreen:
         if not self._headed:
             self._headed = True
             self.row("", "value", "best", "s", self.columns.heading)
-        ended = {"PRUNED": f"pruned at {line.epochs}", "FAIL": "failed", "STOPPED": "stopped"}
+        ended = {"PRUNED": f"pruned@{line.epochs}", "FAIL": "failed", "STOPPED": "stopped"}
         value = ", ".join(number(v) for v in line.values) if line.values else ended[line.state]
         best = number(line.best) if line.best is not None else ""
         said = line.reason if line.state == "FAIL" else self.columns.line(line.assignment)
@@ -148,6 +151,11 @@ def short(value: Any) -> str:
     if isinstance(value, list):
         return f"[{','.join(short(item) for item in value)}]"
     return str(value)
+
+
+def _text(entry: Entry, value: Any) -> str:
+    plain = isinstance(entry, Range) and not entry.is_integer and not entry.log
+    return f"{value:.3f}" if plain and isinstance(value, float) else short(value)
 
 
 def _width(entry: Entry) -> int:

@@ -190,7 +190,7 @@ def test_there_is_a_line_for_every_trial(story):
     first = story.stages["first"]
     assert len(first.trial_lines()) == 6
     for line, trial in zip(first.trial_lines(), first.trials, strict=True):
-        pruned = f"pruned at {len(trial.intermediate_values)}"
+        pruned = f"pruned@{len(trial.intermediate_values)}"
         value = f"{trial.value:.4f}" if trial.state == TrialState.COMPLETE else pruned
         assert line.startswith(f"trial {trial.number:>3}  {value}")
         assert f"{trial.params['optimizer.lr']:.3g}" in line.split()

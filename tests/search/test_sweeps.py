@@ -15,6 +15,7 @@ from src.search.check import check_first, check_space
 from src.search.driver import trial_seed
 from src.search.grammar import split_ranges
 from src.search.request import Request, make_request
+from src.search.screen import SweepScreen, TrialLine
 from src.sweep import register_sweeps
 from src.training.fit import build_classifier
 from tests.plans import dataset_of
@@ -380,3 +381,17 @@ def test_a_mistake_is_told_before_anything_is_left_behind(run_verb, tmp_path, ar
     for beginning in told:
         assert any(line.startswith(f"error: {beginning}") for line in lines), done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"regularization"}))
+def test_the_lines_of_trials_do_not_wrap_and_show_every_value(name, capsys):
+    request = request_of(f"sweep={name}")
+    screen = SweepScreen(n_trials=30, space=request.space)
+    widest = {key: entry.extremes()[-1] for key, entry in request.space.entries.items()}
+    for state, values in (("COMPLETE", [0.9712]), ("PRUNED", None)):
+        screen.trial(TrialLine(112, state, values, 0.9733, widest, 12.3, 10, ""))
+    heading, *lines = capsys.readouterr().out.splitlines()
+    assert len({len(line) for line in (heading, *lines)}) == 1
+    assert len(heading) <= 100
+    assert [line.split()[1] for line in lines] == ["112", "112"]
+    assert not any(line.endswith("…") for line in lines)
