@@ -64,7 +64,14 @@ def searched(tmp_path_factory):
     """Return the folder of a search of one trial and one confirmation, on two cores."""
     folder = tmp_path_factory.mktemp("searched")
     wide = ("data=digits", "model.hidden_sizes=[256]", "trainer.batch_size=512")
-    budget = ("n_trials=1", "trainer.max_epochs=3", "confirm.seeds=1", "name=wide")
+    budget = (
+        "n_trials=1",
+        "trainer.max_epochs=3",
+        "confirm.top=1",
+        "confirm.seeds=1",
+        "refit.seeds=0",
+        "name=wide",
+    )
     workers = ("executor=processes", "executor.workers=1", "optimizer.lr=interval(0.01,0.02)")
     done = python("-m", "src.sweep", *wide, *budget, *workers, cwd=folder, cores=2)
     assert done.returncode == 0, done.stderr
