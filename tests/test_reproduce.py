@@ -78,7 +78,7 @@ def searched(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("named", ["wide 000", "wide 000 again 1"])
+@pytest.mark.parametrize("named", ["wide 000", "wide 000 seed 1 of 1"])
 def test_a_trial_comes_out_the_same_though_other_cores_are_there(searched, named):
     """What the executor decided is repeated: threads, and the seed of a confirmation."""
     stored = stored_runs(Tracking(folder=searched / "mlruns"))
