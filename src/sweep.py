@@ -19,11 +19,12 @@ from src.process.signals import stop_on_signals
 from src.search.grammar import split_ranges
 
 
-def sweep_command(config: DictConfig, *, ranges: dict[str, Any]) -> None:
-    """Check the search, run it, print the verdict and where to look."""
+def sweep_command(config: DictConfig, *, ranges: dict[str, Any], said: list[str]) -> None:
+    """Check the search, run it, print the verdict and where to look; said: the command line."""
     # loaded only now, so that a mistake on the command line is answered at once
+    from src.search.ending import print_outcome
     from src.search.request import make_request
-    from src.search.screen import SweepScreen, print_outcome
+    from src.search.screen import SweepScreen
     from src.search.search import search
 
     check(resolved(config))
@@ -34,9 +35,9 @@ def sweep_command(config: DictConfig, *, ranges: dict[str, Any]) -> None:
         ranges=ranges,
     )
     with stop_on_signals() as stop:
-        screen = SweepScreen(n_trials=request.settings.n_trials)
+        screen = SweepScreen(n_trials=request.settings.n_trials, space=request.space)
         outcome = search(request, stop=stop, screen=screen)
-    print_outcome(outcome, request)
+    print_outcome(outcome, request, screen, said=said)
     if stop.interrupted:
         print(f"the same command{' without fresh=true' * request.settings.fresh} goes on from here")
     stop.check()
@@ -63,8 +64,8 @@ def check(config: dict[str, Any]) -> None:
 def read_ranges(words: list[str]) -> tuple[list[str], dict[str, Any]]:
     """Return the words that compose a configuration, and the ranges among the others."""
     register_sweeps()
-    words, ranges = split_ranges(quote_files(words))
-    return words, {"ranges": ranges}
+    others, ranges = split_ranges(quote_files(words))
+    return others, {"ranges": ranges, "said": words}
 
 
 def register_sweeps() -> None:

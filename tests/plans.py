@@ -53,8 +53,9 @@ def dataset_of(plan: Plan, *, train_images: int | None = None) -> Dataset:
 
 def fit_of(plan: Plan, dataset: Dataset, folder, *, check_stop=lambda: None, log_epoch=None):
     """Train the plan's model in `folder` without a store; return what the training left."""
-    from src.training.fit import build_classifier, fit, keep_array
+    from src.training.fit import build_classifier, fit
     from src.training.progress import SilentReporter
+    from src.training.series import keep_array
 
     return fit(
         build_classifier(

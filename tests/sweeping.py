@@ -84,7 +84,7 @@ def epochs_of(store: Store, kind: str, number: int) -> int:
     for run in store.runs():
         tagged = run.data.tags.get(f"{kind}.number") == str(number)
         if tagged and run.info.status == "RUNNING":
-            return len(store.curve(run.info.run_id, "val_loss"))
+            return len(store.curve(run.info.run_id, "train_loss"))
     return 0
 
 
@@ -184,7 +184,7 @@ class Sweep:
 
     def confirmations(self, best: int) -> dict[int, object]:
         """Return the runs that confirm a trial, by number; no number has two that finished."""
-        name = f"{self.name} {best:03} again"
+        name = f"{self.name} {best:03} seed"
         runs = [run for run in self.below() if run.info.run_name.startswith(name)]
         by_number = {int(run.data.tags["confirmation.number"]): run for run in runs}
         assert len(by_number) == len(runs)

@@ -97,7 +97,7 @@ ONE_SEARCH = (
     *("sweep", "search.request", "search.space", "search.search", "search.session"),
     *("search.driver", "search.worker", "search.messages", "search.study", "search.confirm"),
     *("search.verdict", "search.executors.base", "search.executors.serial"),
-    "search.executors.processes",
+    *("search.tasks", "search.refit", "search.executors.processes"),
 )
 """What a newcomer reads of one training, and of one search on this machine: README names them."""
 

@@ -52,7 +52,11 @@ MISTAKES = {
     "trainer.gradient_clip_norm=0": ["should be greater than 0"],
     "trainer.threads=0": ["`trainer.threads`=0: should be greater than or equal to 1"],
     "data.rows=70000": ["`data.rows`=70000: should be less than or equal to 60000"],
-    "data=digits data.validation_size=0": ["`data.validation_size`=0: should be greater than"],
+    "data=digits data.validation_size=0": ["`data.validation_size`=0: leaves no images to choose"],
+    "data=digits data.validation_size=0 trainer.select=last regularization.patience=3": [
+        "`data.validation_size`=0: leaves no images to stop early by"
+    ],
+    "data=digits data.validation_size=-1": ["`data.validation_size`=-1: should be greater than"],
     "model.activation=rellu": ["`model.activation`='rellu': should be", "did you mean `relu`?"],
     "model.loss=softmx": ["`model.loss`='softmx': should be", "did you mean `softmax`?"],
     "trainer.accelerator=tpu": ["`trainer.accelerator`='tpu': should be 'auto', 'cpu'"],

@@ -64,14 +64,21 @@ def searched(tmp_path_factory):
     """Return the folder of a search of one trial and one confirmation, on two cores."""
     folder = tmp_path_factory.mktemp("searched")
     wide = ("data=digits", "model.hidden_sizes=[256]", "trainer.batch_size=512")
-    budget = ("n_trials=1", "trainer.max_epochs=3", "confirm.seeds=1", "name=wide")
+    budget = (
+        "n_trials=1",
+        "trainer.max_epochs=3",
+        "confirm.top=1",
+        "confirm.seeds=1",
+        "refit.seeds=0",
+        "name=wide",
+    )
     workers = ("executor=processes", "executor.workers=1", "optimizer.lr=interval(0.01,0.02)")
     done = python("-m", "src.sweep", *wide, *budget, *workers, cwd=folder, cores=2)
     assert done.returncode == 0, done.stderr
     return folder
 
 
-@pytest.mark.parametrize("named", ["wide 000", "wide 000 again 1"])
+@pytest.mark.parametrize("named", ["wide 000", "wide 000 seed 1 of 1"])
 def test_a_trial_comes_out_the_same_though_other_cores_are_there(searched, named):
     """What the executor decided is repeated: threads, and the seed of a confirmation."""
     stored = stored_runs(Tracking(folder=searched / "mlruns"))

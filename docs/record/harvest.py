@@ -61,7 +61,7 @@ def _sweeps(stored: StoredRuns) -> list[dict[str, object]]:
         rows.append(_row(stored, parent, name, changed="", kind="sweep", number=0))
         searched = [key.removeprefix("space.") for key in parent.params if key.startswith("space.")]
         for run in stored.finished:
-            if run.tags.get("mlflow.parentRunId") == parent.id:
+            if run.tags.get("mlflow.parentRunId") == parent.id and "refit" not in run.tags:
                 values = " ".join(f"{k}={run.params[k]}" for k in searched if k in run.params)
                 kind = "trial" if "trial.number" in run.tags else "confirmation"
                 number = int(run.tags[f"{kind}.number"])

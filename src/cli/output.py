@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 def print_result(result: "Result", plan: Plan) -> None:
     """Print the short table at the end of a training, and where to look next."""
-    validation = f"{result.validation.describe()}, epoch {result.best_epoch}"
+    validation = "none: every row was trained on"
+    if result.validation is not None:
+        validation = f"{result.validation.describe()}, epoch {result.best_epoch}"
     rows = {
         f"{plan.trainer.select} validation accuracy": validation,
         "test accuracy": result.test.describe() if result.test else "not looked at",

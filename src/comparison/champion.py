@@ -160,7 +160,7 @@ def _exported(stored: StoredRuns, run: StoredRun) -> str:
         with tempfile.TemporaryDirectory() as draft:
             origin = load_origin(stored, run, Path(draft))
             model = load_model(stored, run, Path(draft))
-            log_model(model, origin.dataset.validation, finished_run(stored.store, run.id))
+            log_model(model, origin.dataset.train, finished_run(stored.store, run.id))
         run = stored.again(run.id)
     assert run.model_id is not None
     return run.model_id

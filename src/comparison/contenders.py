@@ -13,6 +13,8 @@ from src.tracking.queries import StoredRun, StoredRuns
 
 Item = TypeVar("Item")
 SplitName = Literal["test", "validation"]
+VALIDATED = "best/val_accuracy"
+"""Metric by which the best is chosen; a run that was trained on every row has none."""
 
 
 @final
@@ -98,6 +100,7 @@ def _best_of_each_model(
         run
         for run in stored.finished
         if data in (None, run.tags["data"], run.params.get("data.path"))
+        and VALIDATED in run.metrics
         and "reproduces" not in run.tags
     ]
     splits = _grouped(runs, lambda run: run.tags["digest.split"])
@@ -124,7 +127,7 @@ def _best_of_sweep(
     stored: StoredRuns, sweep: str, notes: list[str], *, most: int
 ) -> list[list[StoredRun]]:
     """Return the best configurations of the newest sweep of this name, as far as they are left."""
-    below = [r for r in stored.finished if "sweep" in r.tags]
+    below = [r for r in stored.finished if "sweep" in r.tags and VALIDATED in r.metrics]
     found = [r for r in below if r.tags["sweep"] == sweep]
     if not found:
         there = ", ".join(sorted({r.tags["sweep"] for r in below})) or "none"
@@ -168,7 +171,7 @@ def _best(groups: Iterable[list[StoredRun]]) -> list[StoredRun]:
 
 
 def _accuracy(group: list[StoredRun]) -> float:
-    return mean(run.metrics["best/val_accuracy"] for run in group)
+    return mean(run.metrics[VALIDATED] for run in group)
 
 
 def _expect_comparable(groups: list[list[StoredRun]], which: ContenderSelection) -> None:
@@ -267,7 +270,7 @@ def _short(run_name: str, group: list[StoredRun]) -> str:
     """Return the run's name, without what belongs to one seed alone where there are several."""
     if len(group) == 1:
         return run_name
-    return run_name.split(" again ")[0].removesuffix(f" seed={group[0].params['seed']}")
+    return run_name.split(" seed ")[0].removesuffix(f" seed={group[0].params['seed']}")
 
 
 def _grouped(items: Iterable[Item], key: Callable[[Item], object]) -> Mapping[Any, list[Item]]:

@@ -87,7 +87,10 @@ def _curves(
         curves = {
             named(contender): [seed[f"val_{metric}"] for seed in material.curves]
             for contender, material in zip(contenders, materials, strict=True)
+            if all(seed[f"val_{metric}"] for seed in material.curves)  # else trained on every row
         }
+        if not curves:
+            continue
         path = folder / f"validation_{metric}.png"
         draw_curves_together(curves, metric=metric, path=path)
         pictures.append(Picture(path, f"Validation {metric} over the epochs of every run"))

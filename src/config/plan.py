@@ -173,7 +173,9 @@ def make_plan(config: dict[str, Any], *, choices: dict[str, str]) -> Plan:
     loss = check.settings(_Loss, "model")
     check.problems = list(_said_once(check.problems))
     if not check.problems:
-        check.problems += _cross_checks(plan_parts["regularization"], plan_parts["trainer"])
+        check.problems += _cross_checks(
+            plan_parts["regularization"], plan_parts["trainer"], components["data"]
+        )
     check.finish()
     return Plan(
         **components,
@@ -193,8 +195,16 @@ def _said_once(problems: list[str]) -> Iterable[str]:
     return (p for p in problems if p.removeprefix("`model.") not in causes)
 
 
-def _cross_checks(regularization: Regularization, trainer: Trainer) -> Iterable[str]:
+def _cross_checks(
+    regularization: Regularization, trainer: Trainer, data: Component
+) -> Iterable[str]:
     patience = regularization.patience
+    if data.arguments.get("validation_size") == 0:
+        none = "`data.validation_size`=0: leaves no images to"
+        if trainer.select == "best":
+            yield f"{none} choose the best epoch by; add trainer.select=last"
+        if patience is not None:
+            yield f"{none} stop early by; add regularization.patience=null"
     if patience is not None and patience >= trainer.max_epochs:
         yield (
             f"`regularization.patience`={patience}: can never stop a training of "

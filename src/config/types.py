@@ -18,3 +18,5 @@ ImageShape = tuple[PositiveInt, PositiveInt, PositiveInt]
 Fraction = Annotated[float, Field(gt=0, lt=1, **_FINITE)]
 SplitSize = PositiveInt | Fraction
 """A whole number counts images, a fraction below 1 is that share of them (as in scikit-learn)."""
+ValidationSize = NonNegativeInt | Fraction
+"""The same, or 0: every image that does not test is trained on."""

@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 
-from src.config.types import ImageShape, PositiveInt, Seed, SplitSize
+from src.config.types import ImageShape, PositiveInt, Seed, SplitSize, ValidationSize
 from src.data.csv_table import Table, read_table
 from src.data.source import DataSource, LabelledImages
 from src.errors import DataError
@@ -34,7 +34,7 @@ class Csv(DataSource):
         path: str | None = None,
         test_path: str | None = None,
         image_shape: ImageShape | tuple[PositiveInt, PositiveInt] | None = None,
-        validation_size: SplitSize = 0.2,
+        validation_size: ValidationSize = 0.2,
         test_size: SplitSize = 0.2,
         split_seed: Seed = 0,
     ) -> None:

@@ -4,7 +4,7 @@ from typing import final
 
 import numpy as np
 
-from src.config.types import Seed, SplitSize
+from src.config.types import Seed, SplitSize, ValidationSize
 from src.data.source import DataSource, LabelledImages
 
 
@@ -18,7 +18,7 @@ class Digits(DataSource):
     def __init__(
         self,
         *,
-        validation_size: SplitSize = 0.2,
+        validation_size: ValidationSize = 0.2,
         test_size: SplitSize = 0.2,
         split_seed: Seed = 0,
     ) -> None:

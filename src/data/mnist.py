@@ -7,7 +7,7 @@ from typing import Annotated, final
 import numpy as np
 from pydantic import Field
 
-from src.config.types import PositiveInt, Seed, SplitSize
+from src.config.types import PositiveInt, Seed, ValidationSize
 from src.data.mnist_download import TEST_FILES, TRAIN_FILES, read_files
 from src.data.source import DataSource, LabelledImages
 
@@ -31,7 +31,7 @@ class Mnist(DataSource):
         *,
         rows: Annotated[PositiveInt, Field(le=NUM_OFFICIAL_ROWS)] | None = None,
         sample_seed: Seed = 0,
-        validation_size: SplitSize = 5_000,
+        validation_size: ValidationSize = 5_000,
         split_seed: Seed = 0,
         cache_dir: str | None = None,
     ) -> None:

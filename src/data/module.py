@@ -54,7 +54,7 @@ class InMemoryData(pl.LightningDataModule):
         return _Chunks(self.train, rows, self._rows_per_chunk, self._epoch_order)
 
     def val_dataloader(self) -> "_Chunks":
-        """Return the validation images in their own order."""
+        """Return the validation images in their own order; of none, one empty chunk."""
         return _Chunks(self.validation, len(self.validation[1]), self.VALIDATION_ROWS, None)
 
     def _epoch_order(self) -> Tensor:
@@ -82,7 +82,7 @@ class _Chunks:
         self._order = order
 
     def __len__(self) -> int:
-        return -(-self._rows // self._rows_per_chunk)
+        return max(1, -(-self._rows // self._rows_per_chunk))  # no images: a chunk of none
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         if self._order is None:

@@ -7,7 +7,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from src.config.types import Seed, SplitSize
+from src.config.types import Seed, SplitSize, ValidationSize
 from src.data.split import Split, draw_split
 from src.errors import DataError
 
@@ -36,6 +36,7 @@ class LabelledImages:
 class Dataset:
     """What a training may see: no test images among it.
 
+    validation has no images where all rows are trained on.
     data_digest and split_digest are SHA-256 in hexadecimal; the split digest covers the data
     digest and the rows of every split, so that equal split digests mean equal images.
     """
@@ -66,7 +67,7 @@ class DataSource(ABC):
     file_arguments: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
-        self, *, validation_size: SplitSize, test_size: SplitSize | None, split_seed: Seed
+        self, *, validation_size: ValidationSize, test_size: SplitSize | None, split_seed: Seed
     ) -> None:
         self._validation_size = validation_size
         self._test_size = test_size or 0

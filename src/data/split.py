@@ -12,7 +12,7 @@ from src.errors import DataError
 @final
 @dataclass(frozen=True)
 class Split:
-    """Rows of each split: int64 arrays, sorted, pairwise disjoint; `test` may be empty."""
+    """Rows of each split: int64 arrays, sorted, disjoint; `validation` and `test` may be empty."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -33,13 +33,14 @@ def draw_split(
     """Draw a split of `num_rows` rows: the same arguments always give the same split.
 
     validation_size and test_size: a count, or a fraction of all rows below 1; a test size of 0
-    means that the test images stand in a file of their own.
+    means that the test images stand in a file of their own. With a validation size of 0 the rows
+    that would have validated are trained on, and the test rows are the same.
     Raises DataError when a split would be left without a row.
     """
     num_validation = _count(validation_size, num_rows)
     num_test = _count(test_size, num_rows)
     num_train = num_rows - num_validation - num_test
-    if num_train < 1 or num_validation < 1 or (test_size and num_test < 1):
+    if num_train < 1 or (validation_size and num_validation < 1) or (test_size and num_test < 1):
         asked = f"data.validation_size={validation_size}"
         if test_size:
             asked += f", data.test_size={test_size}"

@@ -24,8 +24,9 @@ def draw_learning_curves(history: History, *, best_epoch: int, select: str, path
     """Draw log-loss and accuracy, training against validation, as a PNG at `path`.
 
     history: one mapping per epoch with train_loss, val_loss (nats, > 0), train_accuracy and
-    val_accuracy (0..1). best_epoch: the one whose weights are kept, counted from 1, marked in both
-    charts as the one that `select` names: "best" or "last".
+    val_accuracy (0..1); those of the validation are left out where there was none. best_epoch: the
+    one whose weights are kept, counted from 1, marked in both charts as the one that `select`
+    names: "best" or "last".
     """
     if not 1 <= best_epoch <= len(history):
         raise ValueError(f"best_epoch must be in 1..{len(history)}, got {best_epoch}")
@@ -37,7 +38,8 @@ def draw_learning_curves(history: History, *, best_epoch: int, select: str, path
     start = next(start for start in ACCURACY_STARTS if start <= max(0.0, min(shares)))
     accuracy.set_ylim(start, 1 + 0.02 * (1 - start))
     accuracy.yaxis.set_major_formatter("{x:.2f}")
-    words = ["training", "validation", f"{select} epoch"]
+    validated = ["validation"] if "val_loss" in history[0] else []
+    words = ["training", *validated, f"{select} epoch"]
     figure.legend(accuracy.lines[1:], words, ncols=3, loc=(0.57, 0.01), **style.LEGEND)
     style.save_figure(figure, path)
 
@@ -76,15 +78,18 @@ def draw_curves_together(
 
 def _draw_pair(axes: Axes, history: History, *, metric: str, best_epoch: int) -> list[float]:
     """Draw a metric of both splits with the best epoch marked; return all its values."""
-    train, validation = ([epoch[f"{s}_{metric}"] for epoch in history] for s in ("train", "val"))
+    train = [epoch[f"train_{metric}"] for epoch in history]
+    validation = [epoch[f"val_{metric}"] for epoch in history if f"val_{metric}" in epoch]
     axes.axvline(best_epoch, color=style.GREEN, linewidth=1, linestyle="--")
     _line(axes, train, color=style.BLUE, markersize=4.5)
-    _line(axes, validation, color=style.VERMILLION, markersize=4.5)
-    best = validation[best_epoch - 1]
+    if validation:
+        _line(axes, validation, color=style.VERMILLION, markersize=4.5)
+    best = (validation or train)[best_epoch - 1]
     axes.plot([best_epoch], [best], "*", color=style.GREEN, markersize=13, zorder=3)
     _number_epochs(axes, len(history))
     name = "Log loss" if metric == "loss" else "Accuracy"
-    title = f"{name}: {best:.4f} on validation at epoch {best_epoch}"
+    where = "on validation" if validation else "while training"
+    title = f"{name}: {best:.4f} {where} at epoch {best_epoch}"
     style.style_axes(axes, title=title, x_label="epoch", y_label=metric)
     return train + validation
 

@@ -124,7 +124,12 @@ def load_recogniser(
     run, why = choose_run(stored, model)
     with tempfile.TemporaryDirectory() as folder:
         predictor = load_predictor(stored.file(run.id, CHECKPOINT, Path(folder)))
-        predictions = stored.file(run.id, "predictions/validation.npz", Path(folder))
+        if (judge := _validated(run)) is None:
+            raise ConfigError(
+                f"`model`={run.id}: was trained on every row, so that no validation images tell "
+                "from what probability on its answers are right; choose a run that kept some"
+            )
+        predictions = stored.file(judge, "predictions/validation.npz", Path(folder))
         with np.load(predictions, allow_pickle=False) as arrays:
             probabilities, labels = arrays["probabilities"], arrays["labels"]
     shape = predictor.image_shape
@@ -141,8 +146,21 @@ def load_recogniser(
         else judge_threshold(threshold, probabilities, labels),
         run=run,
         origin=f"{why}: {run.name}, run {run.id[:8]}, trained on {run.data}, "
-        f"{run.val_accuracy:.1%} of its validation images right",
+        f"{(probabilities.argmax(axis=1) == labels).mean():.1%} of {_whose(run)} validation images "
+        "right",
     )
+
+
+def _validated(run: StoredRun) -> str | None:
+    """Return the run whose validation predictions judge this one: itself where it has any.
+
+    Of a search's winner that was trained once more on every row it is the winner's own.
+    """
+    return run.id if "best/val_accuracy" in run.metrics else run.tags.get("validation.run")
+
+
+def _whose(run: StoredRun) -> str:
+    return "its" if _validated(run) == run.id else f"run {str(_validated(run))[:8]}'s"
 
 
 def choose_threshold(probabilities: np.ndarray, labels: np.ndarray) -> Threshold:

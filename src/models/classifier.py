@@ -28,7 +28,8 @@ class Classifier(pl.LightningModule):
     """Any model around which a training runs; knows nothing of trials, runs or files.
 
     history: one dict an epoch, of `train_loss`, `train_accuracy`, `val_loss`, `val_accuracy`,
-    `lr` and `seconds`. Losses are the log loss of the predicted probabilities in nats per image,
+    `lr` and `seconds`; without validation images it has no `val_*`. Losses are the log loss of the
+    predicted probabilities in nats per image,
     whatever is minimised: of the training images while training, with dropout and augmentation.
     confusion: int64 `[K, K]` of the last validation, rows true, columns predicted.
     description: plain values from which the model can be built again; kept in each checkpoint.
@@ -138,6 +139,8 @@ class Classifier(pl.LightningModule):
     def validation_step(self, chunk: tuple[Tensor, Tensor], index: int) -> None:
         """Add the chunk to the confusion matrix and the log loss."""
         pixels, labels = chunk
+        if len(labels) == 0:
+            return
         predicted = log_probabilities(self.model(scale(pixels)), self.loss)
         self._val_loss += F.nll_loss(predicted, labels, reduction="sum")
         pairs = labels * self.num_classes + predicted.argmax(dim=1)
@@ -149,17 +152,20 @@ class Classifier(pl.LightningModule):
         total = int(self.confusion.sum())
         scheduler = self.lr_schedulers()
         assert isinstance(scheduler, LRScheduler)
+        validation: dict[str, float] = {}
+        if total:
+            validation["val_loss"] = float(self._val_loss) / total
+            validation["val_accuracy"] = int(self.confusion.trace()) / total
+            self.log_dict(validation)
         losses = torch.cat(self._epoch_losses)  # summed at once: chunks would round otherwise
         epoch = {
             "train_loss": float(losses.sum()) / len(losses),
             "train_accuracy": int(self._epoch_correct) / len(losses),
-            "val_loss": float(self._val_loss) / total,
-            "val_accuracy": int(self.confusion.trace()) / total,
+            **validation,
             "lr": float(scheduler.get_last_lr()[0]),
             "seconds": perf_counter() - self._epoch_began,
         }
         self.history.append(epoch)
-        self.log_dict({"val_accuracy": epoch["val_accuracy"], "val_loss": epoch["val_loss"]})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what a resumed training needs beside the tensors, as plain numbers."""

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from src.config.plan import Plan
 from src.data.source import Dataset
 from src.errors import ConfigError, nearest
-from src.search.composer import Composer, is_group
+from src.search.composer import Composer, is_group, on_all_rows
 from src.search.settings import SweepSettings
 from src.search.space import Assignment, Space, condition_met
 
@@ -23,9 +24,14 @@ def check_space(space: Space, settings: SweepSettings, composer: Composer) -> No
 
     def attempt(assignment: Assignment) -> None:
         try:
-            composer.plan(assignment, seed=settings.seed, name="check")
+            plan = composer.plan(assignment, seed=settings.seed, name="check")
         except ConfigError as error:
             problems.update(dict.fromkeys(error.problems))
+        else:
+            if plan.data.arguments.get("validation_size") == 0:
+                problems["`data.validation_size`=0: a search is judged by validation images"] = None
+            if settings.refits:
+                problems.update(dict.fromkeys(_refit_problems(plan)))
 
     base = composer.base_values()
     problems.update(dict.fromkeys(_unknown_conditions(space, base)))
@@ -55,6 +61,14 @@ def check_first(
     plan = composer.plan({**space.fixed, **tried_first}, seed=settings.seed, name="check")
     find_device(plan.trainer.accelerator)
     build_classifier(plan, dataset)
+
+
+def _refit_problems(plan: Plan) -> Iterator[str]:
+    try:
+        on_all_rows(plan, epochs=1)
+    except ConfigError as error:
+        for problem in error.problems:
+            yield f"`refit.seeds`: must be 0, no winner can be trained on all rows: {problem}"
 
 
 def _unknown_conditions(space: Space, base: Mapping[str, Any]) -> Iterator[str]:

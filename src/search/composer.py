@@ -77,6 +77,23 @@ class Composer:
         return self._composed[key]
 
 
+def on_all_rows(plan: Plan, *, epochs: int) -> Plan:
+    """Return the plan on training and validation rows together, with epochs and schedule as chosen.
+
+    The last epoch is kept. epochs: those of the trial, in place of `trainer.max_epochs` where it
+    was to stop early. Raises ConfigError where the data source has no `validation_size` of 0.
+    """
+    stops_early = plan.regularization.patience is not None
+    trainer = {"select": "last", **({"max_epochs": epochs} if stops_early else {})}
+    config = {
+        **plan.config,
+        "data": {**plan.config["data"], "validation_size": 0},
+        "regularization": {**plan.config["regularization"], "patience": None},
+        "trainer": {**plan.config["trainer"], **trainer},
+    }
+    return make_plan(config, choices=plan.choices)
+
+
 def flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield every value of nested mappings with its dotted key."""
     for key, value in node.items():

@@ -1,117 +1,125 @@
-"""After the search: the best configuration on fresh seeds, and one look at the test images."""
+"""The best trials on fresh seeds: how they are trained again, and which of them wins."""
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import mean
+from typing import Any, final
 
 import optuna
 
 from src.config.plan import Plan
-from src.search.driver import POLL_INTERVAL_S
-from src.search.executors.base import WorkerDied, ends_job
-from src.search.messages import (
-    Continue,
-    Epoch,
-    EvaluateOnTest,
-    Failed,
-    Finished,
-    Job,
-    Started,
-    Stop,
-)
-from src.search.screen import short
+from src.search.messages import Job
+from src.search.request import Request
+from src.search.screen import number
 from src.search.session import Session
-from src.search.study import trial_seed
+from src.search.settings import SweepSettings
+from src.search.study import best_first, trial_seed
+from src.search.tasks import Done, run_tasks
+from src.stats.differences import clearly_behind
 
 FIRST_FRESH_SEED = 1_000_000
 """Number whose seed the first confirmation gets; trials never come that far."""
+CONFIRMATIONS = "confirmed"
 
 
-def confirm(session: Session, plan: Plan) -> None:
-    """Train the plan on each fresh seed that it was not yet trained on.
+@final
+@dataclass(frozen=True)
+class Candidate:
+    """One of the best trials: its value in the search, and those on fresh seeds so far."""
 
-    A worker that dies costs its confirmation one more try.
+    number: int
+    run_id: str
+    value: float
+    epochs: int
+    assignment: Mapping[str, Any]
+    name: str
+    confirmed: tuple[float, ...]
 
-    The values are kept with the study under `confirmations`, by the name of the plan, so that an
-    interrupted session goes on where it stopped.
+    @property
+    def fresh(self) -> float | None:
+        """The mean on fresh seeds."""
+        return mean(self.confirmed) if self.confirmed else None
+
+    def plan(self, request: Request) -> Plan:
+        """Return what the trial has trained."""
+        seed = trial_seed(request.settings.seed, self.number)
+        return request.composer.plan(dict(self.assignment), seed=seed, name=self.name)
+
+
+def candidates(study: optuna.Study, settings: SweepSettings) -> list[Candidate]:
+    """Return the best `confirm.top` configurations, of those that reached a target if any has.
+
+    The first of them is the best trial.
     """
-    study, executor, screen = session.study, session.executor, session.screen
-    settings, stop = session.request.settings, session.stop
-    metric = settings.objective[0].metric
-    waiting = [n for n in range(settings.confirm.seeds) if str(n) not in confirmed(study, plan)]
-    if waiting:
-        screen.say(f"confirming {plan.name} on {settings.confirm.seeds} fresh seeds")
-    run_ids: dict[int, str] = {}
-    died: set[int] = set()
-    while waiting or executor.busy:
-        if stop.interrupted is not None:
-            waiting.clear()
-            for worker in executor.busy:
-                executor.answer(worker, Stop(str(stop.interrupted)))
-        for worker in executor.idle:
-            if waiting:
-                number = waiting.pop(0)
-                seed = trial_seed(settings.seed, FIRST_FRESH_SEED + number)
-                again = replace(plan, seed=seed, name=f"{plan.name} again {number + 1}")
-                fresh = Job(
-                    number, again, None, session.parent, study.study_name, kind="confirmation"
+    by, ranked, done = settings.objective[0], best_first(study), study.user_attrs
+    if settings.target is not None:
+        ranked = [t for t in ranked if by.reaches(t.values[0], settings.target)] or ranked
+    found: list[Candidate] = []
+    for trial in ranked:
+        known = [candidate.assignment for candidate in found]
+        if len(found) < settings.confirm.top and trial.user_attrs["assignment"] not in known:
+            name = f"{study.study_name} {trial.number:03}"
+            confirmed = done.get(CONFIRMATIONS, {}).items()
+            found.append(
+                Candidate(
+                    trial.number,
+                    trial.user_attrs["run_id"],
+                    trial.values[0],
+                    trial.user_attrs["epochs"],
+                    trial.user_attrs["assignment"],
+                    name,
+                    tuple(v[by.metric] for key, v in confirmed if key.startswith(f"{name} ")),
                 )
-                executor.submit(worker, fresh)
-        for worker, message in executor.wait(POLL_INTERVAL_S):
-            job = worker.job
-            if isinstance(message, WorkerDied):
-                executor.replace(worker)
-            if job is None or not isinstance(job, Job):
-                continue
-            if isinstance(message, Started):
-                run_ids[job.number] = message.run_id
-            elif isinstance(message, Epoch):
-                executor.answer(worker, Continue())
-            if ends_job(message):
-                executor.release(worker)
-            if isinstance(message, Finished):
-                value = message.values[metric]
-                values = {**confirmed(study, plan), str(job.number): value}
-                stored = study.user_attrs.get("confirmations", {})
-                study.set_user_attr("confirmations", {**stored, str(plan.name): values})
-                screen.say(f"confirmation {job.number + 1}: {metric} {short(value)}")
-            elif isinstance(message, Failed):
-                screen.say(f"confirmation {job.number + 1} failed: {message.reason}")
-            elif isinstance(message, WorkerDied):
-                screen.say(f"confirmation {job.number + 1}: its worker died")
-                if job.number in run_ids:
-                    session.end_run(run_ids.pop(job.number), "FAILED", reason="its worker died")
-                if job.number not in died:
-                    died.add(job.number)
-                    waiting.append(job.number)
+            )
+    return found
 
 
-def confirmed(study: optuna.Study, plan: Plan) -> dict[str, float]:
-    """Return the values of the plan's confirmations so far, by number."""
-    return study.user_attrs.get("confirmations", {}).get(str(plan.name), {})
+def choose_winner(found: Sequence[Candidate], settings: SweepSettings) -> Candidate | None:
+    """Return the candidate with the best mean on all fresh seeds; the best trial without any."""
+    settled = [c for c in found if c.confirmed and len(c.confirmed) >= settings.confirm.seeds]
+    sign = settings.objective[0].sign
+    best = max(settled, key=lambda c: sign * mean(c.confirmed), default=None)
+    return best or (found[0] if found else None)
 
 
-def evaluate_on_test(session: Session, plan: Plan, run_id: str) -> dict[str, float] | None:
-    """Look at the test images with the champion, once in the life of a sweep; export its model.
+def confirm(session: Session) -> None:
+    """Train the best trials again, each on the same fresh seeds, one seed after the other.
 
-    Returns `test/accuracy` and its interval, or None where it failed, which is said.
+    Who is clearly behind gets no more seeds.
     """
-    study, executor = session.study, session.executor
-    known = study.user_attrs.get("test", {})
-    if run_id in known:
-        return known[run_id]
-    handed_out = False
-    while executor.busy or not handed_out:
-        if executor.idle and not handed_out:
-            executor.submit(executor.idle[0], EvaluateOnTest(run_id, plan))
-            handed_out = True
-        for worker, message in executor.wait(POLL_INTERVAL_S):
-            if isinstance(message, WorkerDied):
-                executor.replace(worker)
-            if not ends_job(message) or worker.job is None:
-                continue
-            executor.release(worker)
-            if isinstance(message, Finished):
-                study.set_user_attr("test", {**known, run_id: message.values})
-                return message.values
-            reason = message.reason if isinstance(message, Failed) else "its worker died"
-            session.screen.say(f"the champion's look at the test images failed: {reason}")
-    return None
+    study, settings = session.study, session.request.settings
+    by, seeds = settings.objective[0], settings.confirm.seeds
+    found = candidates(study, settings)
+    jobs = {key: job for n in range(seeds) for key, job in _round(session, found, n).items()}
+    if not jobs.keys() <= study.user_attrs.get(CONFIRMATIONS, {}).keys():
+        which = ", ".join(str(candidate.number) for candidate in found)
+        session.screen.say(f"trial {which} again, on {seeds} fresh seeds")
+
+    def wanted(done: Done) -> dict[str, Job]:
+        now = candidates(study, settings)
+        behind = clearly_behind([[by.sign * value for value in c.confirmed] for c in now])
+        out = {c.name for c, is_behind in zip(now, behind, strict=True) if is_behind}
+        return {key: job for key, job in jobs.items() if job.tags["confirmation.of"] not in out}
+
+    run_tasks(session, CONFIRMATIONS, wanted)
+    for candidate in candidates(study, settings):
+        if candidate.fresh is not None:
+            session.screen.say(f"trial {candidate.number}: {number(candidate.fresh)}")
+
+
+def _round(session: Session, found: Sequence[Candidate], n: int) -> dict[str, Job]:
+    """Return the trainings of every candidate on one fresh seed, the best trial's first."""
+    seeds = session.request.settings.confirm.seeds
+    seed = trial_seed(session.request.settings.seed, FIRST_FRESH_SEED + n)
+    return {
+        f"{c.name} seed {n + 1}": Job(
+            n,
+            replace(c.plan(session.request), seed=seed, name=f"{c.name} seed {n + 1} of {seeds}"),
+            None,
+            session.parent,
+            session.study.study_name,
+            kind="confirmation",
+            tags={"confirmation.of": c.name},
+        )
+        for c in found
+    }

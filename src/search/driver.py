@@ -26,9 +26,7 @@ from src.search.screen import TrialLine
 from src.search.session import Session
 from src.search.space import Assignment
 from src.search.study import Best, finished_trials, trial_seed, try_again
-
-POLL_INTERVAL_S = 0.5
-"""How long the driver waits for workers before it looks at signals and the clock."""
+from src.search.tasks import POLL_INTERVAL_S
 
 
 @final
@@ -40,7 +38,6 @@ class _Running:
     run_id: str | None = None
     epochs: int = 0
     reported: int = 0
-    reached: bool = False
     tries: int = 1
 
 
@@ -108,12 +105,11 @@ class Driver:
         elif self.stop_reason is None and not self._may_start() and not self._running:
             self.stop_reason = f"the budget of {self._settings.n_trials} trials is used up"
 
-    def _end(self, reason: str, *, but: _Running | None = None) -> None:
-        """Stop asking for trials, and end the running ones (`but` one that may finish)."""
+    def _end(self, reason: str) -> None:
+        """Stop asking for trials, and end the running ones."""
         self.stop_reason = self.stop_reason or reason
-        for worker, running in self._running.items():
-            if running is not but:
-                self._executor.answer(worker, Stop(reason))
+        for worker in self._running:
+            self._executor.answer(worker, Stop(reason))
         while self._again:
             running = self._again.pop()
             if running.run_id is not None:
@@ -170,10 +166,8 @@ class Driver:
         if epoch.number > running.reported:  # not again after a worker's death
             running.trial.report(epoch.value, epoch.number)
             running.reported = epoch.number
-        if not running.reached and self._reaches(epoch.value):
-            running.reached = True  # it may train to its end; the others need not
-            self._end(self._reached(running.trial.number), but=running)
-        if _epochs_left(running) and not running.reached and running.trial.should_prune():
+        hopeful = self._reaches(epoch.value) or not _epochs_left(running)
+        if not hopeful and running.trial.should_prune():
             return Prune()
         return Continue()
 
@@ -188,11 +182,9 @@ class Driver:
                 running.trial.set_user_attr(name, value)
         elif isinstance(message, Stopped) and message.pruned:
             state, reason = TrialState.PRUNED, f"after epoch {running.epochs}"
-            running.trial.set_user_attr("epochs_saved", _epochs_left(running))
         elif isinstance(message, Stopped):
             self._line(running, "STOPPED", None, "")
             try_again(self._study, running.trial, reason=self.stop_reason or "stopped")
-            self._reconsider(running)
             return
         elif isinstance(message, Failed):
             reason = message.reason.splitlines()[0]
@@ -210,13 +202,6 @@ class Driver:
         self._count_failures(state, reason)
         if values is not None and self._reaches(values[0]):
             self._end(self._reached(running.trial.number))
-        else:
-            self._reconsider(running)
-
-    def _reconsider(self, running: _Running) -> None:
-        """Go on, where the trial for which the search stopped has not kept its promise."""
-        if running.reached and self.stop_reason == self._reached(running.trial.number):
-            self.stop_reason = None
 
     def _retry(self, running: _Running) -> bool:
         """Enqueue a trial whose worker died for one more try, on from its last checkpoint."""
@@ -259,6 +244,7 @@ class Driver:
                 best=self._best.value,
                 assignment=running.trial.user_attrs["assignment"],
                 seconds=perf_counter() - running.began,
+                epochs=running.epochs,
                 reason=reason,
             )
         )

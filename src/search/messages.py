@@ -1,6 +1,6 @@
 """What driver and workers say to each other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, final
 
 from src.config.plan import Plan
@@ -11,8 +11,8 @@ from src.config.plan import Plan
 class Job:
     """To a worker: train this plan.
 
-    number: of the trial, or of the confirmation, as kind says. metric: the epoch's number to
-    report, None to report none. parent: run id of the sweep; sweep: its name.
+    number: of the trial, confirmation or refit, as kind says. metric: the epoch's number to
+    report, None to report none. parent: run id of the sweep; sweep: its name. tags: more of them.
     """
 
     number: int
@@ -20,7 +20,19 @@ class Job:
     metric: str | None
     parent: str
     sweep: str
-    kind: Literal["trial", "confirmation"] = "trial"
+    kind: Literal["trial", "confirmation", "refit"] = "trial"
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True)
+class Average:
+    """To a worker: make one run of finished ones, which answers with their mean probabilities."""
+
+    run_ids: tuple[str, ...]
+    plan: Plan
+    parent: str
+    tags: dict[str, str]
 
 
 @final
@@ -69,7 +81,7 @@ class Started:
 @final
 @dataclass(frozen=True)
 class Epoch:
-    """From a worker: an epoch, counted from 1, has ended; it waits for Go, Prune or Stop."""
+    """From a worker: an epoch, counted from 1, has ended; it waits for Continue, Prune or Stop."""
 
     number: int
     value: float | None
@@ -103,5 +115,5 @@ class Failed:
 
 
 FromWorker = Ready | Started | Epoch | Finished | Stopped | Failed
-Task = Job | EvaluateOnTest
+Task = Job | Average | EvaluateOnTest
 ToWorker = Task | Continue | Prune | Stop

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import optuna
 
@@ -17,8 +16,11 @@ from src.data.source import Dataset
 from src.errors import RunGone, TrackingError
 from src.process.signals import StopRequest
 from src.search.mending import mend
-from src.search.report import best_trial
+from src.search.note import best_values, describe_search
+from src.search.outcome import Outcome
+from src.search.request import Request
 from src.search.settings import SweepSettings
+from src.search.study import best_first, best_so_far
 from src.tracking.connection import Store
 from src.tracking.provenance import describe_environment
 from src.tracking.run import Run
@@ -44,12 +46,7 @@ def open_parent(
     """
     run_id = study.user_attrs.get("parent")
     if run_id is None:
-        key = study.user_attrs.get("key")
-        if key is None:
-            study.set_user_attr("key", key := uuid4().hex)
-        else:  # the driver died between starting the run and noting its id
-            end_left_running(store, "sweep.key", key, reason="its driver died")
-        run = _start(study, plan, settings, dataset, store, key=key)
+        run = _start(study, plan, settings, dataset, store)
         study.set_user_attr("parent", run.id)
     else:
         try:
@@ -70,7 +67,7 @@ def open_parent(
     _end_children(study, store, run.id)
     if stop.interrupted:
         run.finish("KILLED", reason=str(stop.interrupted))
-    elif best_trial(study) is None:
+    elif not best_first(study):
         run.finish("FAILED", reason="no trial was finished")
     else:
         run.finish("FINISHED")
@@ -86,38 +83,37 @@ def _end_children(study: optuna.Study, store: Store, parent: str) -> None:
 
 
 def finish_parent(
-    run: Run,
-    store: Store,
-    folder: Path,
-    summary: Mapping[str, Any],
-    settings: SweepSettings,
+    run: Run, study: optuna.Study, store: Store, outcome: Outcome, request: Request
 ) -> None:
-    """Leave numbers, verdict, report and the best trial's pictures on the sweep's run."""
-    counts: Mapping[str, int] = summary["counts"]
+    """Leave numbers, verdict, note, report and the winner's pictures on the sweep's run."""
+    counts, verdict, settings = outcome.counts, outcome.verdict, request.settings
     metrics = {f"trials/{state.lower()}": float(counts.get(state, 0)) for state in STATES}
-    verdict = summary["verdict"]
     for name in ("mean", "spread", "low", "high"):
-        if verdict[name] is not None:
-            metrics[f"confirmed/{name}"] = verdict[name]
-    metrics |= {f"epochs/{kind}": float(count) for kind, count in summary["epochs"].items()}
-    metrics |= {"seconds/wall": summary["seconds"], "workers/utilisation": summary["utilisation"]}
-    for objective, value in zip(settings.objective, summary["best_values"] or [], strict=False):
+        if (value := getattr(verdict, name)) is not None:
+            metrics[f"confirmed/{name}"] = value
+    metrics |= {"seconds/wall": outcome.seconds, "workers/utilisation": outcome.utilisation}
+    for objective, value in zip(settings.objective, outcome.best_values or [], strict=False):
         metrics[f"best/{objective.metric}"] = value
-    run.log_metrics({**metrics, **(summary["test"] or {})})
+    run.log_metrics({**metrics, **(outcome.test or {})})
+    for finished, value in best_so_far(study).items():
+        run.log_metrics({f"best_so_far/{settings.objective[0].metric}": value}, step=finished)
     run.set_tags(
         {
-            "verdict": verdict["answer"],
-            "stop_reason": summary["stop_reason"],
-            "best_trial": str(summary["best"]),
+            "verdict": verdict.answer,
+            "stop_reason": outcome.stop_reason,
+            "best_trial": str(outcome.best),
+            "handed_over": str(outcome.handed_over),
             "budget": f"{counts.get('COMPLETE', 0) + counts.get('PRUNED', 0)} of "
             f"{settings.n_trials} trials",
+            "mlflow.note.content": describe_search(outcome, request),
+            **best_values(outcome, request),
         }
     )
     with tempfile.TemporaryDirectory() as draft:
-        shutil.copytree(folder, Path(draft) / "sweep")
-        if summary["best_run"] is not None:
+        shutil.copytree(outcome.folder, Path(draft) / "sweep")
+        if outcome.best_run is not None:
             try:
-                finished_run(store, summary["best_run"]).fetch("figures", Path(draft))
+                finished_run(store, outcome.best_run).fetch("figures", Path(draft))
             except TrackingError as error:  # the store is unreachable; the report is on the disk
                 print(f"the sweep's run has no pictures: {error}", file=sys.stderr)
         run.log_files(Path(draft))
@@ -129,8 +125,6 @@ def _start(
     settings: SweepSettings,
     dataset: Dataset,
     store: Store,
-    *,
-    key: str,
 ) -> Run:
     definition: Mapping[str, Any] = study.user_attrs["definition"]
     searched = {k: v for k, v in definition.items() if k.startswith("space.")}
@@ -146,7 +140,6 @@ def _start(
         },
         tags={
             "sweep": study.study_name,
-            "sweep.key": key,
             "mlflow.source.name": "src.sweep",
             "mlflow.note.content": f"A search on {describe_images(plan, dataset)}",
             **data_tags(plan, dataset),

@@ -1,21 +1,21 @@
-"""What a person sees of a search: a line a trial, a status line on a terminal, the verdict."""
+"""What a person sees of a search: a line a trial, and on a terminal a line of what runs now."""
 
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 from rich.console import Console
 from rich.status import Status
 
-from src.config.commands import command, tracking_overrides, ui_command
-from src.search.report import best_command
+from src.search.space import Choices, Entry, Layers, Range, Space
 
-if TYPE_CHECKING:
-    from src.search.outcome import Outcome
-    from src.search.request import Request
+MAX_WIDTH = 100
+"""Characters of a line, at the most."""
+MIN_COLUMN = 4
+FLOAT_WIDTH, LOG_WIDTH = 5, 8
 
 
 @final
@@ -29,16 +29,47 @@ class TrialLine:
     best: float | None
     assignment: Mapping[str, Any]
     seconds: float
+    epochs: int
     reason: str
+
+
+@final
+class Columns:
+    """The searched values of trials below each other, under the last part of their keys."""
+
+    def __init__(self, space: Space, *, width: int) -> None:
+        """Fit into so many characters if names that are cut allow it."""
+        keys = list(space.entries)
+        names = short_names(keys)
+        widths = {key: _width(entry) for key, entry in space.entries.items()}
+        whole = {key: max(widths[key], len(names[key])) for key in keys}
+        if sum(whole.values()) + 2 * len(keys) > width:
+            whole = {key: max(widths[key], min(len(names[key]), MIN_COLUMN)) for key in keys}
+        self._widths, self._entries = whole, space.entries
+        self.heading = "  ".join(_cut(names[key], whole[key]).rjust(whole[key]) for key in keys)
+
+    def line(self, assignment: Mapping[str, Any]) -> str:
+        """Return the values of a trial; a place is empty where its key did not exist."""
+        texts = [
+            (_text(self._entries[key], assignment[key]) if key in assignment else "").rjust(width)
+            for key, width in self._widths.items()
+        ]
+        return "  ".join(texts)
 
 
 @final
 class SweepScreen:
     """Prints a line for every trial; on a terminal a status line below it tells what runs now."""
 
-    def __init__(self, *, n_trials: int) -> None:
+    FORMAT = "{:<9}  {:<9} {:>6} {:>5}  {}"
+
+    def __init__(self, *, n_trials: int, space: Space) -> None:
         self._n_trials = n_trials
+        before = len(self.FORMAT.format("", "", "", "", ""))
+        self.columns = Columns(space, width=MAX_WIDTH - before)
+        self._headed = False
         self._began = perf_counter()
+        self._counted: tuple[int, float] | None = None
         self._finished_before: int | None = None
         self._console = Console(stderr=True)
         on_terminal = sys.stderr.isatty() and sys.stdout.isatty()
@@ -63,67 +94,82 @@ class SweepScreen:
         """Print a line."""
         print(text, flush=True)
 
+    def show(self, text: str) -> None:
+        """Tell on a terminal what runs now, in the place of what was told before."""
+        if self._status:
+            self._status.update(text)
+
+    def row(self, *texts: str) -> None:
+        """Print a line of the table of trials."""
+        self.say(_cut(self.FORMAT.format(*texts).rstrip(), MAX_WIDTH))
+
     def trial(self, line: TrialLine) -> None:
         """Print a trial that has ended."""
-        value = ", ".join(short(v) for v in line.values) if line.values else line.reason
-        best = f"best {short(line.best)}  " if line.best is not None else ""
-        chosen = " ".join(f"{key}={short(value)}" for key, value in line.assignment.items())
-        self.say(
-            f"trial {line.number:>3}  {line.state.lower():<8}  {value}  {best}{chosen}  "
-            f"{line.seconds:.1f} s"
-        )
+        if not self._headed:
+            self._headed = True
+            self.row("", "value", "best", "s", self.columns.heading)
+        ended = {"PRUNED": f"pruned@{line.epochs}", "FAIL": "failed", "STOPPED": "stopped"}
+        value = ", ".join(number(v) for v in line.values) if line.values else ended[line.state]
+        best = number(line.best) if line.best is not None else ""
+        said = line.reason if line.state == "FAIL" else self.columns.line(line.assignment)
+        self.row(f"trial {line.number:>3}", value, best, f"{line.seconds:.1f}", said)
 
     def progress(self, *, finished: int, running: Mapping[int, int], best: float | None) -> None:
         """Show how many trials are done, the best value so far, and the epochs of running ones."""
-        if not self._status:
-            return
+        now = perf_counter()
         if self._finished_before is None:
             self._finished_before = finished
-        done = finished - self._finished_before
-        spent = perf_counter() - self._began
-        left = f"  about {spent / done * (self._n_trials - finished):.0f} s left" if done else ""
+        if self._counted is None or self._counted[0] != finished:
+            self._counted = finished, now
+        done, left = finished - self._finished_before, ""
+        if done:  # from the last trial's end on it falls
+            a_trial = (self._counted[1] - self._began) / done
+            ends = self._counted[1] + a_trial * (self._n_trials - finished)
+            left = f"  about {max(0.0, ends - now):.0f} s left"
         trials = "  ".join(f"trial {n}: epoch {epochs}" for n, epochs in running.items())
-        value = f"  best {short(best)}" if best is not None else ""
-        self._status.update(f"{finished}/{self._n_trials} trials{value}{left}  {trials}")
+        value = f"  best {number(best)}" if best is not None else ""
+        self.show(f"{finished:>3}/{self._n_trials} trials{value}{left}  {trials}")
 
 
-def print_outcome(outcome: "Outcome", request: "Request") -> None:
-    """Print the verdict, the best trial, and where to look."""
-    counts = ", ".join(f"{n} {state.lower()}" for state, n in sorted(outcome.counts.items()))
-    rows = {
-        "stopped because": outcome.stop_reason,
-        "trials": counts or "none",
-        "epochs": f"{outcome.epochs.trained} trained, {outcome.epochs.saved} saved by pruning",
-        "verdict": outcome.verdict.describe(request.settings.target),
-        "best trial": "none",
+def short_names(keys: list[str]) -> dict[str, str]:
+    """Return the last part of every key, with the part before it where that is not unique."""
+    last = [key.rpartition(".")[2] for key in keys]
+    return {
+        key: name if last.count(name) == 1 else key for key, name in zip(keys, last, strict=True)
     }
-    elsewhere = tracking_overrides(request.plan.tracking)
-    if outcome.best is not None:
-        run = outcome.best_run or "deleted from the store"
-        rows["best trial"] = f"{outcome.best}, run {run}"
-    if outcome.test is not None:
-        rows["its test accuracy"] = (
-            f"{outcome.test['test/accuracy']:.4f}  (95 % interval "
-            f"{outcome.test['test/accuracy_low']:.4f} to {outcome.test['test/accuracy_high']:.4f})"
-        )
-    rows["report"] = str(outcome.folder)
-    print()
-    for name, value in rows.items():
-        print(f"{name:<20}{value}")
-    for line in outcome.missing:
-        print(f"{'left out':<20}{line}")
-    if outcome.best is not None:
-        print(f"\ntrain it again with: {best_command(outcome.folder, elsewhere)}")
-        print(f"look at it with: {ui_command(request.plan.tracking)}")
-    if outcome.best_run is not None:
-        promotion = {"promote": outcome.best_run, **elsewhere}
-        print(f"make it champion with: {command('compare', promotion)}")
+
+
+def number(value: float) -> str:
+    """Return a value of the objective: four decimals where it is small."""
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.5g}"
 
 
 def short(value: Any) -> str:
-    """Return a value as people like to read it: four digits that count."""
+    """Return a value as people like to read it: three digits that count."""
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.3g}"
     if isinstance(value, list):
         return f"[{','.join(short(item) for item in value)}]"
     return str(value)
+
+
+def _text(entry: Entry, value: Any) -> str:
+    plain = isinstance(entry, Range) and not entry.is_integer and not entry.log
+    return f"{value:.3f}" if plain and isinstance(value, float) else short(value)
+
+
+def _width(entry: Entry) -> int:
+    """Return the characters that the values of an entry take, nearly always."""
+    if isinstance(entry, Layers):
+        most = int(max(entry.layers.extremes()))
+        return most * (_width(entry.width) + 1) + 1
+    if isinstance(entry, Choices):
+        return max(len(short(choice)) for choice in entry.choices)
+    assert isinstance(entry, Range)
+    if entry.is_integer:
+        return max(len(str(end)) for end in entry.extremes())
+    return LOG_WIDTH if entry.log else FLOAT_WIDTH
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -1,46 +1,42 @@
-"""A sweep, start to end: open or resume, search, confirm, report."""
+"""A sweep, start to end: open or resume, search, confirm, train the winner on all rows, report."""
 
-import json
 from contextlib import ExitStack
-from dataclasses import asdict
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial
 
-from src.config.plan import Plan
 from src.config.settings import NO_OTHER_CONFIGURATION
 from src.data.source import Dataset, DataSource
 from src.process.gc_pause import loaded
 from src.process.signals import StopRequest
 from src.search.check import check_first, check_space
-from src.search.confirm import confirm, confirmed, evaluate_on_test
+from src.search.confirm import Candidate, candidates, choose_winner, confirm
 from src.search.driver import Driver
 from src.search.executors.base import Executor
 from src.search.outcome import Outcome
 from src.search.parent import finish_parent, open_parent
-from src.search.report import best_trial, write_report
+from src.search.refit import REFITS, evaluate_on_test, refit
+from src.search.report import write_report
 from src.search.request import Request
 from src.search.screen import SweepScreen
 from src.search.session import Session
 from src.search.settings import SweepSettings
 from src.search.storage.open import open_studies
 from src.search.study import (
-    count_epochs,
     counts_by_state,
     finished_trials,
     latest_name,
     open_study,
-    trial_seed,
 )
 from src.search.usage import Usage
 from src.search.verdict import Verdict, judge
+from src.tracking.connection import Store
 from src.tracking.runs import was_deleted
 from src.tracking.store import open_store
 
 
 def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outcome:
-    """Search until a target, a budget, failures or a signal end it, then confirm and report.
+    """Search until a target, a budget, failures or a signal end it, then confirm, refit, report.
 
     After a signal only the report is made. Raises ConfigError, before anything is trained, where
     the space does not fit the configuration, the definition has changed since the sweep began, or
@@ -70,9 +66,7 @@ def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outco
         parent = stack.enter_context(
             open_parent(study, request.plan, request.settings, dataset, store, stop=stop)
         )
-        earlier = best_trial(study)
-        earlier_run = earlier.user_attrs["run_id"] if earlier else None
-        lost = earlier_run if was_deleted(store, earlier_run) else None
+        lost = _deleted(study, request, store)
         executor.start()
         stack.enter_context(screen)
         screen.say(_heading(request, study, executor))
@@ -81,41 +75,39 @@ def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outco
         session = Session(request, study, executor, store, parent.id, usage, screen, stop)
         driver = Driver(session)
         driver.run()
-        best = best_trial(study)
-        best_run = best.user_attrs["run_id"] if best else None
-        if best_run == lost:
-            best_run = None
-        champion = _champion(request, study, best)
+        if len(request.settings.objective) == 1 and not stop.interrupted:
+            confirm(session)
+        finalists = candidates(study, request.settings)
+        winner = choose_winner(finalists, request.settings)
+        refitted = None
+        if winner and request.settings.refits and not stop.interrupted:
+            refitted = refit(session, winner)
+        handed_over = _left(refitted or (winner and winner.run_id), lost)
         scores = None
-        if best is not None and champion is not None and not stop.interrupted:
-            if len(request.settings.objective) == 1:
-                confirm(session, champion)
-            if not stop.interrupted and best_run is not None:
-                scores = evaluate_on_test(session, champion, best_run)
+        if winner and handed_over and not stop.interrupted:
+            scores = evaluate_on_test(session, winner, handed_over)
         usage.note(searching=False)
         outcome = Outcome(
             name=study.study_name,
             stop_reason=driver.stop_reason or "",
-            verdict=_verdict(study, request.settings, best, champion),
-            best=best.number if best else None,
-            best_run=best_run,
+            verdict=_verdict(request.settings, winner),
+            best=winner.number if winner else None,
+            best_values=study.trials[winner.number].values if winner else None,
+            best_run=_left(winner and winner.run_id, lost),
+            handed_over=handed_over,
+            refitted=refitted is not None,
+            finalists=finalists,
             test=scores,
             counts=counts_by_state(study),
-            epochs=count_epochs(study),
             folder=store.folder / "sweeps" / study.study_name,
             parent=parent.id,
+            utilisation=usage.utilisation,
+            seconds=usage.seconds,
             missing=[],
         )
-        summary = {
-            **json.loads(json.dumps(asdict(outcome), default=str)),
-            "best_values": best.values if best else None,
-            "utilisation": usage.utilisation,
-            "seconds": usage.seconds,
-        }
-        outcome.missing.extend(
-            write_report(outcome.folder, study, request.settings, best=champion, summary=summary)
-        )
-        finish_parent(parent, store, outcome.folder, summary, request.settings)
+        plan = winner.plan(request) if winner else None
+        outcome.missing.extend(write_report(outcome, study, request.settings, best=plan))
+        finish_parent(parent, study, store, outcome, request)
     return outcome
 
 
@@ -130,27 +122,22 @@ def _heading(request: Request, study: optuna.Study, executor: Executor) -> str:
     )
 
 
-def _champion(request: Request, study: optuna.Study, best: FrozenTrial | None) -> Plan | None:
-    if best is None:
-        return None
-    return request.composer.plan(
-        best.user_attrs["assignment"],
-        seed=trial_seed(request.settings.seed, best.number),
-        name=f"{study.study_name} {best.number:03}",
-    )
+def _deleted(study: optuna.Study, request: Request, store: Store) -> set[str]:
+    """Return the runs of earlier sessions that could be handed over, but were deleted."""
+    known = [c.run_id for c in candidates(study, request.settings)]
+    known += [done["run_id"] for done in study.user_attrs.get(REFITS, {}).values()]
+    return {run_id for run_id in known if was_deleted(store, run_id)}
 
 
-def _verdict(
-    study: optuna.Study,
-    settings: SweepSettings,
-    best: FrozenTrial | None,
-    champion: Plan | None,
-) -> Verdict:
-    values = list(confirmed(study, champion).values()) if champion else []
-    complete = len(values) >= settings.confirm.seeds
+def _left(run_id: str | None, lost: set[str]) -> str | None:
+    return None if run_id in lost else run_id
+
+
+def _verdict(settings: SweepSettings, winner: Candidate | None) -> Verdict:
+    values = winner.confirmed if winner else ()
     return judge(
-        best.values[0] if best else None,
-        values if complete else [],
+        winner.value if winner else None,
+        values if len(values) >= settings.confirm.seeds else (),
         target=settings.target,
         by=settings.objective[0],
     )

@@ -22,6 +22,11 @@ class Objective(_Part):
     metric: Metric = "val_accuracy"
     direction: Literal["maximize", "minimize"] = "maximize"
 
+    @property
+    def sign(self) -> int:
+        """What a value is multiplied by so that more is better: 1 or -1."""
+        return 1 if self.direction == "maximize" else -1
+
     def reaches(self, value: float, target: float) -> bool:
         """Tell whether the value is as good as the target, or better."""
         return value >= target if self.direction == "maximize" else value <= target
@@ -29,9 +34,17 @@ class Objective(_Part):
 
 @final
 class Confirm(_Part):
-    """How often the best configuration is trained again, each time on a fresh seed."""
+    """How many of the best trials are trained again, each on how many fresh seeds."""
 
+    top: PositiveInt = 3
     seeds: NonNegativeInt = 3
+
+
+@final
+class Refit(_Part):
+    """How often the winner is trained on training and validation rows together; 0: never."""
+
+    seeds: NonNegativeInt = 1
 
 
 @final
@@ -49,6 +62,7 @@ class SweepSettings(BaseModel):
     timeout_minutes: Positive | None = None
     max_failures: PositiveInt = 5
     confirm: Confirm = Confirm()
+    refit: Refit = Refit()
     enqueue: list[dict[str, Any]] = []
     space: dict[str, Any] = {}
     fresh: Flag = False
@@ -68,6 +82,11 @@ class SweepSettings(BaseModel):
             raise ValueError("every metric needs a direction of its own")
         pairs = zip(metrics, directions, strict=True)
         return [{"metric": metric, "direction": direction} for metric, direction in pairs]
+
+    @property
+    def refits(self) -> int:
+        """How often the winner is trained on all rows: not at all with several objectives."""
+        return self.refit.seeds if len(self.objective) == 1 else 0
 
     @property
     def epoch_metric(self) -> str | None:

@@ -4,7 +4,6 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, final
 
@@ -20,6 +19,8 @@ from src.search.space import Space
 
 RETRIED = "retry_of"
 """Attribute of a trial that tries the values of an interrupted one again: that one's number."""
+ENQUEUED = "enqueued"
+"""Attribute of a trial whose values were put in line: these, before any is drawn."""
 
 
 def latest_name(storage: BaseStorage, name: str, *, fresh: bool) -> str:
@@ -62,7 +63,7 @@ def open_study(
     now = json.loads(json.dumps(definition, default=str))
     if stored is None:
         for assignment in settings.enqueue:  # those not yet there: this may have been cut off
-            study.enqueue_trial(space.encode(assignment), skip_if_exists=True)
+            _enqueue(study, space.encode(assignment))
         study.set_user_attr("definition", now)
     elif stored != now:
         raise ConfigError(*_differences(name, stored, now))
@@ -74,7 +75,15 @@ def try_again(study: optuna.Study, trial: Trial | FrozenTrial, *, reason: str) -
     if isinstance(trial, Trial):
         trial.set_user_attr("end_reason", reason)
     study.tell(trial.number, state=TrialState.FAIL)
-    study.enqueue_trial(trial.params, user_attrs={RETRIED: trial.number, "retry_reason": reason})
+    values = {**trial.user_attrs.get(ENQUEUED, {}), **trial.params}
+    _enqueue(study, values, **{RETRIED: trial.number, "retry_reason": reason})
+
+
+def _enqueue(study: optuna.Study, values: dict[str, Any], **attributes: Any) -> None:
+    """Put values in line, unless they were tried; keep them where a trial is cut off undrawn."""
+    study.enqueue_trial(
+        values, user_attrs={ENQUEUED: values, **attributes}, skip_if_exists=not attributes
+    )
 
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -96,22 +105,23 @@ def counts_by_state(study: optuna.Study) -> dict[str, int]:
     return dict(Counter("STOPPED" if t.number in again else t.state.name for t in trials))
 
 
-@final
-@dataclass(frozen=True)
-class Epochs:
-    """Epochs trained in all trials, and those that pruned trials were spared."""
-
-    trained: int
-    saved: int
+def best_first(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the complete trials, the best in the first objective first; of equals the older."""
+    complete = study.get_trials(states=[TrialState.COMPLETE], deepcopy=False)
+    sign = -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1
+    return sorted(complete, key=lambda trial: sign * trial.values[0])
 
 
-def count_epochs(study: optuna.Study) -> Epochs:
-    """Count the epochs of all trials, also of those that failed or whose driver died."""
-    trials = study.get_trials(deepcopy=False)
-    return Epochs(
-        trained=sum(t.user_attrs.get("epochs", len(t.intermediate_values)) for t in trials),
-        saved=sum(t.user_attrs.get("epochs_saved", 0) for t in trials),
-    )
+def best_so_far(study: optuna.Study) -> dict[int, float]:
+    """Return the best value wherever it has changed, and at the end, by finished trials."""
+    found: dict[int, float] = {}
+    best, ended = Best(study, empty=True), finished_trials(study)
+    for count, trial in enumerate(sorted(ended, key=lambda t: str(t.datetime_complete)), start=1):
+        before = best.value
+        best.hear(trial.values if trial.state == TrialState.COMPLETE else None)
+        if best.value is not None and (best.value != before or count == len(ended)):
+            found[count] = best.value
+    return found
 
 
 def trial_seed(sweep_seed: int, number: int) -> int:
@@ -124,11 +134,12 @@ def trial_seed(sweep_seed: int, number: int) -> int:
 class Best:
     """The best value so far of a study of one objective; None before there is one."""
 
-    def __init__(self, study: optuna.Study) -> None:
+    def __init__(self, study: optuna.Study, *, empty: bool = False) -> None:
+        """Begin with the trials of the study, unless it is to be empty."""
         self._pick = max if study.directions[0] == StudyDirection.MAXIMIZE else min
         self._only = len(study.directions) == 1
         self.value: float | None = None
-        for trial in study.get_trials(states=[TrialState.COMPLETE], deepcopy=False):
+        for trial in () if empty else best_first(study):
             self.hear(trial.values)
 
     def hear(self, values: list[float] | None) -> None:

@@ -58,6 +58,22 @@ def judge(
     return Verdict(_answer(target, came_to_it, sides), centre, spread, low, high)
 
 
+def harder(target: float | None, best: float, *, by: Objective) -> float | None:
+    """Return a target that is not reached yet, half as far from perfect again and again.
+
+    None where there was no target, it was not reached, or nobody knows what perfect would be.
+    """
+    known = by.direction == "minimize" or by.metric == "val_accuracy"
+    if target is None or target <= 0 or not known or not by.reaches(best, target):
+        return None
+    perfect = 1.0 if by.direction == "maximize" else 0.0
+    while by.reaches(best, target):
+        if target == perfect:
+            return None
+        target = round((target + perfect) / 2, 6)
+    return target
+
+
 def _answer(target: float | None, came_to_it: bool, sides: tuple[bool, bool] | None) -> Answer:
     if target is None:
         return "no target"

@@ -16,6 +16,7 @@ from src.process.environment import set_variables
 from src.process.signals import ENDING, Halted
 from src.process.streams import outlast_readers
 from src.search.messages import (
+    Average,
     Epoch,
     EvaluateOnTest,
     Failed,
@@ -30,6 +31,7 @@ from src.search.messages import (
     ToWorker,
 )
 from src.tracking.connection import Store, connect, patiently
+from src.training.average import average_runs
 from src.training.progress import SilentReporter
 from src.training.train_run import evaluate_on_test, train
 
@@ -85,8 +87,8 @@ def work(
             job = connection.recv()
             if isinstance(job, Job):
                 connection.send(_train(job, connection, opened))
-            elif isinstance(job, EvaluateOnTest):
-                connection.send(_evaluate_on_test(job, opened))
+            elif isinstance(job, Average | EvaluateOnTest):
+                connection.send(_finish_up(job, opened))
             # else a Stop, for a job that had just ended
     except (EOFError, OSError):
         return  # the driver is gone
@@ -112,7 +114,7 @@ def _train(job: Job, connection: Channel, opened: "_Opened") -> FromWorker:
             on_start=lambda run_id: _send(connection, Started(run_id)),
             evaluate_on_test_set=False,
             parent=job.parent,
-            tags={"sweep": job.sweep, f"{job.kind}.number": str(job.number)},
+            tags={"sweep": job.sweep, f"{job.kind}.number": str(job.number), **job.tags},
         )
     except Halted as halt:
         return Stopped(pruned=isinstance(halt, _Pruned))
@@ -120,24 +122,35 @@ def _train(job: Job, connection: Channel, opened: "_Opened") -> FromWorker:
         return Failed(str(error))
     except Exception as error:  # noqa: BLE001  a crash ends its run, with traceback, not the sweep
         return Failed(traceback.format_exception_only(error)[-1].strip())
-    values = {
-        "val_accuracy": result.validation.accuracy,
-        "val_loss": result.validation.log_loss,
-        "parameters": float(result.parameters),
-        "seconds": result.training_seconds,
-    }
+    values = {"parameters": float(result.parameters), "seconds": result.training_seconds}
+    if result.validation is not None:
+        values["val_accuracy"] = result.validation.accuracy
+        values["val_loss"] = result.validation.log_loss
     return Finished(result.run_id, values, result.epochs, result.training_seconds)
 
 
-def _evaluate_on_test(job: EvaluateOnTest, opened: "_Opened") -> FromWorker:
+def _finish_up(job: Average | EvaluateOnTest, opened: "_Opened") -> FromWorker:
     began = perf_counter()
     try:
         source = opened.source(job.plan.data)
         store = opened.store(job.plan.tracking, lambda: None)
-        score = evaluate_on_test(job.plan, job.run_id, source=source, store=store)
+        if isinstance(job, EvaluateOnTest):
+            run_id = job.run_id
+            values = evaluate_on_test(job.plan, run_id, source=source, store=store).metrics("test")
+        else:
+            values = {}
+            run_id = average_runs(
+                job.plan,
+                job.run_ids,
+                source=source,
+                store=store,
+                parent=job.parent,
+                tags=job.tags,
+                check_stop=lambda: None,
+            )
     except Exception as error:  # noqa: BLE001  the sweep has its result without it, and says so
         return Failed(traceback.format_exception_only(error)[-1].strip())
-    return Finished(job.run_id, score.metrics("test"), 0, perf_counter() - began)
+    return Finished(run_id, values, 0, perf_counter() - began)
 
 
 @final

@@ -123,3 +123,25 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
         corrected[index] = largest
     return corrected
+
+
+def clearly_behind(values: Sequence[Sequence[float]]) -> list[bool]:
+    """Tell which candidates are behind the one with the best mean, by more than chance explains.
+
+    values: of each candidate so far, none where there are none; more is better. Clearly: by a
+    one-sided t test at 95 % with one spread for all, from two degrees of freedom on.
+    """
+    from scipy.special import stdtrit
+
+    known = [np.asarray(some, dtype=np.float64) for some in values if some]
+    freedom = sum(len(some) - 1 for some in known)
+    if freedom < 2:
+        return [False] * len(values)
+    spread = (sum(float(((some - some.mean()) ** 2).sum()) for some in known) / freedom) ** 0.5
+    best = max(known, key=lambda some: float(some.mean()))
+    bound = float(stdtrit(freedom, 0.95)) * spread
+    return [
+        bool(some)
+        and float(best.mean() - np.mean(some)) > bound * (1 / len(best) + 1 / len(some)) ** 0.5
+        for some in values
+    ]

@@ -44,11 +44,6 @@ class StoredRun:
         """What it was trained on, for people: the data source, and its file where it has one."""
         return " ".join(filter(None, (self.tags["data"], self.params.get("data.path"))))
 
-    @property
-    def val_accuracy(self) -> float:
-        """The best of its epochs', 0..1."""
-        return self.metrics["best/val_accuracy"]
-
 
 @final
 @dataclass(frozen=True)

@@ -30,27 +30,42 @@ UNITS_IN_SERIES = 36
 def write_files(
     folder: Path,
     fit: Fit,
-    probabilities: np.ndarray,
+    probabilities: np.ndarray | None,
     dataset: Dataset,
     weights: "WeightPictures",
-) -> np.ndarray:
+) -> np.ndarray | None:
     """Write the checkpoint, figures/, tables/ and predictions/ of the best epoch.
 
-    Returns its confusion counts, int64 `[K, K]`.
+    Returns its confusion counts, int64 `[K, K]`, None without probabilities.
 
-    All are made from the validation images; probabilities float32 `[N, K]` are theirs.
+    probabilities: float32 `[N, K]` of the validation images, from which predictions, tables and the
+    figures of answers are made; None where there are no such images.
     """
-    images, names = dataset.validation, dataset.class_names
-    predictions = probabilities.argmax(axis=1)
     figures = folder / "figures"
     figures.mkdir()
-    counts = write_predictions(folder, "validation", probabilities, images, names)
+    counts = None
+    if probabilities is not None:
+        counts = _write_answers(folder, probabilities, dataset)
     draw_learning_curves(
         fit.classifier.history,
         best_epoch=fit.best_epoch,
         select=fit.select,
         path=figures / "learning_curves.png",
     )
+    if weights.steps:
+        sheet = weights.sheet(weights.steps[-1], most_units=UNITS_IN_FIGURE)
+        save_picture(sheet, figures / "first_layer_weights.png")
+        weights.draw_over_training(figures / "weights_over_training.png")
+    (folder / "checkpoint").mkdir()
+    shutil.copyfile(fit.checkpoint, folder / "checkpoint" / "best.ckpt")
+    return counts
+
+
+def _write_answers(folder: Path, probabilities: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """Write predictions, table and figures of the validation images; return confusion counts."""
+    images, names = dataset.validation, dataset.class_names
+    figures = folder / "figures"
+    counts = write_predictions(folder, "validation", probabilities, images, names)
     draw_confusion_matrix(
         counts,
         class_names=names,
@@ -60,18 +75,12 @@ def write_files(
     draw_misclassified(
         images.pixels,
         images.labels,
-        predictions,
+        probabilities.argmax(axis=1),
         probabilities.max(axis=1),
         class_names=names,
         path=figures / "misclassified.png",
     )
     draw_reliability(probabilities, images.labels, path=figures / "reliability.png")
-    if weights.steps:
-        sheet = weights.sheet(weights.steps[-1], most_units=UNITS_IN_FIGURE)
-        save_picture(sheet, figures / "first_layer_weights.png")
-        weights.draw_over_training(figures / "weights_over_training.png")
-    (folder / "checkpoint").mkdir()
-    shutil.copyfile(fit.checkpoint, folder / "checkpoint" / "best.ckpt")
     return counts
 
 
@@ -104,12 +113,21 @@ def write_predictions(
 
 
 def log_series(
-    fit: Fit, dataset: Dataset, run: Run, weights: "WeightPictures", *, best_counts: np.ndarray
+    fit: Fit,
+    dataset: Dataset,
+    run: Run,
+    weights: "WeightPictures",
+    *,
+    best_counts: np.ndarray | None,
 ) -> None:
     """Log weights and confusion matrices over training as series for the step slider.
 
-    best_counts: confusion counts of the best epoch, which is part of the series too.
+    best_counts: confusion counts of the best epoch, which is part of the series too; None: no
+    validation images.
     """
+    confusions = fit.confusions
+    if best_counts is not None:
+        confusions = {**confusions, fit.best_epoch: best_counts}
     sheets = {
         ("first_layer_weights", step): weights.sheet(step, most_units=UNITS_IN_SERIES)
         for step in weights.steps
@@ -118,7 +136,7 @@ def log_series(
         ("confusion_matrix", epoch): confusion_image(
             counts, class_names=dataset.class_names, title=f"epoch {epoch}"
         )
-        for epoch, counts in {**fit.confusions, fit.best_epoch: best_counts}.items()
+        for epoch, counts in confusions.items()
     }
     run.log_pictures(sheets | matrices)
 

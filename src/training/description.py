@@ -75,7 +75,7 @@ def describe_images(plan: Plan, dataset: Dataset) -> str:
     )
 
 
-def describe_result(validation: Score, test: Score | None, *, kept: str) -> str:
+def describe_result(validation: Score | None, test: Score | None, *, kept: str) -> str:
     """Return what a training reached as a table in Markdown, and where its pictures are.
 
     kept: the epoch whose weights were scored, in words.

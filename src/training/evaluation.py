@@ -32,25 +32,31 @@ def evaluate(
     *,
     export_model: bool,
     check_stop: Callable[[], None],
-) -> Score:
-    """Score the best epoch on the validation images; log its tables, pictures and model."""
-    probabilities = fit.predictor.predict(dataset.validation.pixels)
-    score = _score(probabilities, dataset.validation)
+) -> Score | None:
+    """Score the best epoch on the validation images; log its tables, pictures and model.
+
+    Returns None where there are no validation images; then the run has no such numbers.
+    """
     best = fit.classifier.history[fit.best_epoch - 1]
-    score = replace(score, log_loss=best["val_loss"])  # from logits, where nothing is clipped
-    run.log_metrics(
-        {
-            "best/epoch": fit.best_epoch,
+    numbers = {
+        "best/epoch": fit.best_epoch,
+        "best/train_accuracy": best["train_accuracy"],
+        "best/train_loss": best["train_loss"],
+        "model/parameters": fit.parameters,
+    }
+    score, probabilities = None, None
+    if len(dataset.validation):
+        probabilities = fit.predictor.predict(dataset.validation.pixels)
+        score = _score(probabilities, dataset.validation)
+        score = replace(score, log_loss=best["val_loss"])  # from logits, where nothing is clipped
+        numbers |= {
             "best/val_accuracy": score.accuracy,
             "best/val_accuracy_low": score.low,
             "best/val_accuracy_high": score.high,
             "best/val_loss": score.log_loss,
             "best/val_ece": score.ece,
-            "best/train_accuracy": best["train_accuracy"],
-            "best/train_loss": best["train_loss"],
-            "model/parameters": fit.parameters,
         }
-    )
+    run.log_metrics(numbers)
     if run.tracked:
         weights = WeightPictures(fit, dataset)
         with tempfile.TemporaryDirectory() as draft:
@@ -60,7 +66,7 @@ def evaluate(
         log_series(fit, dataset, run, weights, best_counts=counts)
         check_stop()
         if export_model:
-            log_model(fit.predictor, dataset.validation, run)
+            log_model(fit.predictor, dataset.train, run)
     return score
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
-from torch import Tensor, nn
+from torch import nn
 
 from src.config.plan import Plan
 from src.data.module import InMemoryData, derived_seed
@@ -24,6 +24,7 @@ from src.models.classifier import Classifier
 from src.models.predictor import Predictor
 from src.process.machine import available_cores
 from src.training.progress import EpochReporter
+from src.training.series import keep_array, kept_arrays
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 
@@ -193,7 +194,7 @@ def fit(
     stored = read_checkpoint(checkpoint)
     classifier.load_state_dict(stored["state_dict"])
     best_epoch = len(stored["progress"]["history"])
-    weights = _kept(folder / "weights")
+    weights = kept_arrays(folder / "weights")
     last_weights = classifier.first_layer()
     if last_weights is not None:
         weights[stored["progress"]["steps"]] = last_weights.numpy()
@@ -210,7 +211,7 @@ def fit(
         select=plan.trainer.select,
         seconds=sum(epoch["seconds"] for epoch in classifier.history),
         weights=weights,
-        confusions=_kept(folder / "confusions"),
+        confusions=kept_arrays(folder / "confusions"),
         checkpoint=checkpoint,
     )
 
@@ -252,26 +253,12 @@ class _Epochs(pl.Callback):
         assert isinstance(module, Classifier)
         number, metrics = len(module.history), module.history[-1]
         for name in ("train_loss", "val_loss"):
-            if not math.isfinite(metrics[name]):
+            if not math.isfinite(metrics.get(name, 0.0)):
                 raise TrainingFailed(
                     f"{name} is {metrics[name]} in epoch {number}; lower `optimizer.lr` or set "
                     "`trainer.gradient_clip_norm`"
                 )
-        if number in CONFUSION_EPOCHS:
+        if number in CONFUSION_EPOCHS and "val_loss" in metrics:
             keep_array(self._folder / "confusions", number, module.confusion)
         self._log_epoch(number, metrics)
         self._reporter.epoch(number, metrics)
-
-
-def keep_array(folder: Path, number: int, values: Tensor) -> None:
-    """Write an array of a series, so that a resumed training still has it."""
-    folder.mkdir(exist_ok=True)
-    draft = folder / f"{number}.draft"
-    with draft.open("wb") as file:
-        np.save(file, values.numpy(), allow_pickle=False)
-    draft.replace(folder / f"{number}.npy")
-
-
-def _kept(folder: Path) -> dict[int, np.ndarray]:
-    found = sorted((int(p.stem), p) for p in folder.glob("*.npy"))
-    return {number: np.load(path, allow_pickle=False) for number, path in found}

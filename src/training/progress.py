@@ -120,6 +120,8 @@ def epoch_reporter(plan: Plan) -> EpochReporter:
 
 
 def _numbers(metrics: dict[str, float]) -> str:
+    if "val_loss" not in metrics:
+        return f"train loss {metrics['train_loss']:.4f}  train acc {metrics['train_accuracy']:.4f}"
     return (
         f"loss {metrics['train_loss']:.4f}  val {metrics['val_loss']:.4f}  "
         f"accuracy {metrics['val_accuracy']:.4f}"

@@ -92,6 +92,11 @@ def plan_again(stored: StoredRuns, named: str, *, said: ValuesSaid) -> tuple[Pla
     its configuration is of another version.
     """
     old = stored.find(named, key="reproduce")
+    if "ensemble.members" in old.tags:
+        raise ConfigError(
+            f"`reproduce`={named}: is the mean of the runs {old.tags['ensemble.members']}; "
+            "reproduce one of those"
+        )
     with tempfile.TemporaryDirectory() as draft:
         config = stored.config(old.id, Path(draft))
     config = as_kept(config, said, asked=f"reproduce={named} repeats")
@@ -118,6 +123,8 @@ def compare_runs(stored: StoredRuns, old: StoredRun, new: StoredRun) -> Reproduc
     with tempfile.TemporaryDirectory() as draft:
         for split in SPLITS:
             if split == "test" and not (old.tested and new.tested):
+                continue
+            if split == "validation" and "best/val_accuracy" not in old.metrics:
                 continue
             files = [
                 np.load(stored.file(run.id, f"predictions/{split}.npz", Path(draft)))

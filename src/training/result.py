@@ -34,14 +34,18 @@ class Score:
 @final
 @dataclass(frozen=True)
 class Result:
-    """What a finished training reached; `test` is None where the test images were not looked at."""
+    """What a finished training reached.
+
+    validation: None where every row was trained on. test: None where the test images were not
+    looked at.
+    """
 
     run_id: str
     tracked: bool
     epochs: int
     best_epoch: int
     parameters: int
-    validation: Score
+    validation: Score | None
     test: Score | None
     training_seconds: float
     wall_seconds: float

@@ -33,15 +33,10 @@ from src.training.description import (
     kept_config,
 )
 from src.training.evaluation import evaluate, evaluate_test, log_model
-from src.training.fit import (
-    build_classifier,
-    find_device,
-    fit,
-    keep_array,
-    minibatches,
-)
+from src.training.fit import build_classifier, find_device, fit, minibatches
 from src.training.progress import EpochReporter
 from src.training.result import Result, Score
+from src.training.series import keep_array
 
 
 def train(
@@ -87,7 +82,7 @@ def train(
         after_epoch(epoch, metrics)
 
     tags = {**data, **tags}
-    with _tracked(plan, dataset, store, parent=parent, tags=tags, check_stop=check_stop) as run:
+    with tracked(plan, dataset, store, parent=parent, tags=tags, check_stop=check_stop) as run:
         on_start(run.id)
         loaded()
         done = fit(
@@ -142,12 +137,12 @@ def evaluate_on_test(plan: Plan, run_id: str, *, source: DataSource, store: Stor
         checkpoint = run.fetch("checkpoint/best.ckpt", Path(folder))
         predictor = load_predictor(checkpoint)
     score = evaluate_test(predictor, source.load_test(), run)
-    log_model(predictor, source.load().validation, run)
+    log_model(predictor, source.load().train, run)
     return score
 
 
 @contextmanager
-def _tracked(
+def tracked(
     plan: Plan,
     dataset: Dataset,
     store: Store | None,

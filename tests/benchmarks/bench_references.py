@@ -24,7 +24,7 @@ OURS = {
     "serial": ("sweep=dnn", "executor=serial"),
     "dnn_best": ("sweep=dnn_best", "executor=processes"),  # a larger space
 }
-BUDGET = ("target=null", "n_trials=10000", "confirm.seeds=0")
+BUDGET = ("target=null", "n_trials=10000", "confirm.seeds=0", "refit.seeds=0")
 KINDS = (*OURS, "bare", "lightning", "sklearn")
 ROOT = Path(__file__).resolve().parents[2]
 SHUTDOWN_TIMEOUT_S = 120  # to end trials and write the report, which does not count

@@ -15,7 +15,13 @@ from src.search.study import finished_trials
 from tests.benchmarks.bench_training import IMPORTS
 from tests.benchmarks.measure import alternate, command_seconds, say
 
-FIXED = ("target=null", "confirm.seeds=0", "trainer.max_epochs=5", "sampler=random")
+FIXED = (
+    "target=null",
+    "confirm.seeds=0",
+    "refit.seeds=0",
+    "trainer.max_epochs=5",
+    "sampler=random",
+)
 
 
 def main() -> None:

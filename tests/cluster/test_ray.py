@@ -30,7 +30,7 @@ pytestmark = [
 
 SEARCH = (
     *("model=dnn", "optimizer.lr=tag(log, interval(1e-4, 1e-1))", "sampler=random"),
-    *("pruner=none", "confirm.seeds=0", "executor=ray"),
+    *("pruner=none", "confirm.seeds=0", "refit.seeds=0", "executor=ray"),
 )
 
 

@@ -21,7 +21,14 @@ WITHIN_S = 300
 """How long a session may take, on a machine that is busy with other work too."""
 SEARCH = (
     *(*FAST, "model=dnn", "optimizer.lr=tag(log, interval(1e-4, 1e-1))", "name=far"),
-    *("sampler=random", f"n_trials={N_TRIALS}", "confirm.seeds=1", f"trainer.max_epochs={EPOCHS}"),
+    *(
+        "sampler=random",
+        f"n_trials={N_TRIALS}",
+        "confirm.top=1",
+        "confirm.seeds=1",
+        "refit.seeds=0",
+        f"trainer.max_epochs={EPOCHS}",
+    ),
     *("executor=processes", "executor.workers=2"),
 )
 

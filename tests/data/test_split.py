@@ -34,6 +34,15 @@ def test_the_split_of_a_seed_never_changes():
     assert split.validation.tolist() == [2, 3, 7]
 
 
+def test_without_validation_rows_the_others_are_trained_on_and_the_test_rows_stay():
+    usual = draw_split(500, validation_size=100, test_size=0.1, seed=3)
+    whole = draw_split(500, validation_size=0, test_size=0.1, seed=3)
+    assert sorted([*usual.train, *usual.validation]) == whole.train.tolist()
+    assert len(whole.validation) == 0
+    assert (whole.test == usual.test).all()
+    assert whole.digest("data") != usual.digest("data")
+
+
 @pytest.mark.parametrize(
     ("validation_size", "test_size"), [(10, 0), (9, 1), (0.01, 0), (0.5, 0.01), (0.5, 0.5)]
 )

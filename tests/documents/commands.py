@@ -16,7 +16,7 @@ from tests.serving import free_port
 
 QUICK = {
     "src.train": "trainer.max_epochs=1",
-    "src.sweep": "trainer.max_epochs=1 n_trials=2 confirm.seeds=2",
+    "src.sweep": "trainer.max_epochs=1 n_trials=2 confirm.top=1 confirm.seeds=2",
     "seed=range": "seed=1",
     "make ui": "PORT=PORTNUMBER",
     "make serve": "SERVE_PORT=PORTNUMBER",

@@ -26,7 +26,7 @@ def test_the_tour_has_left_runs_a_sweep_a_comparison_and_a_champion(checkout):
     runs = store.runs()
     assert {run.info.status for run in runs} <= {"FINISHED", "KILLED"}
     assert {"linear", "dnn"} <= {run.data.tags.get("model") for run in runs}
-    assert sum("sweep.key" in run.data.tags for run in runs) == 1
+    assert sum("stop_reason" in run.data.tags for run in runs) == 1
     assert sum("comparison" in run.data.tags for run in runs) >= 1
     champion = store.client.get_model_version_by_alias("digits", "champion")
     assert champion.run_id in {run.info.run_id for run in runs}

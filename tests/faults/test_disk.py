@@ -130,7 +130,14 @@ def test_a_training_on_a_full_or_read_only_disk_says_so_in_a_line(disk):
 @pytest.mark.parametrize("disk", ["40m"], indirect=True)
 def test_a_search_on_a_disk_that_fills_up_keeps_its_trials_and_goes_on(disk):
     arguments = (*FAST, "model=dnn", "optimizer.lr=tag(log, interval(1e-4, 1e-1))", "name=full")
-    arguments += ("n_trials=5", "confirm.seeds=1", "trainer.max_epochs=6", "sampler=random")
+    arguments += (
+        "n_trials=5",
+        "confirm.top=1",
+        "confirm.seeds=1",
+        "refit.seeds=0",
+        "trainer.max_epochs=6",
+        "sampler=random",
+    )
     driver = start_sweep(*arguments, cwd=disk.folder)
     for line in driver.stdout:
         if line.startswith("trial"):

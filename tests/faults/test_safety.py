@@ -194,7 +194,12 @@ def listening(session: int) -> set[str]:
 def test_a_search_with_workers_listens_nowhere(tmp_path):
     line = (*FAST, "model=dnn", "optimizer.lr=tag(log, interval(1e-4, 1e-1))", "n_trials=2")
     driver = start_sweep(
-        *line, "confirm.seeds=0", "executor=processes", "executor.workers=2", cwd=tmp_path
+        *line,
+        "confirm.seeds=0",
+        "refit.seeds=0",
+        "executor=processes",
+        "executor.workers=2",
+        cwd=tmp_path,
     )
     heard: set[str] = set()
     while driver.poll() is None:

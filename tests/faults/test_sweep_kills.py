@@ -57,7 +57,8 @@ def workers_of(driver: int) -> list[int]:
 def kill_workers(folder: Path) -> Killed:
     """Kill the worker of trial 0 twice, of trial 1 once, and of the confirmation once."""
     found = Sweep(folder, "killed")
-    arguments = (*ADHOC, "name=killed", "n_trials=2", "confirm.seeds=1", "trainer.max_epochs=80")
+    arguments = (*ADHOC, "name=killed", "n_trials=2", "trainer.max_epochs=80")
+    arguments = (*arguments, "confirm.top=1", "confirm.seeds=1")
     driver = start_sweep(*arguments, "executor=processes", "executor.workers=1", cwd=found.folder)
     killed: set[int] = set()
 
@@ -89,11 +90,10 @@ def test_a_killed_worker_costs_its_trial_one_more_try(killed_workers):
 
 def test_a_killed_worker_costs_its_confirmation_one_more_try(killed_workers):
     found, output = killed_workers.found, killed_workers.output
-    assert "confirmation 1: its worker died" in output
-    assert "confirmation 1: val_accuracy 0." in output
+    assert " seed 1: its worker died" in output
     again = [run for run in found.below() if "confirmation.number" in run.data.tags]
     assert {run.info.status for run in again} == {"FAILED", "FINISHED"}
-    assert len(found.below()) == 3 + 2
+    assert len(found.below()) == 3 + 2 + 1
 
 
 def interrupt(found: Sweep, driver: subprocess.Popen, name: str) -> dict[int, FrozenTrial]:
@@ -143,20 +143,20 @@ def interrupt_twice(folder: Path) -> None:
 def kill_driver(folder: Path, *, kills: int, workers: str, seed: int) -> None:
     """Kill the driver of a search again and again, then let it end, and check what is there.
 
-    The last kill comes in the confirmation.
+    The last kills come in the confirmation and in the training on all rows.
     """
     found = Sweep(folder, "killed")
     random_moments = random.Random(seed)
     n_trials = 2 * kills + 2
     arguments = (
-        *(*ADHOC, "name=killed", f"n_trials={n_trials}", "confirm.seeds=1"),
+        *(*ADHOC, "name=killed", f"n_trials={n_trials}", "confirm.top=1", "confirm.seeds=1"),
         *("trainer.max_epochs=8", "pruner=median", *WORKERS[workers]),
     )
     finished: dict[int, FrozenTrial] = {}
-    for kill in range(1, kills + 1):
+    for stage in (*["trial"] * (kills - 1), "confirmation", "refit"):
         driver = start_sweep(*arguments, cwd=found.folder)
-        if kill == kills:
-            wait_until(partial(is_confirming_or_gone, found.store, driver))
+        if stage != "trial":
+            wait_until(partial(is_training_or_gone, found.store, driver, stage))
         else:
             if random_moments.random() < 0.8:  # else anywhere, also while it starts
                 with contextlib.suppress(AssertionError):  # all trials are done
@@ -177,14 +177,21 @@ def kill_driver(folder: Path, *, kills: int, workers: str, seed: int) -> None:
     for number, run in found.children().items():
         steps = [step for step, _ in found.store.curve(run.info.run_id, "val_loss")]
         assert steps == list(range(1, len(steps) + 1)), number
-    again = [run for run in found.below() if "confirmation.number" in run.data.tags]
-    first, *cut_off = sorted(run.info.status for run in again)
-    assert first == "FINISHED"
-    assert set(cut_off) <= {"KILLED"}
+    for stage in ("confirmation", "refit"):
+        again = [run for run in found.below() if f"{stage}.number" in run.data.tags]
+        first, *cut_off = sorted(run.info.status for run in again)
+        assert first == "FINISHED"
+        assert set(cut_off) <= {"KILLED"}
+    assert [
+        run.data.tags["test.looks"]
+        for run in found.below()
+        if "refit" in run.data.tags
+        if run.info.status == "FINISHED"
+    ] == ["1"]
 
 
-def is_confirming_or_gone(store: Store, driver: subprocess.Popen) -> bool:
-    return driver.poll() is not None or epochs_of(store, "confirmation", 0) > 0
+def is_training_or_gone(store: Store, driver: subprocess.Popen, stage: str) -> bool:
+    return driver.poll() is not None or epochs_of(store, stage, 0) > 0
 
 
 def trials_so_far(found: Sweep) -> dict[int, FrozenTrial]:

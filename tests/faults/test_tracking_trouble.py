@@ -147,7 +147,14 @@ def test_what_is_kept_for_a_run_that_was_deleted_is_put_aside(tmp_path, server):
 @pytest.mark.slow
 def test_a_search_goes_on_when_its_server_has_been_away(tmp_path, server):
     line = (*FAST, "model=dnn", "optimizer.lr=tag(log, interval(1e-4, 1e-1))", "name=away")
-    line += ("n_trials=4", "confirm.seeds=1", "trainer.max_epochs=20", "pruner=none")
+    line += (
+        "n_trials=4",
+        "confirm.top=1",
+        "confirm.seeds=1",
+        "refit.seeds=0",
+        "trainer.max_epochs=20",
+        "pruner=none",
+    )
     driver = start_sweep(*line, f"tracking.uri={server.uri}", cwd=tmp_path)
     for told in driver.stdout:
         if told.startswith("trial"):

@@ -124,6 +124,15 @@ def test_an_interrupted_trial_is_failed_and_its_values_are_tried_again(tmp_path)
     assert len(finished_trials(study)) == 1
 
 
+def test_a_driver_killed_before_it_drew_does_not_lose_what_was_in_line(tmp_path):
+    study = opened(tmp_path, enqueue=ENQUEUE)
+    cut_off = study.ask()  # dead before the first value is drawn
+    try_again(study, study.trials[cut_off.number], reason="its driver died")
+    drawn = points(opened(tmp_path, enqueue=ENQUEUE), 2)
+    assert drawn[0]["x"] == 0.75
+    assert drawn[1] == ENQUEUE[0]
+
+
 def test_a_trial_that_is_stopped_is_tried_again_and_says_why(tmp_path):
     study = opened(tmp_path)
     trial = study.ask()

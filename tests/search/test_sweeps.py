@@ -15,6 +15,7 @@ from src.search.check import check_first, check_space
 from src.search.driver import trial_seed
 from src.search.grammar import split_ranges
 from src.search.request import Request, make_request
+from src.search.screen import SweepScreen, TrialLine
 from src.sweep import register_sweeps
 from src.training.fit import build_classifier
 from tests.plans import dataset_of
@@ -264,25 +265,38 @@ def test_several_objectives_are_lists_of_metrics_and_directions():
         assert rule in problem
 
 
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"regularization"}))
+def test_no_search_begins_with_what_is_known(name):
+    assert request_of(f"sweep={name}").settings.enqueue == []
+
+
+def test_the_search_for_regularization_tries_every_option_once():
+    request = request_of("sweep=regularization")
+    options = [first["regularization"] for first in request.settings.enqueue]
+    assert sorted(options) == sorted(request.space.entries["regularization"].choices)
+
+
 def test_a_value_on_the_command_line_takes_its_key_out_of_the_space():
     request = request_of("sweep=dnn_best", "data=digits", "model.batch_norm=true")
     check(request)
     assert "model.batch_norm" not in request.space.entries
     assert request.plan.model.arguments["batch_norm"] is True
-    [first] = request.settings.enqueue
-    assert "model.batch_norm" not in first
-    assert first["optimizer.lr"] == 6e-3
 
 
-def test_a_narrower_range_on_the_command_line_leaves_of_what_is_tried_first_what_it_holds():
-    narrow = ("sweep=dnn", "data=digits", "optimizer.lr=tag(log, interval(1e-3, 5e-3))")
-    rates = [first.get("optimizer.lr") for first in request_of(*narrow).settings.enqueue]
-    whole = [first["optimizer.lr"] for first in request_of("sweep=dnn").settings.enqueue]
-    assert rates == [rate if rate <= 5e-3 else None for rate in whole]
-    check(request_of(*narrow))
-    own = (*narrow, "enqueue=[{optimizer.lr: 0.1}]")  # both from one hand: a mistake
+FIRST = "enqueue: [{optimizer.lr: 0.002, trainer.batch_size: 64}, {optimizer.lr: 0.01}]"
+ENTRIES = "  optimizer.lr: {low: 0.001, high: 0.1}\n  trainer.batch_size: {choices: [32, 64]}"
+
+
+def test_the_command_line_leaves_of_what_is_tried_first_what_still_fits():
+    search = sweep_of("beginning", f"{SPACE}{ENTRIES}\n{FIRST}")
+    fixed = request_of(search, "trainer.batch_size=32")
+    assert fixed.settings.enqueue == [{"optimizer.lr": 0.002}, {"optimizer.lr": 0.01}]
+    narrow = request_of(search, "optimizer.lr=interval(1e-3, 5e-3)")
+    assert narrow.settings.enqueue == [{"optimizer.lr": 0.002, "trainer.batch_size": 64}]
+    check(narrow)
+    own = (search, "optimizer.lr=interval(1e-3, 5e-3)", "enqueue=[{optimizer.lr: 0.1}]")
     with pytest.raises(ConfigError, match=r"optimizer.lr=0.1 is not in the space"):
-        check(request_of(*own))
+        check(request_of(*own))  # both from one hand: a mistake
 
 
 def test_a_range_on_the_command_line_takes_the_place_of_the_one_in_the_file():
@@ -367,3 +381,17 @@ def test_a_mistake_is_told_before_anything_is_left_behind(run_verb, tmp_path, ar
     for beginning in told:
         assert any(line.startswith(f"error: {beginning}") for line in lines), done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"regularization"}))
+def test_the_lines_of_trials_do_not_wrap_and_show_every_value(name, capsys):
+    request = request_of(f"sweep={name}")
+    screen = SweepScreen(n_trials=30, space=request.space)
+    widest = {key: entry.extremes()[-1] for key, entry in request.space.entries.items()}
+    for state, values in (("COMPLETE", [0.9712]), ("PRUNED", None)):
+        screen.trial(TrialLine(112, state, values, 0.9733, widest, 12.3, 10, ""))
+    heading, *lines = capsys.readouterr().out.splitlines()
+    assert len({len(line) for line in (heading, *lines)}) == 1
+    assert len(heading) <= 100
+    assert [line.split()[1] for line in lines] == ["112", "112"]
+    assert not any(line.endswith("…") for line in lines)

@@ -2,12 +2,14 @@
 
 from statistics import mean, stdev
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from src.search.settings import Objective
-from src.search.verdict import judge
+from src.search.verdict import harder, judge
+from src.stats.differences import clearly_behind
 from src.stats.intervals import t_interval
 
 MORE = Objective(metric="val_accuracy", direction="maximize")
@@ -76,3 +78,43 @@ def test_less_is_judged_as_the_mirror_of_more(confirmations, target):
     up = judge(max(confirmations), confirmations, target=target, by=MORE)
     down = judge(-max(confirmations), [-value for value in confirmations], target=-target, by=LESS)
     assert up.answer == down.answer
+
+
+@pytest.mark.parametrize(
+    ("target", "best", "by", "next_one"),
+    [
+        (0.95, 0.96, MORE, 0.975),
+        (0.95, 0.9758, MORE, 0.9875),
+        (0.95, 0.94, MORE, None),  # not reached
+        (0.95, 1.0, MORE, None),  # nothing is better
+        (0.2, 0.15, LESS, 0.1),
+        (0.2, 0.04, LESS, 0.025),
+        (None, 0.96, MORE, None),
+        (3.0, 4.0, Objective(metric="seconds", direction="maximize"), None),
+    ],
+)
+def test_a_harder_target_is_one_that_is_not_reached_yet(target, best, by, next_one):
+    assert harder(target, best, by=by) == next_one
+
+
+@pytest.mark.parametrize(
+    ("values", "behind"),
+    [
+        ([[0.97, 0.971], [0.95, 0.951]], [False, True]),
+        ([[0.97, 0.96], [0.965, 0.955]], [False, False]),
+        ([[0.97, 0.971], [0.95]], [False, False]),  # one degree of freedom
+        ([[0.97, 0.971, 0.972], [0.95], []], [False, True, False]),
+        ([[], []], [False, False]),
+        ([[0.9, 0.9], [0.9, 0.9]], [False, False]),
+    ],
+)
+def test_who_is_clearly_behind(values, behind):
+    assert clearly_behind(values) == behind
+
+
+def test_equal_candidates_are_rarely_called_behind():
+    draw = np.random.default_rng(0)
+    called = [
+        any(clearly_behind(draw.normal(0.97, 0.002, size=(3, 2)).tolist())) for _ in range(400)
+    ]
+    assert sum(called) / 400 < 0.2

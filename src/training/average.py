@@ -1,0 +1,62 @@
+"""One run of several finished ones: a model that answers with the mean of their probabilities."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from src.config.plan import Plan
+from src.data.source import DataSource
+from src.models.checkpoints import read_checkpoint
+from src.models.ensemble import join_checkpoints
+from src.models.predictor import load_predictor
+from src.tracking.connection import Store
+from src.tracking.queries import CHECKPOINT
+from src.tracking.runs import finished_run
+from src.training.description import data_tags
+from src.training.train_run import tracked
+
+
+def average_runs(
+    plan: Plan,
+    run_ids: Sequence[str],
+    *,
+    source: DataSource,
+    store: Store,
+    parent: str,
+    tags: Mapping[str, str],
+    check_stop: Callable[[], None],
+) -> str:
+    """Leave a run whose checkpoint answers for all of these, and return its id.
+
+    plan: that of the runs but for their seeds; parent: run id of their sweep.
+    """
+    dataset = source.load()
+    members = ", ".join(run_ids)
+    with (
+        tempfile.TemporaryDirectory() as draft,
+        tracked(
+            plan,
+            dataset,
+            store,
+            parent=parent,
+            tags={**data_tags(plan, dataset), **tags, "ensemble.members": members},
+            check_stop=check_stop,
+        ) as run,
+    ):
+        checkpoints = []
+        for run_id in run_ids:
+            place = Path(draft) / run_id
+            place.mkdir()
+            checkpoints.append(
+                read_checkpoint(finished_run(store, run_id).fetch(CHECKPOINT, place))
+            )
+        joined = Path(draft) / "joined"
+        (joined / CHECKPOINT).parent.mkdir(parents=True)
+        torch.save(join_checkpoints(checkpoints), joined / CHECKPOINT)
+        model = load_predictor(joined / CHECKPOINT).model
+        run.log_files(joined)
+        parameters = sum(p.numel() for p in model.parameters())
+        run.log_metrics({"model/parameters": parameters, "best/epoch": plan.trainer.max_epochs})
+    return run.id

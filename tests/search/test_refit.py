@@ -1,0 +1,102 @@
+"""What a search hands over: the winner on all rows, used like any other model; and by hand."""
+
+import json
+
+import numpy as np
+import pytest
+
+from src.comparison.contenders import select
+from src.comparison.settings import ContenderSelection
+from src.config.settings import Tracking
+from src.errors import ConfigError
+from src.inference.recogniser import load_recogniser
+from src.search.composer import on_all_rows
+from tests.plans import plan_of, stored_runs, train_plan
+from tests.sweeping import FAST, Sweep, sweep
+
+SEARCH = (
+    *("name=mine", *FAST, "model=linear", "optimizer.lr=choice(0.01,0.03)", "executor=serial"),
+    *("trainer.max_epochs=2", "n_trials=2", "confirm.seeds=2", "refit.seeds=2"),
+)
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """Return a search whose winner was trained twice on all rows, and the runs it left."""
+    folder = tmp_path_factory.mktemp("refitted")
+    done = sweep(*SEARCH, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    found = Sweep(folder, "mine")
+    summary = json.loads((found.report / "summary.json").read_text())
+    return found, summary, stored_runs(Tracking(folder=folder / "mlruns"))
+
+
+def test_it_answers_with_the_mean_of_its_members(searched):
+    found, summary, stored = searched
+    run = stored.find(summary["handed_over"], key="model")
+    assert run.name == f"mine {summary['best']:03} refit, mean of 2"
+    members = run.tags["ensemble.members"].split(", ")
+    digits = plan_of("data=digits").data.build().load_test().pixels[:50]
+    whole, *parts = (
+        load_recogniser(stored, model=run_id).predictor.predict(digits)
+        for run_id in (run.id, *members)
+    )
+    assert np.allclose(whole, np.mean(parts, axis=0), atol=1e-6)
+    looked = [run.info.run_id for run in found.below() if "test.looks" in run.data.tags]
+    assert looked == [run.id]
+
+
+def test_its_threshold_comes_from_the_winners_validation_images(searched):
+    found, summary, stored = searched
+    refitted = load_recogniser(stored, model=summary["handed_over"])
+    winner = load_recogniser(stored, model=found.children()[summary["best"]].info.run_id)
+    assert refitted.threshold == winner.threshold
+    assert f"run {winner.run.id[:8]}'s validation images" in refitted.origin
+
+
+def test_the_winner_has_the_best_mean_on_fresh_seeds(searched):
+    found, summary, _ = searched
+    means = {
+        number: np.mean([run.data.metrics["best/val_accuracy"] for run in runs.values()])
+        for number in (0, 1)
+        if len(runs := found.confirmations(number)) == 2
+    }
+    assert means
+    assert summary["best"] == max(means, key=means.get)
+    assert summary["verdict"]["mean"] == pytest.approx(means[summary["best"]])
+
+
+def test_it_is_never_ranked_by_validation_accuracy(searched):
+    _, summary, stored = searched
+    chosen = select(stored, ContenderSelection(sweep="mine"))
+    names = [run.name for contender in chosen.contenders for run in contender.runs]
+    assert names
+    assert not [name for name in names if "refit" in name]
+    both = ContenderSelection(runs=[summary["handed_over"], f"mine {summary['best']:03}"])
+    with pytest.raises(ConfigError, match="different splits"):
+        select(stored, both)
+
+
+def test_one_training_on_every_row_by_hand(tmp_path):
+    whole = ("data=digits", "data.validation_size=0", "trainer.select=last", "trainer.max_epochs=2")
+    plan = plan_of(*whole, "model=linear", f"tracking.folder={tmp_path}")
+    result = train_plan(plan)
+    assert result.validation is None
+    assert result.test is not None
+    stored = stored_runs(plan.tracking)
+    run = stored.find(result.run_id, key="model")
+    assert not [key for key in run.metrics if "val_" in key]
+    assert {"best/train_accuracy", "test/accuracy", "model/parameters"} <= run.metrics.keys()
+    with pytest.raises(ConfigError, match="was trained on every row"):
+        load_recogniser(stored)
+
+
+def test_a_trial_that_stops_early_is_trained_on_for_the_epochs_it_took():
+    usual = plan_of("data=digits", "trainer.max_epochs=30")
+    early = plan_of("data=digits", "trainer.max_epochs=30", "regularization.patience=3")
+    assert on_all_rows(usual, epochs=12).trainer.max_epochs == 30
+    again = on_all_rows(early, epochs=12)
+    assert again.trainer.max_epochs == 12
+    assert again.regularization.patience is None
+    assert again.trainer.select == "last"
+    assert len(again.data.build().load().validation) == 0
