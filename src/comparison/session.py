@@ -39,7 +39,6 @@ from src.models.predictor import Predictor
 from src.process.machine import available_cores
 from src.tracking.connection import Store
 from src.tracking.database import make_folder
-from src.tracking.provenance import describe_environment
 from src.tracking.queries import StoredRuns, TestSetUsage
 from src.tracking.runs import DataDescription, start_run
 
@@ -229,7 +228,6 @@ def _log(comparison: Comparison, kept: Path, report: Path, store: Store) -> str:
             "mlflow.source.name": "src.compare",
             "mlflow.note.content": (report / "report.md").read_text(encoding="utf-8"),
             **{key: first.tags[key] for key in shared},
-            **describe_environment(),
         },
         data=DataDescription(
             name=first.tags["data"],

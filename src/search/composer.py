@@ -1,7 +1,7 @@
 """From the values of one trial to its plan, composed by Hydra like any training."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, final
 
 from hydra import compose
@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.cli.overrides import CONF, chosen_options, known_keys, resolved
 from src.config.plan import Plan, make_plan
+from src.config.settings import flat
 from src.errors import ConfigError, nearest
 from src.search.space import Assignment
 
@@ -75,15 +76,6 @@ class Composer:
             del composed["hydra"]
             self._composed[key] = composed, choices
         return self._composed[key]
-
-
-def flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every value of nested mappings with its dotted key."""
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def is_group(key: str) -> bool:

@@ -20,6 +20,7 @@ from src.search.messages import (
 from src.search.screen import short
 from src.search.session import Session
 from src.search.study import trial_seed
+from src.training.description import run_name
 
 FIRST_FRESH_SEED = 1_000_000
 """Number whose seed the first confirmation gets; trials never come that far."""
@@ -50,7 +51,8 @@ def confirm(session: Session, plan: Plan) -> None:
             if waiting:
                 number = waiting.pop(0)
                 seed = trial_seed(settings.seed, FIRST_FRESH_SEED + number)
-                again = replace(plan, seed=seed, name=f"{plan.name} again {number + 1}")
+                which = (number + 1, settings.confirm.seeds)
+                again = replace(plan, seed=seed, name=run_name(plan, confirmation=which))
                 fresh = Job(
                     number, again, None, session.parent, study.study_name, kind="confirmation"
                 )

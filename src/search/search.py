@@ -37,6 +37,7 @@ from src.search.usage import Usage
 from src.search.verdict import Verdict, judge
 from src.tracking.runs import was_deleted
 from src.tracking.store import open_store
+from src.training.description import as_trial
 
 
 def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outcome:
@@ -85,7 +86,7 @@ def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outco
         best_run = best.user_attrs["run_id"] if best else None
         if best_run == lost:
             best_run = None
-        champion = _champion(request, study, best)
+        champion = _champion(request, best)
         scores = None
         if best is not None and champion is not None and not stop.interrupted:
             if len(request.settings.objective) == 1:
@@ -130,14 +131,13 @@ def _heading(request: Request, study: optuna.Study, executor: Executor) -> str:
     )
 
 
-def _champion(request: Request, study: optuna.Study, best: FrozenTrial | None) -> Plan | None:
+def _champion(request: Request, best: FrozenTrial | None) -> Plan | None:
     if best is None:
         return None
-    return request.composer.plan(
-        best.user_attrs["assignment"],
-        seed=trial_seed(request.settings.seed, best.number),
-        name=f"{study.study_name} {best.number:03}",
-    )
+    assignment = best.user_attrs["assignment"]
+    seed = trial_seed(request.settings.seed, best.number)
+    plan = request.composer.plan(assignment, seed=seed, name="best")
+    return as_trial(plan, best.number, searched=assignment)
 
 
 def _verdict(

@@ -9,7 +9,7 @@ from mlflow.entities import Run as StoredRun
 
 from src.errors import ConfigError
 from src.tracking.connection import Store, all_runs
-from src.tracking.owner import FOLDER, HOST
+from src.tracking.owner import owner_of
 
 PACKED = "resume"
 """Name of the folder among a run's artifacts."""
@@ -37,9 +37,10 @@ def download_workdir(store: Store, run_id: str) -> None:
     if len(matches) != 1 or _is_here(matches[0], store):
         return
     [run] = matches
-    owner = run.data.tags.get(HOST, "another machine")
+    owner = owner_of(run.data.tags)
     if run.info.status == "RUNNING":
-        raise ConfigError(f"`resume`={run_id}: is being trained on {owner}; wait, or stop it there")
+        host = owner.host if owner else "another machine"
+        raise ConfigError(f"`resume`={run_id}: is being trained on {host}; wait, or stop it there")
     if run.info.status == "FINISHED":
         raise ConfigError(f"`resume`={run_id}: is finished; there is nothing to resume")
     if any(file.path == PACKED for file in store.client.list_artifacts(run.info.run_id)):
@@ -47,9 +48,9 @@ def download_workdir(store: Store, run_id: str) -> None:
 
 
 def _is_here(run: StoredRun, store: Store) -> bool:
-    tags = run.data.tags
-    ours = tags.get(HOST) == platform.node() and tags.get(FOLDER) == str(store.folder)
-    return ours and (store.folder / "runs" / run.info.run_id / LAST).exists()
+    owner = owner_of(run.data.tags)
+    ours = owner and (owner.host, owner.folder) == (platform.node(), str(store.folder))
+    return bool(ours) and (store.folder / "runs" / run.info.run_id / LAST).exists()
 
 
 def _unpack(store: Store, run_id: str) -> None:

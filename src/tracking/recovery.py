@@ -7,7 +7,7 @@ from filelock import Timeout
 from src.errors import TrainingFailed
 from src.tracking.connection import Store
 from src.tracking.outbox import KEPT
-from src.tracking.owner import FOLDER, HOST, is_owner_alive
+from src.tracking.owner import OWNER, owner_of
 from src.tracking.run import MlflowRun
 
 MAX_AT_ONCE = 1_000
@@ -22,16 +22,16 @@ def end_orphans(store: Store) -> list[str]:
     """
     ended = []
     experiments = [found.experiment_id for found in store.client.search_experiments()]
-    here = platform.node().replace("'", "")
     running = store.client.search_runs(
         experiments,
-        f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{here}'",
+        f"attributes.status = 'RUNNING' and tags.`{OWNER}` LIKE '%'",
         max_results=MAX_AT_ONCE,
     )
     for found in running:
-        tags, folder = found.data.tags, store.folder / "runs" / found.info.run_id
-        ours = tags[FOLDER] == str(store.folder) or folder.exists() or not store.is_server
-        if is_owner_alive(tags) or not ours:
+        owner, folder = owner_of(found.data.tags), store.folder / "runs" / found.info.run_id
+        if owner is None or owner.host != platform.node() or owner.is_alive:
+            continue
+        if store.is_server and owner.folder != str(store.folder) and not folder.exists():
             continue
         run = MlflowRun(store, found.info.run_id, folder)
         try:

@@ -22,105 +22,31 @@ from requests.exceptions import RequestException
 from src.errors import TrackingError, first_line
 from src.tracking.connection import Store
 from src.tracking.handover import LAST, pack
-from src.tracking.outbox import Outbox
+from src.tracking.outbox import MAX_DIGEST_LENGTH, Event, Outbox
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+OUTCOME = "outcome"
+OUTCOMES: Mapping[str, str] = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "interrupted"}
+"""How a run ended, as a tag, by MLflow's status, which knows no pruned ones."""
 
 LOCK_TIMEOUT_S = 3.0
 """How long to wait for a run that another process may be putting in order."""
 
 
 class Run(ABC):
-    """Where a training leaves what it did; `folder` is its own working folder."""
-
-    tracked: bool
-
-    def __init__(self, run_id: str, folder: Path) -> None:
-        self.id = run_id
-        self.folder = folder
-
-    @abstractmethod
-    def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
-        """Log all metrics of one step in one batch; values that are not finite are left out."""
-
-    @abstractmethod
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Set tags in one batch."""
-
-    @abstractmethod
-    def count_test_evaluation(self) -> None:
-        """Count one more look at the test images, in the tag `test.looks`."""
-
-    @abstractmethod
-    def log_files(self, folder: Path) -> None:
-        """Copy every file below the folder, with its sub-folders, to the run's artifacts."""
-
-    @abstractmethod
-    def log_text(self, text: str, name: str) -> None:
-        """Write a text as an artifact."""
-
-    @abstractmethod
-    def log_pictures(self, series: Mapping[tuple[str, int], np.ndarray]) -> None:
-        """Log uint8 RGB `[H, W, 3]` by key and step in one batch: series for the step slider."""
-
-    @abstractmethod
-    def log_model(self, model: Any, *, example: np.ndarray, probabilities: np.ndarray) -> None:
-        """Export an `nn.Module` in eval mode: float32 images to probabilities, batch first.
-
-        example: a batch of 2 or more; probabilities: what the model gives for it.
-        """
-
-    @abstractmethod
-    def finish(self, status: Status, *, reason: str | None = None, resumable: bool = False) -> None:
-        """End the run; its working folder stays only where it is to be resumed."""
-
-
-@final
-class UntrackedRun(Run):
-    """Remembers nothing but a working folder while the training goes on."""
-
-    tracked = False
-
-    def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
-        """Do nothing."""
-
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Do nothing."""
-
-    def count_test_evaluation(self) -> None:
-        """Do nothing."""
-
-    def log_files(self, folder: Path) -> None:
-        """Do nothing."""
-
-    def log_text(self, text: str, name: str) -> None:
-        """Do nothing."""
-
-    def log_pictures(self, series: Mapping[tuple[str, int], np.ndarray]) -> None:
-        """Do nothing."""
-
-    def log_model(self, model: Any, *, example: np.ndarray, probabilities: np.ndarray) -> None:
-        """Do nothing."""
-
-    def finish(self, status: Status, *, reason: str | None = None, resumable: bool = False) -> None:
-        """Remove the working folder."""
-        shutil.rmtree(self.folder)
-
-
-@final
-class MlflowRun(Run):
-    """A run in an MLflow store; what the store misses while it is unreachable, it gets later.
+    """Where a training leaves what it did; `folder` is its own working folder.
 
     Once the run was cut off, `earlier` is what it had logged: metric values by key and step. What
     is computed a second time is then not logged a second time.
-    looks: how often it has looked at the test images, None where only the store knows.
+    looks: how often it has looked at the test images, None where the store knows. began: when, in
+    milliseconds since 1970.
     """
 
-    tracked = True
+    tracked: bool
 
     def __init__(
         self,
-        store: Store,
         run_id: str,
         folder: Path,
         *,
@@ -128,14 +54,29 @@ class MlflowRun(Run):
         looks: int | None = None,
         began: int = 0,
     ) -> None:
-        super().__init__(run_id, folder)
-        self._client: MlflowClient = store.client
-        self._outbox = Outbox(store, run_id, folder)
-        self._store = store
+        self.id = run_id
+        self.folder = folder
         self._earlier = earlier
         self._looks = looks
         self._began = began
-        self._lock: BaseFileLock | None = None
+
+    @abstractmethod
+    def send(self, event: Event) -> None:
+        """Let the store know; the files that the event names may be gone afterwards."""
+
+    @abstractmethod
+    def finish(
+        self,
+        status: Status,
+        *,
+        reason: str | None = None,
+        outcome: str | None = None,
+        resumable: bool = False,
+    ) -> None:
+        """End the run; its working folder stays only where it is to be resumed.
+
+        outcome: tells a pruned trial from an interrupted one, by default what the status says.
+        """
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
         """Log all metrics of one step in one batch; values that are not finite are left out."""
@@ -145,7 +86,7 @@ class MlflowRun(Run):
             for key, value in metrics.items()
             if math.isfinite(value) and not self._has(key, step, value)
         ]
-        self._outbox.put({"metrics": entries})
+        self.send({"metrics": entries})
 
     def _has(self, key: str, step: int, value: float) -> bool:
         """Tell whether it was logged before: an epoch is the same again, an end may be new."""
@@ -153,27 +94,26 @@ class MlflowRun(Run):
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags in one batch."""
-        self._outbox.put({"tags": dict(tags)})
+        self.send({"tags": dict(tags)})
 
     def describe(self, *, params: Mapping[str, str], data: Mapping[str, str]) -> None:
         """Log parameters, and the dataset in MLflow's words."""
-        self._outbox.put({"params": dict(params), "data": dict(data)})
+        self.send({"params": dict(params), "data": dict(data)})
 
     def count_test_evaluation(self) -> None:
         """Count one more look at the test images, in the tag `test.looks`."""
-        if self._looks is None:
-            self._looks = int(self._client.get_run(self.id).data.tags.get("test.looks", 0))
-        self._looks += 1
+        self._looks = (self._looks or 0) + 1
         self.set_tags({"test.looks": str(self._looks)})
 
     def log_files(self, folder: Path) -> None:
         """Copy every file below the folder, with its sub-folders, to the run's artifacts."""
-        self._outbox.put({"files": str(folder)})
+        self.send({"files": str(folder)})
 
-    def log_text(self, text: str, name: str) -> None:
-        """Write a text as an artifact."""
+    def log_texts(self, texts: Mapping[str, str]) -> None:
+        """Write texts as artifacts, by their names."""
         with tempfile.TemporaryDirectory() as draft:
-            (Path(draft) / name).write_text(text, encoding="utf-8")
+            for name, text in texts.items():
+                (Path(draft) / name).write_text(text, encoding="utf-8")
             self.log_files(Path(draft))
 
     def log_pictures(self, series: Mapping[tuple[str, int], np.ndarray]) -> None:
@@ -193,7 +133,84 @@ class MlflowRun(Run):
                 # time counts more than bytes
                 image.save(images / f"{name}.png", compress_level=1)
                 compress_image_size(image).save(images / f"{name}+compressed.webp", method=0)
-            self._outbox.put({"files": draft, "tags": {"mlflow.loggedImages": "True"}})
+            self.send({"files": draft, "tags": {"mlflow.loggedImages": "True"}})
+
+    def log_model(
+        self,
+        model: Any,
+        *,
+        example: np.ndarray,
+        probabilities: np.ndarray,
+        data: tuple[str, str],
+    ) -> None:
+        """Export an `nn.Module` in eval mode as PyTorch's pt2 archive, tied to this run.
+
+        It maps float32 images to probabilities, batch first. example: a batch of 2 or more;
+        probabilities: what the model gives for it. data: the name of those it was scored on, and
+        the digest of their split. Its scores are those that the run has.
+        """
+        import mlflow.pytorch
+        from mlflow.models import Model, infer_signature
+
+        with tempfile.TemporaryDirectory() as draft:
+            target = Path(draft) / "model"
+            mlflow.pytorch.save_model(
+                model,
+                str(target),
+                mlflow_model=Model(run_id=self.id),
+                signature=infer_signature(example, probabilities),
+                input_example=example,
+                pip_requirements=[f"{name}=={_version(name)}" for name in ("torch", "numpy")],
+                serialization_format="pt2",
+            )
+            name, digest = data
+            on = {"dataset_name": name, "dataset_digest": digest[:MAX_DIGEST_LENGTH]}
+            self.send({"model": str(target), "scored_on": on})
+
+
+@final
+class UntrackedRun(Run):
+    """Remembers nothing but a working folder while the training goes on."""
+
+    tracked = False
+
+    def send(self, event: Event) -> None:
+        """Do nothing."""
+
+    def finish(
+        self,
+        status: Status,
+        *,
+        reason: str | None = None,
+        outcome: str | None = None,
+        resumable: bool = False,
+    ) -> None:
+        """Remove the working folder."""
+        shutil.rmtree(self.folder)
+
+
+@final
+class MlflowRun(Run):
+    """A run in an MLflow store; what the store misses while it is unreachable, it gets later."""
+
+    tracked = True
+
+    def __init__(self, store: Store, run_id: str, folder: Path, **earlier: Any) -> None:
+        super().__init__(run_id, folder, **earlier)
+        self._client: MlflowClient = store.client
+        self._outbox = Outbox(store, run_id, folder)
+        self._store = store
+        self._lock: BaseFileLock | None = None
+
+    def count_test_evaluation(self) -> None:
+        """Count one more look at the test images, in the tag `test.looks`."""
+        if self._looks is None:
+            self._looks = int(self._client.get_run(self.id).data.tags.get("test.looks", 0))
+        super().count_test_evaluation()
+
+    def send(self, event: Event) -> None:
+        """Bring it to the store, or keep it in the working folder until that can be reached."""
+        self._outbox.put(event)
 
     def hold(self, *, wait_s: float = LOCK_TIMEOUT_S) -> None:
         """Keep other processes from working on this run, as long as this one lives.
@@ -227,34 +244,23 @@ class MlflowRun(Run):
             said = first_line(error)
             raise TrackingError(f"run {self.id}: {artifact} cannot be fetched ({said})") from error
 
-    def log_model(self, model: Any, *, example: np.ndarray, probabilities: np.ndarray) -> None:
-        """Export the model as PyTorch's pt2 archive and tie it to this run."""
-        import mlflow.pytorch
-        from mlflow.models import Model, infer_signature
-
-        with tempfile.TemporaryDirectory() as draft:
-            target = Path(draft) / "model"
-            mlflow.pytorch.save_model(
-                model,
-                str(target),
-                mlflow_model=Model(run_id=self.id),
-                signature=infer_signature(example, probabilities),
-                input_example=example,
-                pip_requirements=[f"{name}=={_version(name)}" for name in ("torch", "numpy")],
-                serialization_format="pt2",
-            )
-            self._outbox.put({"model": str(target)})
-
-    def finish(self, status: Status, *, reason: str | None = None, resumable: bool = False) -> None:
+    def finish(
+        self,
+        status: Status,
+        *,
+        reason: str | None = None,
+        outcome: str | None = None,
+        resumable: bool = False,
+    ) -> None:
         """End the run; its working folder stays only where it is to be resumed."""
         try:
-            self._end(status, reason=reason, resumable=resumable)
+            said = {} if reason is None else {"end_reason": reason}
+            said[OUTCOME] = outcome or OUTCOMES[status]
+            self._end(status, said, resumable=resumable)
         finally:
             self.unlock()
 
-    def _end(self, status: Status, *, reason: str | None, resumable: bool) -> None:
-        if reason is not None:
-            self.set_tags({"end_reason": reason})
+    def _end(self, status: Status, tags: Mapping[str, str], *, resumable: bool) -> None:
         if resumable and (self.folder / "best.ckpt").exists():
             with tempfile.TemporaryDirectory() as draft:
                 (Path(draft) / "checkpoint").mkdir()
@@ -262,7 +268,8 @@ class MlflowRun(Run):
                 if self._store.is_server and (self.folder / LAST).exists():
                     pack(self.folder, Path(draft))
                 self.log_files(Path(draft))
-        self._outbox.put({"status": status, "time": int(time.time() * 1000)})
+        now = int(time.time() * 1000)
+        self.send({"tags": dict(tags), "status": status, "time": now})
         if not resumable:
             (self.folder / LAST).unlink(missing_ok=True)
         if self._outbox.flush():

@@ -30,10 +30,9 @@ def evaluate(
     dataset: Dataset,
     run: Run,
     *,
-    export_model: bool,
     check_stop: Callable[[], None],
 ) -> Score:
-    """Score the best epoch on the validation images; log its tables, pictures and model."""
+    """Score the best epoch on the validation images; log its tables and pictures."""
     probabilities = fit.predictor.predict(dataset.validation.pixels)
     score = _score(probabilities, dataset.validation)
     best = fit.classifier.history[fit.best_epoch - 1]
@@ -42,12 +41,7 @@ def evaluate(
         {
             "best/epoch": fit.best_epoch,
             "best/val_accuracy": score.accuracy,
-            "best/val_accuracy_low": score.low,
-            "best/val_accuracy_high": score.high,
             "best/val_loss": score.log_loss,
-            "best/val_ece": score.ece,
-            "best/train_accuracy": best["train_accuracy"],
-            "best/train_loss": best["train_loss"],
             "model/parameters": fit.parameters,
         }
     )
@@ -59,16 +53,21 @@ def evaluate(
         check_stop()
         log_series(fit, dataset, run, weights, best_counts=counts)
         check_stop()
-        if export_model:
-            log_model(fit.predictor, dataset.validation, run)
     return score
 
 
-def log_model(predictor: Predictor, images: LabelledImages, run: Run) -> None:
-    """Export the model to the run, with the first of the images as its input example."""
-    pixels = images.pixels[:EXAMPLE_ROWS]
-    example = scale(torch.from_numpy(pixels)).numpy()
-    run.log_model(predictor.cpu(), example=example, probabilities=predictor.predict(pixels))
+def log_model(predictor: Predictor, dataset: Dataset, run: Run, *, data: str) -> None:
+    """Export the model to the run, with validation images as its input example.
+
+    data: name of the data source.
+    """
+    pixels = dataset.validation.pixels[:EXAMPLE_ROWS]
+    run.log_model(
+        predictor.cpu(),
+        example=scale(torch.from_numpy(pixels)).numpy(),
+        probabilities=predictor.predict(pixels),
+        data=(data, dataset.split_digest),
+    )
 
 
 def evaluate_test(predictor: Predictor, test: LabelledImages, run: Run) -> Score:

@@ -27,7 +27,6 @@ class Score:
             f"{prefix}/accuracy_low": self.low,
             f"{prefix}/accuracy_high": self.high,
             f"{prefix}/log_loss": self.log_loss,
-            f"{prefix}/ece": self.ece,
         }
 
 

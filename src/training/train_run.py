@@ -19,18 +19,19 @@ from src.process.gc_pause import loaded
 from src.process.machine import available_cores
 from src.process.signals import Halted
 from src.tracking.connection import Store, patiently
-from src.tracking.provenance import describe_environment
 from src.tracking.queries import StoredRun
 from src.tracking.run import Run
 from src.tracking.runs import finished_run, reopen_run, require_same_data, start_run
 from src.training.description import (
     data_tags,
+    describe_configuration,
     describe_data,
     describe_device,
     describe_images,
     describe_params,
     describe_result,
     kept_config,
+    run_name,
 )
 from src.training.evaluation import evaluate, evaluate_test, log_model
 from src.training.fit import (
@@ -42,6 +43,9 @@ from src.training.fit import (
 )
 from src.training.progress import EpochReporter
 from src.training.result import Result, Score
+
+CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "lr")
+"""What of an epoch is tracked; how long all of them took is one number."""
 
 
 def train(
@@ -83,7 +87,7 @@ def train(
     check_stop()
 
     def log_epoch(epoch: int, metrics: dict[str, float]) -> None:
-        run.log_metrics(metrics, step=epoch)
+        run.log_metrics({key: metrics[key] for key in CURVES}, step=epoch)
         after_epoch(epoch, metrics)
 
     tags = {**data, **tags}
@@ -99,12 +103,12 @@ def train(
             reporter=reporter,
             check_stop=check_stop,
         )
-        validation = evaluate(
-            done, dataset, run, export_model=parent is None, check_stop=check_stop
-        )
+        validation = evaluate(done, dataset, run, check_stop=check_stop)
         test = (
             evaluate_test(done.predictor, source.load_test(), run) if evaluate_on_test_set else None
         )
+        if parent is None and run.tracked:
+            log_model(done.predictor, dataset, run, data=plan.choices["data"])
         wall_seconds = perf_counter() - began
         run.log_metrics({"seconds/training": done.seconds, "seconds/wall": wall_seconds})
         kept = f"epoch {done.best_epoch}, the {done.select}"
@@ -142,7 +146,7 @@ def evaluate_on_test(plan: Plan, run_id: str, *, source: DataSource, store: Stor
         checkpoint = run.fetch("checkpoint/best.ckpt", Path(folder))
         predictor = load_predictor(checkpoint)
     score = evaluate_test(predictor, source.load_test(), run)
-    log_model(predictor, source.load().validation, run)
+    log_model(predictor, source.load(), run, data=plan.choices["data"])
     return score
 
 
@@ -179,10 +183,11 @@ def _end_early(run: Run, error: BaseException, *, resumable: bool) -> None:
     trouble = None if halted else disk_trouble(error)
     try:
         if not halted and not trouble:
-            run.log_text("".join(traceback.format_exception(error)), "traceback.txt")
+            run.log_texts({"traceback.txt": "".join(traceback.format_exception(error))})
         run.finish(
             "KILLED" if halted else "FAILED",
             reason=trouble or str(error) or repr(error),
+            outcome=error.outcome if isinstance(error, Halted) else None,
             resumable=resumable and not isinstance(error, TrainingFailed),
         )
     except Exception as second:  # noqa: BLE001
@@ -199,22 +204,20 @@ def _start(
     parent: str | None,
     tags: Mapping[str, str],
 ) -> Run:
-    choices = plan.choices
     return start_run(
         store,
-        name=plan.name or f"{choices['model']} {choices['data']} seed={plan.seed}",
+        name=plan.name or run_name(plan),
         params=describe_params(plan),
         tags={
-            "model": choices["model"],
+            **describe_configuration(plan, trial="trial.number" in tags),
             "mlflow.source.name": "src.train",
             "mlflow.note.content": _heading(plan, dataset),
             **({"mlflow.parentRunId": parent} if parent else {}),
-            **describe_environment(),
-            "hardware.device": describe_device(plan.trainer.accelerator),
             **tags,
         },
         data=describe_data(plan, dataset),
         config=kept_config(plan),
+        device=describe_device(plan.trainer.accelerator),
     )
 
 
