@@ -75,6 +75,12 @@ def sheet(
     return image
 
 
+def widened(image: Image.Image) -> Image.Image:
+    """Return the picture on paper twice as wide as high, the shape of a card in the UI."""
+    width, height = max(image.width, 2 * image.height), max(image.height, image.width // 2)
+    return ImageOps.pad(image, (width, height), color=PAPER, centering=(0.5, 0.5))
+
+
 def _place(image: Image.Image, tile: Tile, *, box: tuple[int, int, int, int]) -> None:
     """Put a tile into the middle of left, top, width; words alone into that of the height too."""
     left, top, width, height = box

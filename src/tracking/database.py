@@ -30,7 +30,7 @@ ELSEWHERE = f"""
         WHERE tags.key IN ('{OWNER}', 'owner.host')
     )
 """
-"""Finds experiments with runs of this program, alone in setting such a tag, but no artifacts here."""
+"""Finds experiments with runs of this program, whose own that tag is, and artifacts elsewhere."""
 
 BUSY_TIMEOUT_S = 20.0
 """How long to wait for somebody who has locked the file; MLflow waits as long."""

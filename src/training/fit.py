@@ -17,11 +17,12 @@ from torch import Tensor, nn
 
 from src.config.plan import Plan
 from src.data.module import InMemoryData, derived_seed
-from src.data.source import Dataset
+from src.data.source import Dataset, LabelledImages
 from src.errors import ConfigError, TrainingFailed
 from src.models.checkpoints import WholeCheckpoints, read_checkpoint
 from src.models.classifier import Classifier
 from src.models.predictor import Predictor
+from src.models.probabilities import scale
 from src.process.machine import available_cores
 from src.training.progress import EpochReporter
 
@@ -38,7 +39,8 @@ class Fit:
 
     best_epoch, that one, counts from 1; select is why: "best" or "last". seconds is the time spent
     in epochs, validation included. weights: first layer float32 `[U, C * H * W]` by minibatch
-    step, the best epoch's last; none where the first layer is not dense.
+    step, the best epoch's last; none where the first layer is not dense. accuracies: on the
+    validation images, 0..1, at the same steps.
     confusions: int64 `[K, K]` of the validation images by epoch.
     """
 
@@ -49,6 +51,7 @@ class Fit:
     select: str
     seconds: float
     weights: dict[int, np.ndarray]
+    accuracies: dict[int, float]
     confusions: dict[int, np.ndarray]
     checkpoint: Path
 
@@ -88,6 +91,17 @@ def build_classifier(plan: Plan, dataset: Dataset, **callbacks: Callable[..., No
         raise ConfigError("`trainer.batch_size`=1: batch norm needs at least 2 images to normalise")
     classifier.configure_optimizers()  # a wrong argument shows before a run is started
     return classifier
+
+
+@torch.inference_mode()
+def accuracy_now(classifier: Classifier, images: LabelledImages) -> float:
+    """Return the accuracy on the images in the middle of a training, which goes on as it was."""
+    classifier.eval()  # no dropout, which draws no random number then
+    labels = torch.from_numpy(images.labels)
+    blocks = torch.from_numpy(images.pixels).split(Predictor.BLOCK)
+    found = [classifier.model(scale(block.to(classifier.device))).argmax(dim=1) for block in blocks]
+    classifier.train()
+    return float((torch.cat(found).cpu() == labels).float().mean())
 
 
 def minibatches(plan: Plan, dataset: Dataset) -> tuple[int, int]:
@@ -194,6 +208,8 @@ def fit(
     classifier.load_state_dict(stored["state_dict"])
     best_epoch = len(stored["progress"]["history"])
     weights = _kept(folder / "weights")
+    accuracies = {step: float(kept) for step, kept in _kept(folder / "accuracies").items()}
+    accuracies[stored["progress"]["steps"]] = stored["progress"]["history"][-1]["val_accuracy"]
     last_weights = classifier.first_layer()
     if last_weights is not None:
         weights[stored["progress"]["steps"]] = last_weights.numpy()
@@ -210,6 +226,7 @@ def fit(
         select=plan.trainer.select,
         seconds=sum(epoch["seconds"] for epoch in classifier.history),
         weights=weights,
+        accuracies=accuracies,
         confusions=_kept(folder / "confusions"),
         checkpoint=checkpoint,
     )

@@ -35,6 +35,7 @@ from src.training.description import (
 )
 from src.training.evaluation import evaluate, evaluate_test, log_model
 from src.training.fit import (
+    accuracy_now,
     build_classifier,
     find_device,
     fit,
@@ -80,10 +81,13 @@ def train(
         require_same_data(repeats.id, repeats.tags, data)
         tags = {**tags, "reproduces": repeats.id}
 
-    def keep_weights(step: int, weights: torch.Tensor) -> None:
+    def keep_snapshot(step: int, weights: torch.Tensor) -> None:
         keep_array(run.folder / "weights", step, weights)
+        if run.tracked:
+            reached = accuracy_now(classifier, dataset.validation)
+            keep_array(run.folder / "accuracies", step, torch.tensor(reached))
 
-    classifier = build_classifier(plan, dataset, before_step=check_stop, on_snapshot=keep_weights)
+    classifier = build_classifier(plan, dataset, before_step=check_stop, on_snapshot=keep_snapshot)
     check_stop()
 
     def log_epoch(epoch: int, metrics: dict[str, float]) -> None:
