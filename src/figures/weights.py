@@ -21,7 +21,6 @@ from src.stats.autocorrelation import (
 MAX_CLASSES = 100
 MAX_ROWS = 10
 MAX_UNIT_ROWS = 6
-MAX_IN_SERIES = 18
 MAX_EARLY_STEP = 1_000
 # The scale ends at this quantile, so that a few outliers do not bleach all the rest.
 SCALE_QUANTILE = 0.995
@@ -43,7 +42,8 @@ def weight_sheet(
     default the most structured first); under a noise-like unit stands its Moran's I. A linear
     model (`class_names` given): the class templates in class order, each under its name.
 
-    weights: float `[U, C, H, W]`. title: for instance "first-layer weights, step 1,000".
+    weights: float `[U, C, H, W]`. title: for instance "first-layer weights, step 1,000"; empty for
+    a card twice as wide as high, in a place that has a title.
     scale_limit: the weight of the deepest colour, by default `shared_scale_limit(weights)`; give
     the same to all sheets of a series. pixels_used: as in `spatial_autocorrelation`.
     """
@@ -63,33 +63,12 @@ def weight_sheet(
         lines = [(names[index], INK) for index in shown]
         what = ": red speaks for the class, blue against it"
     tiles = [Tile(picture, [line]) for picture, line in zip(pictures, lines, strict=True)]
-    rows = max(1, round((len(tiles) / 1.6) ** 0.5))  # somewhat wider than high
+    rows = max(1, round((len(tiles) / (1.6 if title else 2)) ** 0.5))  # wider than high
     table = in_rows(tiles, columns=min(10, -(-len(tiles) // rows)))
+    if not title:
+        return np.asarray(widened(sheet(table)))
     note = _out_of(len(shown), weights, class_names) + what
     return np.asarray(sheet(table, title=title, note=note, scale=_scale(limit)))
-
-
-def series_sheet(
-    weights: np.ndarray,
-    *,
-    order: np.ndarray,
-    scale_limit: float,
-    class_names: Sequence[str] | None = None,
-) -> np.ndarray:
-    """Return a few weight images as large tiles, twice as wide as high, uint8 RGB `[H, W, 3]`.
-
-    One of a series for a small card that has a title. 18 units evenly over `order`; with
-    `class_names` the class templates, each under its name. Arguments as in `weight_sheet`.
-    """
-    shown = evenly(order, most=MAX_IN_SERIES)
-    pictures = weight_tiles(weights[shown], limit=scale_limit, tile_px=112)
-    if class_names is None:
-        tiles = [Tile(picture) for picture in pictures]
-    else:
-        names = class_labels(class_names, width=pictures[0].width)
-        tiles = [Tile(p, [(names[k], INK)]) for k, p in zip(shown, pictures, strict=True)]
-    columns = max(1, round((2 * len(tiles)) ** 0.5))
-    return np.asarray(widened(sheet(in_rows(tiles, columns=columns))))
 
 
 def draw_weights_over_training(

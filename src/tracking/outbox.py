@@ -91,11 +91,11 @@ class Outbox:
         shutil.rmtree(self._folder / FILES, ignore_errors=True)
         return True
 
-    def is_for(self, store: Store) -> bool:
-        """Tell whether what is kept, if anything is, is meant for this store."""
+    def is_here(self) -> bool:
+        """Tell whether what is kept, if anything is, is meant for this store and no other."""
         drop_half_line(self._kept)
         lines = self._kept.read_text(encoding="utf-8").splitlines() if self._kept.exists() else []
-        return not lines or bool(json.loads(lines[0])["store"] == store.uri)
+        return not lines or bool(json.loads(lines[0])["store"] == self._store.uri)
 
     def _keep(self, news: Event) -> None:
         drop_half_line(self._kept)

@@ -8,7 +8,7 @@ from src.errors import TrainingFailed
 from src.tracking.connection import Store
 from src.tracking.outbox import KEPT
 from src.tracking.owner import OWNER, owner_of
-from src.tracking.run import MlflowRun
+from src.tracking.run import Run
 
 MAX_AT_ONCE = 1_000
 
@@ -33,7 +33,7 @@ def end_orphans(store: Store) -> list[str]:
             continue
         if store.is_server and owner.folder != str(store.folder) and not folder.exists():
             continue
-        run = MlflowRun(store, found.info.run_id, folder)
+        run = Run(store, found.info.run_id, folder)
         try:
             run.hold(wait_s=0)
         except Timeout:
@@ -52,7 +52,7 @@ def flush(store: Store) -> list[str]:
     """Send what runs of this folder have kept for this store; return a line for each."""
     sent = []
     for kept in sorted((store.folder / "runs").glob(f"*/{KEPT}")):
-        run = MlflowRun(store, kept.parent.name, kept.parent)
+        run = Run(store, kept.parent.name, kept.parent)
         try:
             run.hold(wait_s=0)
         except Timeout:

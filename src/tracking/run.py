@@ -5,7 +5,6 @@ import shutil
 import sys
 import tempfile
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -15,16 +14,17 @@ from uuid import UUID, uuid5
 
 import numpy as np
 from filelock import BaseFileLock, FileLock
-from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
 
 from src.errors import TrackingError, first_line
 from src.tracking.connection import Store
-from src.tracking.handover import LAST, pack
 from src.tracking.outbox import MAX_DIGEST_LENGTH, Event, Outbox
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+LAST = "last.ckpt"
+"""What makes a working folder one to resume from."""
 
 OUTCOME = "outcome"
 OUTCOMES: Mapping[str, str] = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "interrupted"}
@@ -34,19 +34,21 @@ LOCK_TIMEOUT_S = 3.0
 """How long to wait for a run that another process may be putting in order."""
 
 
-class Run(ABC):
+@final
+class Run:
     """Where a training leaves what it did; `folder` is its own working folder.
 
+    store: None where nothing is tracked, and nothing is remembered but the folder while the
+    training goes on. What a store misses while it is unreachable, it gets later.
     Once the run was cut off, `earlier` is what it had logged: metric values by key and step. What
     is computed a second time is then not logged a second time.
     looks: how often it has looked at the test images, None where the store knows. began: when, in
     milliseconds since 1970.
     """
 
-    tracked: bool
-
     def __init__(
         self,
+        store: Store | None,
         run_id: str,
         folder: Path,
         *,
@@ -56,27 +58,22 @@ class Run(ABC):
     ) -> None:
         self.id = run_id
         self.folder = folder
+        self._store = store
+        self._outbox = Outbox(store, run_id, folder) if store else None
         self._earlier = earlier
         self._looks = looks
         self._began = began
+        self._lock: BaseFileLock | None = None
 
-    @abstractmethod
-    def send(self, event: Event) -> None:
-        """Let the store know; the files that the event names may be gone afterwards."""
+    @property
+    def tracked(self) -> bool:
+        """Whether anything is remembered."""
+        return self._store is not None
 
-    @abstractmethod
-    def finish(
-        self,
-        status: Status,
-        *,
-        reason: str | None = None,
-        outcome: str | None = None,
-        resumable: bool = False,
-    ) -> None:
-        """End the run; its working folder stays only where it is to be resumed.
-
-        outcome: tells a pruned trial from an interrupted one, by default what the status says.
-        """
+    def _send(self, event: Event) -> None:
+        """Bring it to the store, or keep it in the working folder until that can be reached."""
+        if self._outbox is not None:
+            self._outbox.put(event)
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
         """Log all metrics of one step in one batch; values that are not finite are left out."""
@@ -86,7 +83,7 @@ class Run(ABC):
             for key, value in metrics.items()
             if math.isfinite(value) and not self._has(key, step, value)
         ]
-        self.send({"metrics": entries})
+        self._send({"metrics": entries})
 
     def _has(self, key: str, step: int, value: float) -> bool:
         """Tell whether it was logged before: an epoch is the same again, an end may be new."""
@@ -94,20 +91,23 @@ class Run(ABC):
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags in one batch."""
-        self.send({"tags": dict(tags)})
+        self._send({"tags": dict(tags)})
 
     def describe(self, *, params: Mapping[str, str], data: Mapping[str, str]) -> None:
         """Log parameters, and the dataset in MLflow's words."""
-        self.send({"params": dict(params), "data": dict(data)})
+        self._send({"params": dict(params), "data": dict(data)})
 
     def count_test_evaluation(self) -> None:
         """Count one more look at the test images, in the tag `test.looks`."""
+        if self._looks is None and self._store is not None:
+            tags = self._store.client.get_run(self.id).data.tags
+            self._looks = int(tags.get("test.looks", 0))
         self._looks = (self._looks or 0) + 1
         self.set_tags({"test.looks": str(self._looks)})
 
     def log_files(self, folder: Path) -> None:
         """Copy every file below the folder, with its sub-folders, to the run's artifacts."""
-        self.send({"files": str(folder)})
+        self._send({"files": str(folder)})
 
     def log_texts(self, texts: Mapping[str, str]) -> None:
         """Write texts as artifacts, by their names."""
@@ -133,7 +133,7 @@ class Run(ABC):
                 # time counts more than bytes
                 image.save(images / f"{name}.png", compress_level=1)
                 compress_image_size(image).save(images / f"{name}+compressed.webp", method=0)
-            self.send({"files": draft, "tags": {"mlflow.loggedImages": "True"}})
+            self._send({"files": draft, "tags": {"mlflow.loggedImages": "True"}})
 
     def log_model(
         self,
@@ -165,52 +165,7 @@ class Run(ABC):
             )
             name, digest = data
             on = {"dataset_name": name, "dataset_digest": digest[:MAX_DIGEST_LENGTH]}
-            self.send({"model": str(target), "scored_on": on})
-
-
-@final
-class UntrackedRun(Run):
-    """Remembers nothing but a working folder while the training goes on."""
-
-    tracked = False
-
-    def send(self, event: Event) -> None:
-        """Do nothing."""
-
-    def finish(
-        self,
-        status: Status,
-        *,
-        reason: str | None = None,
-        outcome: str | None = None,
-        resumable: bool = False,
-    ) -> None:
-        """Remove the working folder."""
-        shutil.rmtree(self.folder)
-
-
-@final
-class MlflowRun(Run):
-    """A run in an MLflow store; what the store misses while it is unreachable, it gets later."""
-
-    tracked = True
-
-    def __init__(self, store: Store, run_id: str, folder: Path, **earlier: Any) -> None:
-        super().__init__(run_id, folder, **earlier)
-        self._client: MlflowClient = store.client
-        self._outbox = Outbox(store, run_id, folder)
-        self._store = store
-        self._lock: BaseFileLock | None = None
-
-    def count_test_evaluation(self) -> None:
-        """Count one more look at the test images, in the tag `test.looks`."""
-        if self._looks is None:
-            self._looks = int(self._client.get_run(self.id).data.tags.get("test.looks", 0))
-        super().count_test_evaluation()
-
-    def send(self, event: Event) -> None:
-        """Bring it to the store, or keep it in the working folder until that can be reached."""
-        self._outbox.put(event)
+            self._send({"model": str(target), "scored_on": on})
 
     def hold(self, *, wait_s: float = LOCK_TIMEOUT_S) -> None:
         """Keep other processes from working on this run, as long as this one lives.
@@ -228,7 +183,8 @@ class MlflowRun(Run):
 
     def flush(self) -> bool:
         """Send what was kept for this store, if anything was; tell whether all of it is sent."""
-        if not self._outbox.is_for(self._store) or not self._outbox.flush():
+        assert self._outbox is not None
+        if not self._outbox.is_here() or not self._outbox.flush():
             return False
         self._clear()
         return True
@@ -238,8 +194,9 @@ class MlflowRun(Run):
 
         Raises TrackingError where the store does not give it.
         """
+        assert self._store is not None
         try:
-            return Path(self._client.download_artifacts(self.id, artifact, str(folder)))
+            return Path(self._store.client.download_artifacts(self.id, artifact, str(folder)))
         except (MlflowException, RequestException) as error:
             said = first_line(error)
             raise TrackingError(f"run {self.id}: {artifact} cannot be fetched ({said})") from error
@@ -252,7 +209,10 @@ class MlflowRun(Run):
         outcome: str | None = None,
         resumable: bool = False,
     ) -> None:
-        """End the run; its working folder stays only where it is to be resumed."""
+        """End the run; its working folder stays only where it is to be resumed.
+
+        outcome: tells a pruned trial from an interrupted one, by default what the status says.
+        """
         try:
             said = {} if reason is None else {"end_reason": reason}
             said[OUTCOME] = outcome or OUTCOMES[status]
@@ -261,15 +221,16 @@ class MlflowRun(Run):
             self.unlock()
 
     def _end(self, status: Status, tags: Mapping[str, str], *, resumable: bool) -> None:
+        if self._outbox is None:
+            shutil.rmtree(self.folder)
+            return
         if resumable and (self.folder / "best.ckpt").exists():
             with tempfile.TemporaryDirectory() as draft:
                 (Path(draft) / "checkpoint").mkdir()
                 shutil.copyfile(self.folder / "best.ckpt", Path(draft) / "checkpoint/best.ckpt")
-                if self._store.is_server and (self.folder / LAST).exists():
-                    pack(self.folder, Path(draft))
                 self.log_files(Path(draft))
         now = int(time.time() * 1000)
-        self.send({"tags": dict(tags), "status": status, "time": now})
+        self._send({"tags": dict(tags), "status": status, "time": now})
         if not resumable:
             (self.folder / LAST).unlink(missing_ok=True)
         if self._outbox.flush():

@@ -17,12 +17,11 @@ from mlflow.entities import Run as StoredRun
 from src.errors import ConfigError, DataError, RunGone, TrackingError
 from src.tracking.connection import Store, all_runs, living_run
 from src.tracking.database import make_folder
-from src.tracking.handover import LAST, download_workdir
 from src.tracking.outbox import MAX_DIGEST_LENGTH
 from src.tracking.owner import this_process
 from src.tracking.provenance import COMMIT, describe_environment, uncommitted_changes
 from src.tracking.recovery import flush
-from src.tracking.run import OUTCOME, MlflowRun, Run, UntrackedRun
+from src.tracking.run import LAST, OUTCOME, Run
 
 MAX_PARAM_LENGTH = 6000
 """Longest parameter value MLflow takes, in characters."""
@@ -56,7 +55,7 @@ def start_run(
     Raises TrackingError when the store cannot be used.
     """
     if store is None:
-        run: Run = UntrackedRun(uuid4().hex, Path(tempfile.mkdtemp(prefix="untracked-")))
+        run = Run(None, uuid4().hex, Path(tempfile.mkdtemp(prefix="untracked-")))
         files = {}
     else:
         environment = {**describe_environment(), "hardware.device": device}
@@ -81,7 +80,7 @@ def _keep(config: Mapping[str, Any], run: Run, others: Mapping[str, str]) -> Non
     draft.replace(run.folder / "config.json")
 
 
-def _create(store: Store, *, name: str, tags: Mapping[str, str]) -> MlflowRun:
+def _create(store: Store, *, name: str, tags: Mapping[str, str]) -> Run:
     for line in flush(store):
         print(line, file=sys.stderr)
     runs = make_folder(store.folder / "runs")
@@ -92,7 +91,7 @@ def _create(store: Store, *, name: str, tags: Mapping[str, str]) -> MlflowRun:
             tags={**tags, **this_process(store.folder).tags},
         )
     run_id = created.info.run_id
-    run = MlflowRun(store, run_id, runs / run_id, looks=0, began=created.info.start_time)
+    run = Run(store, run_id, runs / run_id, looks=0, began=created.info.start_time)
     run.hold()
     return run
 
@@ -135,7 +134,7 @@ def reopen_run(
         stored = living_run(store.client, run_id)
         earlier = _logged_so_far(store, stored)
     require_same_data(run_id, stored.data.tags, data)
-    run = MlflowRun(
+    run = Run(
         store,
         run_id,
         store.folder / "runs" / run_id,
@@ -170,9 +169,9 @@ def _logged_so_far(store: Store, run: StoredRun) -> dict[tuple[str, int], float]
     return {(metric.key, metric.step): metric.value for metric in values}
 
 
-def finished_run(store: Store, run_id: str) -> MlflowRun:
+def finished_run(store: Store, run_id: str) -> Run:
     """Return a run that has ended, to read from it or to add to it."""
-    return MlflowRun(store, run_id, store.folder / "runs" / run_id)
+    return Run(store, run_id, store.folder / "runs" / run_id)
 
 
 def was_deleted(store: Store, run_id: str | None) -> bool:
@@ -223,12 +222,8 @@ def runs_below(store: Store, parent: str) -> list[StoredRun]:
 def find_interrupted(store: Store, run_id: str) -> tuple[str, dict[str, Any]]:
     """Return the whole id and the configuration of a run that can be resumed.
 
-    run_id: the id or the beginning of it. What was stopped elsewhere comes from the server.
-    Raises ConfigError where no such run has a checkpoint.
+    run_id: the id or the beginning of it. Raises ConfigError where no such run has a checkpoint.
     """
-    if store.is_server:
-        with store.usable():
-            download_workdir(store, run_id)
     runs = store.folder / "runs"
     found = sorted(p.parent.name for p in runs.glob(f"*/{LAST}"))
     matches = [name for name in found if name.startswith(run_id)]

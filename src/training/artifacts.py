@@ -12,12 +12,9 @@ from src.data.source import Dataset, LabelledImages
 from src.figures.confusion import confusion_card, draw_confusion_matrix
 from src.figures.curves import draw_learning_curves
 from src.figures.misclassified import draw_misclassified
-from src.figures.reliability import draw_reliability
 from src.figures.style import save_picture
 from src.figures.weights import (
     draw_weights_over_training,
-    series_sheet,
-    shared_scale_limit,
     weight_sheet,
 )
 from src.stats.autocorrelation import order_units
@@ -28,6 +25,7 @@ from src.stats.scores import (
 from src.tracking.run import Run
 from src.training.fit import Fit
 
+UNITS_IN_SERIES = 18
 WEIGHTS, CONFUSION = "weights by minibatch", "confusion by epoch"
 """Keys of the series; their last word is what the UI's slider counts."""
 
@@ -70,7 +68,6 @@ def write_files(
         class_names=names,
         path=figures / "misclassified.png",
     )
-    draw_reliability(probabilities, images.labels, path=figures / "reliability.png")
     if weights.steps:
         save_picture(weights.at_the_end(), figures / "first_layer_weights.png")
         weights.draw_over_training(figures / "weights_over_training.png", fit.accuracies)
@@ -142,9 +139,13 @@ class WeightPictures:
     def at_the_end(self) -> np.ndarray:
         """Return the weights of the last step, of some units where there are many, RGB."""
         step = self.steps[-1]
+        return self._sheet(step, title=f"first-layer weights, step {step:,}", most_units=100)
+
+    def _sheet(self, step: int, *, title: str, most_units: int) -> np.ndarray:
         return weight_sheet(
             self._images[step],
-            title=f"first-layer weights, step {step:,}",
+            title=title,
+            most_units=most_units,
             order=self._order,
             class_names=self._names,
             pixels_used=self._used,
@@ -152,12 +153,7 @@ class WeightPictures:
 
     def in_series(self, step: int) -> np.ndarray:
         """Return the weights of a step for the small card of a series, RGB `[H, W, 3]`."""
-        return series_sheet(
-            self._images[step],
-            order=np.arange(len(self._order)) if self._names else self._order,
-            scale_limit=shared_scale_limit(self._images[step]),
-            class_names=self._names,
-        )
+        return self._sheet(step, title="", most_units=UNITS_IN_SERIES)
 
     def draw_over_training(self, path: Path, accuracies: Mapping[int, float]) -> None:
         """Draw all steps side by side as a PNG."""

@@ -20,31 +20,16 @@ from src.training.result import Score
 
 USUAL = {"data": "mnist_20k", "optimizer": "adamw", "scheduler": "one_cycle"}
 """Options of conf/base.yaml that go without saying, in names too."""
-ALWAYS = frozenset(
-    {
-        "data",
-        "model",
-        "model.hidden_sizes",
-        "regularization.dropout",
-        "regularization.augmentation",
-        "optimizer",
-        "optimizer.lr",
-        "optimizer.weight_decay",
-        "trainer.batch_size",
-        "trainer.max_epochs",
-    }
-)
-"""What runs are compared by, parameters at their defaults too."""
-SHORT = {
+ALWAYS = {
+    **dict.fromkeys(("data", "model", "model.hidden_sizes", "optimizer"), ""),
     "optimizer.lr": "lr",
     "optimizer.weight_decay": "decay",
-    "optimizer.initial_accumulator": "accumulator",
+    "regularization.dropout": "dropout",
     "regularization.augmentation": "augment",
     "trainer.batch_size": "batch",
     "trainer.max_epochs": "epochs",
-    "trainer.gradient_clip_norm": "clip",
 }
-"""Words of a name, where the last part of the key is too long."""
+"""What runs are compared by, at its default too, and its word in a name."""
 MAX_NAME = 80
 """Characters of a configuration in a name; what is left out are the last of its words."""
 
@@ -95,7 +80,7 @@ def describe_params(plan: Plan) -> dict[str, object]:
         key: value
         for key, value, default in _values(plan)
         if value is not None
-        and (value != default or key in ALWAYS or key in plan.searched or _is_size(key, value))
+        and (value != default or key in {*ALWAYS, *plan.searched} or _is_size(key, value))
     }
     sizes = plan.model.arguments.get("hidden_sizes")
     if isinstance(sizes, list):
@@ -152,7 +137,7 @@ def _words(plan: Plan, keys: list[str]) -> Iterator[str]:
     values = {key: value for key, value, _ in _values(plan)}
     for key in keys:
         value = values.get(key)
-        name = SHORT.get(key) or key.rpartition(".")[2].replace("_", " ")
+        name = ALWAYS.get(key) or key.rpartition(".")[2].replace("_", " ")
         if key == "data.path":
             yield Path(str(value)).stem
         elif isinstance(value, list | tuple):
