@@ -22,10 +22,10 @@ NO_IMAGES = np.array((250, 246, 228), dtype=np.uint8)
 # scales, so that the pictures of several runs compare.
 SHARE_SCALES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 MAX_NUMBERED_CLASSES = 15
-MAX_LISTED = 7
+MAX_LISTED = 5
 """Of the commonest errors beside a matrix."""
-CARD_TEXT = 28
-"""Pixels of letters on a card, which the UI shows a third as wide."""
+CARD_TEXT = 48
+"""Pixels of letters on a card, which the UI shows a quarter as wide."""
 SHARES = "percent of the true class (row)"
 
 
@@ -57,24 +57,25 @@ def draw_confusion_matrix(
 def confusion_card(
     counts: np.ndarray, *, class_names: Sequence[str], full_at: float = 0.05
 ) -> np.ndarray:
-    """Return the matrix beside its commonest errors, twice as wide as high, uint8 `[H, W, 3]`.
+    """Return the matrix beside its commonest errors, thrice as wide as high, uint8 `[H, W, 3]`.
 
-    One of a series for a small card that has a title; arguments as in `confusion_image`.
+    For a place that has a title. counts: int64 `[K, K]`, rows true, columns predicted. full_at: the
+    share of a row, 0..1, from which on an error has the deepest colour; the same in all pictures of
+    a series.
     """
     _, panel, _ = _shares_column(counts, class_names, full_at=full_at, words="")
     assert panel.picture is not None
-    names, wrong = class_labels(class_names, width=110), _errors_only(counts)
+    names, wrong = class_labels(class_names, width=60), _errors_only(counts)
     order = np.argsort(-wrong, axis=None, kind="stable")[:MAX_LISTED]
-    pairs = [(int(k) // len(names), int(k) % len(names)) for k in order]
-    said = [f"{int(np.trace(counts)):,} of {int(counts.sum()):,} right", ""]
+    pairs = [divmod(int(k), len(names)) for k in order]
+    said = [f"{int(np.trace(counts)):,} of {int(counts.sum()):,} right"]
     said += [f"{names[i]} → {names[j]}: {wrong[i, j]:,}" for i, j in pairs if wrong[i, j]]
-    matrix = panel.picture
-    card = Image.new("RGB", (2 * (matrix.height + 16), matrix.height + 16), style.PAPER)
-    card = card if card.width > matrix.width + 200 else card.resize((2 * matrix.width, card.height))
-    card.paste(matrix, (8, 8))
-    line = min(46, (matrix.height - 20) / len(said))
+    height = panel.picture.height + 16
+    card = Image.new("RGB", (panel.picture.width + 640, height), style.PAPER)
+    card.paste(panel.picture, (8, 8))
     for number, words in enumerate(said):
-        write(card, (matrix.width + 24, 10 + (number + 0.5) * line), words, size=CARD_TEXT)
+        at = (panel.picture.width + 40, (number + 0.5) * height / (MAX_LISTED + 1))
+        write(card, at, words, size=CARD_TEXT)
     return np.asarray(widened(card))
 
 

@@ -76,9 +76,9 @@ def sheet(
 
 
 def widened(image: Image.Image) -> Image.Image:
-    """Return the picture on paper twice as wide as high, the shape of a card in the UI."""
-    width, height = max(image.width, 2 * image.height), max(image.height, image.width // 2)
-    return ImageOps.pad(image, (width, height), color=PAPER, centering=(0.5, 0.5))
+    """Return the picture on paper three times as wide as high, what a card of the UI shows."""
+    width, height = max(image.width, 3 * image.height), max(image.height, image.width // 3)
+    return ImageOps.pad(image, (width, height), color=PAPER)
 
 
 def _place(image: Image.Image, tile: Tile, *, box: tuple[int, int, int, int]) -> None:

@@ -43,7 +43,7 @@ def weight_sheet(
     model (`class_names` given): the class templates in class order, each under its name.
 
     weights: float `[U, C, H, W]`. title: for instance "first-layer weights, step 1,000"; empty for
-    a card twice as wide as high, in a place that has a title.
+    a card three times as wide as high, in a place that has a title.
     scale_limit: the weight of the deepest colour, by default `shared_scale_limit(weights)`; give
     the same to all sheets of a series. pixels_used: as in `spatial_autocorrelation`.
     """
@@ -63,7 +63,7 @@ def weight_sheet(
         lines = [(names[index], INK) for index in shown]
         what = ": red speaks for the class, blue against it"
     tiles = [Tile(picture, [line]) for picture, line in zip(pictures, lines, strict=True)]
-    rows = max(1, round((len(tiles) / (1.6 if title else 2)) ** 0.5))  # wider than high
+    rows = max(1, round((len(tiles) / (1.6 if title else 3)) ** 0.5))  # wider than high
     table = in_rows(tiles, columns=min(10, -(-len(tiles) // rows)))
     if not title:
         return np.asarray(widened(sheet(table)))

@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 import numpy as np
 from filelock import BaseFileLock, FileLock
 from mlflow.exceptions import MlflowException
+from PIL import Image, ImageOps
 from requests.exceptions import RequestException
 
 from src.errors import TrackingError, first_line
@@ -119,20 +120,22 @@ class Run:
     def log_pictures(self, series: Mapping[tuple[str, int], np.ndarray]) -> None:
         """Log uint8 RGB `[H, W, 3]` by key and step in one batch: series for the step slider.
 
-        As `MlflowClient.log_image` does, but under names that stay when they are made again.
+        As `MlflowClient.log_image` does, but under names that stay when they are made again. The
+        UI centres what it shows in a square, of which a card has room for the upper third: there
+        the picture is put, as wide as the square.
         """
-        from mlflow.tracking.multimedia import compress_image_size, convert_to_pil_image
-
         with tempfile.TemporaryDirectory() as draft:
             images = Path(draft) / "images"
             images.mkdir()
             for (key, step), picture in series.items():
-                image = convert_to_pil_image(picture)
+                image = Image.fromarray(picture)
                 unique = uuid5(UUID(self.id), f"{key} {step}")
                 name = f"{key}+step+{step}+timestamp+{self._began}+{unique}"
                 # time counts more than bytes
                 image.save(images / f"{name}.png", compress_level=1)
-                compress_image_size(image).save(images / f"{name}+compressed.webp", method=0)
+                square = (image.width, max(image.size))
+                shown = ImageOps.pad(image, square, color="white", centering=(0, 0))
+                shown.save(images / f"{name}+compressed.webp", method=0)
             self._send({"files": draft, "tags": {"mlflow.loggedImages": "True"}})
 
     def log_model(

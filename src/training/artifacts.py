@@ -25,7 +25,7 @@ from src.stats.scores import (
 from src.tracking.run import Run
 from src.training.fit import Fit
 
-UNITS_IN_SERIES = 18
+UNITS_IN_SERIES = 12
 WEIGHTS, CONFUSION = "weights by minibatch", "confusion by epoch"
 """Keys of the series; their last word is what the UI's slider counts."""
 

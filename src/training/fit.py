@@ -94,14 +94,16 @@ def build_classifier(plan: Plan, dataset: Dataset, **callbacks: Callable[..., No
 
 
 @torch.inference_mode()
-def accuracy_now(classifier: Classifier, images: LabelledImages) -> float:
-    """Return the accuracy on the images in the middle of a training, which goes on as it was."""
+def confusion_now(classifier: Classifier, images: LabelledImages) -> Tensor:
+    """Return the confusion counts, int64 `[K, K]`, in a training that goes on as it was."""
     classifier.eval()  # no dropout, which draws no random number then
     labels = torch.from_numpy(images.labels)
     blocks = torch.from_numpy(images.pixels).split(Predictor.BLOCK)
     found = [classifier.model(scale(block.to(classifier.device))).argmax(dim=1) for block in blocks]
     classifier.train()
-    return float((torch.cat(found).cpu() == labels).float().mean())
+    pairs = labels * classifier.num_classes + torch.cat(found).cpu()
+    counts = torch.bincount(pairs, minlength=classifier.num_classes**2)
+    return counts.reshape(classifier.num_classes, classifier.num_classes)
 
 
 def minibatches(plan: Plan, dataset: Dataset) -> tuple[int, int]:

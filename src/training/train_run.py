@@ -35,8 +35,8 @@ from src.training.description import (
 )
 from src.training.evaluation import evaluate, evaluate_test, log_model
 from src.training.fit import (
-    accuracy_now,
     build_classifier,
+    confusion_now,
     find_device,
     fit,
     keep_array,
@@ -84,8 +84,10 @@ def train(
     def keep_snapshot(step: int, weights: torch.Tensor) -> None:
         keep_array(run.folder / "weights", step, weights)
         if run.tracked:
-            reached = accuracy_now(classifier, dataset.validation)
-            keep_array(run.folder / "accuracies", step, torch.tensor(reached))
+            counts = confusion_now(classifier, dataset.validation)
+            keep_array(run.folder / "accuracies", step, counts.trace() / counts.sum())
+            if step == 0:
+                keep_array(run.folder / "confusions", 0, counts)
 
     classifier = build_classifier(plan, dataset, before_step=check_stop, on_snapshot=keep_snapshot)
     check_stop()
