@@ -150,7 +150,7 @@ class StoredRuns:
 
         Of a run of an earlier version, whose tags say it, those tags.
         """
-        if "config.digest" not in run.tags:
+        if "hardware.processor" in run.tags:
             return dict(run.tags)
         return json.loads(self.file(run.id, "environment.json", folder).read_text(encoding="utf-8"))
 
