@@ -21,6 +21,14 @@ def red_pixels(picture: np.ndarray) -> int:
     return int((picture[..., 0] - picture[..., 2] > 20).sum())
 
 
+def matrix_of(counts: np.ndarray, **how: float) -> np.ndarray:
+    """Return the matrix alone from the card of two classes, inside its frame."""
+    card = confusion_card(counts, class_names=["0", "1"], **how).astype(int)
+    frame = (card == 170).all(axis=2)
+    rows, columns = (np.flatnonzero(frame.sum(axis=axis) > 150) for axis in (1, 0))
+    return card[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
 def test_one_error_among_ten_thousand_right_answers_is_a_deep_red_cell(tmp_path: Path) -> None:
     counts = np.diag(np.full(10, 1000))
     perfect = drawn(counts, tmp_path / "perfect.png")
@@ -43,8 +51,7 @@ def test_more_errors_are_deeper_on_a_scale_that_stays_the_same() -> None:
     cells = []
     for errors in (0, 5, 20, 50, 400):
         counts = np.array([[1000 - errors, errors], [0, 1000]])
-        picture = confusion_card(counts, class_names=["0", "1"]).astype(int)
-        cells.append(picture[100, 38 + 210].tolist())
+        cells.append(matrix_of(counts)[80, 180].tolist())
     greens = [green for _, green, _ in cells]
     assert greens[0] == 255
     assert greens[0] > greens[1] > greens[2] > greens[3]
@@ -53,8 +60,8 @@ def test_more_errors_are_deeper_on_a_scale_that_stays_the_same() -> None:
 
 def test_rows_are_true_and_columns_predicted() -> None:
     counts = np.array([[100, 50], [0, 100]])
-    picture = confusion_card(counts, class_names=["0", "1"])
-    reds = np.argwhere(picture[:-40, :, 0].astype(int) - picture[:-40, :, 2] > 60)
+    picture = matrix_of(counts)
+    reds = np.argwhere(picture[..., 0] - picture[..., 2] > 60)
     upper, right = reds.mean(axis=0)
     assert upper < picture.shape[0] / 2
     assert right > picture.shape[1] / 2
@@ -65,10 +72,7 @@ def test_a_cell_of_zero_is_empty_and_one_of_one_is_not() -> None:
     for number in (0, 1, 2):
         counts = np.diag([1000, 1000])
         counts[0, 1] = number
-        picture = confusion_card(counts, class_names=["0", "1"], full_at=1.0).astype(int)
-        left, right = np.array_split(np.flatnonzero((picture == 228).all(axis=2).any(axis=0)), 2)
-        cells.append(picture[60:120, right[0] + 5 : right[-1] - 5].min(axis=2))
-        assert left[-1] < right[0]
+        cells.append(matrix_of(counts, full_at=1.0)[20:80, 120:180].min(axis=2))
     assert (cells[0] == 255).all()
     assert (cells[1] < 100).any(), "its number"
     assert (cells[1] != cells[2]).any()
