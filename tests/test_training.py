@@ -265,7 +265,7 @@ def test_the_screen_says_what_is_trained_and_what_came_out(finished):
 
 
 def test_a_score_names_its_interval_for_people():
-    score = Score(accuracy=0.5, low=0.4, high=0.6, log_loss=1.0, ece=0.1, images=100)
+    score = Score(accuracy=0.5, low=0.4, high=0.6, log_loss=1.0, images=100)
     assert score.describe() == "0.5000  (95 % interval 0.4000 to 0.6000)"
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import final
 
@@ -185,10 +184,6 @@ def _best_against_others(predictions: Sequence[Predictions]) -> list[tuple[int, 
 
 def _counts(found: Predictions) -> np.ndarray:
     return confusion_counts(found.labels, found.classes[0], num_classes=len(found.class_names))
-
-
-def _same_classes(predictions: Sequence[Predictions]) -> bool:
-    return all(a.class_names == b.class_names for a, b in pairwise(predictions))
 
 
 def _of_one_seed(contenders: Sequence[Contender]) -> str:

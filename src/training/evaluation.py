@@ -12,10 +12,7 @@ from src.data.source import Dataset, LabelledImages, digest
 from src.models.predictor import Predictor
 from src.models.probabilities import scale
 from src.stats.intervals import wilson_interval
-from src.stats.scores import (
-    expected_calibration_error,
-    log_loss,
-)
+from src.stats.scores import log_loss
 from src.tracking.run import Run
 from src.training.artifacts import WeightPictures, log_series, write_files, write_predictions
 from src.training.fit import Fit
@@ -57,10 +54,7 @@ def evaluate(
 
 
 def log_model(predictor: Predictor, dataset: Dataset, run: Run, *, data: str) -> None:
-    """Export the model to the run, with validation images as its input example.
-
-    data: name of the data source.
-    """
+    """Export the model to the run, with images of the source `data` as its input example."""
     pixels = dataset.validation.pixels[:EXAMPLE_ROWS]
     run.log_model(
         predictor.cpu(),
@@ -92,6 +86,5 @@ def _score(probabilities: np.ndarray, images: LabelledImages) -> Score:
         low=low,
         high=high,
         log_loss=log_loss(probabilities, images.labels),
-        ece=expected_calibration_error(probabilities, images.labels),
         images=len(images),
     )

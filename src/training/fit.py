@@ -17,12 +17,11 @@ from torch import Tensor, nn
 
 from src.config.plan import Plan
 from src.data.module import InMemoryData, derived_seed
-from src.data.source import Dataset, LabelledImages
+from src.data.source import Dataset
 from src.errors import ConfigError, TrainingFailed
 from src.models.checkpoints import WholeCheckpoints, read_checkpoint
 from src.models.classifier import Classifier
 from src.models.predictor import Predictor
-from src.models.probabilities import scale
 from src.process.machine import available_cores
 from src.training.progress import EpochReporter
 
@@ -91,19 +90,6 @@ def build_classifier(plan: Plan, dataset: Dataset, **callbacks: Callable[..., No
         raise ConfigError("`trainer.batch_size`=1: batch norm needs at least 2 images to normalise")
     classifier.configure_optimizers()  # a wrong argument shows before a run is started
     return classifier
-
-
-@torch.inference_mode()
-def confusion_now(classifier: Classifier, images: LabelledImages) -> Tensor:
-    """Return the confusion counts, int64 `[K, K]`, in a training that goes on as it was."""
-    classifier.eval()  # no dropout, which draws no random number then
-    labels = torch.from_numpy(images.labels)
-    blocks = torch.from_numpy(images.pixels).split(Predictor.BLOCK)
-    found = [classifier.model(scale(block.to(classifier.device))).argmax(dim=1) for block in blocks]
-    classifier.train()
-    pairs = labels * classifier.num_classes + torch.cat(found).cpu()
-    counts = torch.bincount(pairs, minlength=classifier.num_classes**2)
-    return counts.reshape(classifier.num_classes, classifier.num_classes)
 
 
 def minibatches(plan: Plan, dataset: Dataset) -> tuple[int, int]:

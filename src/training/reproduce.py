@@ -12,6 +12,7 @@ from src.config.plan import Plan, make_plan
 from src.config.settings import MOVABLE, WITHOUT_EFFECT, flat, value_at
 from src.errors import ConfigError, NotReproduced
 from src.tracking.queries import StoredRun, StoredRuns
+from src.training.result import CURVES
 
 TOLERANCE = 1e-3
 """Largest difference of a probability that passes for rounding; another seed differs by 0.5."""
@@ -19,7 +20,6 @@ TOLERANCE = 1e-3
 MAY_MOVE = MOVABLE | {"trainer.accelerator"}
 """What may be elsewhere where a run is trained on or again."""
 
-CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
 SPLITS = ("validation", "test")
 CAUSES = {
     "digest.data": "the images",

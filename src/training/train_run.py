@@ -14,7 +14,7 @@ import torch
 from src.config.plan import Plan
 from src.data.source import Dataset, DataSource
 from src.errors import TrainingFailed, disk_trouble, first_line
-from src.models.predictor import load_predictor
+from src.models.predictor import confusion_now, load_predictor
 from src.process.gc_pause import loaded
 from src.process.machine import available_cores
 from src.process.signals import Halted
@@ -34,19 +34,9 @@ from src.training.description import (
     run_name,
 )
 from src.training.evaluation import evaluate, evaluate_test, log_model
-from src.training.fit import (
-    build_classifier,
-    confusion_now,
-    find_device,
-    fit,
-    keep_array,
-    minibatches,
-)
+from src.training.fit import build_classifier, find_device, fit, keep_array, minibatches
 from src.training.progress import EpochReporter
-from src.training.result import Result, Score
-
-CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "lr")
-"""What of an epoch is tracked; how long all of them took is one number."""
+from src.training.result import CURVES, Result, Score
 
 
 def train(
@@ -81,10 +71,12 @@ def train(
         require_same_data(repeats.id, repeats.tags, data)
         tags = {**tags, "reproduces": repeats.id}
 
+    images, num_classes = dataset.validation, len(dataset.class_names)
+
     def keep_snapshot(step: int, weights: torch.Tensor) -> None:
         keep_array(run.folder / "weights", step, weights)
         if run.tracked:
-            counts = confusion_now(classifier, dataset.validation)
+            counts = confusion_now(classifier.model, images.pixels, images.labels, k=num_classes)
             keep_array(run.folder / "accuracies", step, counts.trace() / counts.sum())
             if step == 0:
                 keep_array(run.folder / "confusions", 0, counts)

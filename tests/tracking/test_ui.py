@@ -22,7 +22,7 @@ CLOSED = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 
 COLUMNS = """() => [...document.querySelectorAll('[role=columnheader][col-id]')]
     .map(e => [e.getBoundingClientRect().x, e.getAttribute('col-id')])"""
 NAMES = """() => [...document.querySelectorAll('[role=gridcell][col-id="attributes.`Run Name`"]')]
-    .map(e => [e.getBoundingClientRect().y, e.innerText.trim()])"""
+    .map(e => [e.getBoundingClientRect().y, (e.querySelector('a') || e).innerText.trim()])"""
 PICTURES = """() => [...document.querySelectorAll('img[class*=image-img]')].map(e => {
     let top = e.parentElement, box = e.getBoundingClientRect();
     while (getComputedStyle(top).overflowY === 'visible') top = top.parentElement;
