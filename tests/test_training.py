@@ -22,7 +22,7 @@ from tests.plans import QUICK, dataset_of, fit_of, plan_of
 
 EPOCHS = 40
 DEVICE = {"cuda": "gpu"}.get(find_device("auto"), find_device("auto"))
-CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "seconds")
+CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
 FIGURES = {
     "learning_curves",
     "confusion_matrix",
