@@ -10,7 +10,7 @@ RUN := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep compare explore app serve browser test test-docs test-cluster faults check format bench results ui clean
+.PHONY: help setup train sweep compare explore app serve browser test test-docs test-cluster faults check format bench results ui demo clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,18 @@ explore: $(READY) ## look at the data before any model
 
 ui: $(READY) ## open the tracked runs in the MLflow UI
 	@exec $(RUN) -m src.ui "tracking.folder='$(MLRUNS)'" port=$(PORT)
+
+DEMO := "tracking.folder='$(MLRUNS)/demo'"
+
+demo: $(READY) ## make a store of 30 runs to look at, a few minutes, and open it in the UI
+	@test -e "$(MLRUNS)/demo/done" || { rm -rf "$(MLRUNS)/demo" && \
+	$(RUN) -m src.train -m model=linear,dnn trainer.max_epochs=3 seed=1,2,3 $(DEMO) && \
+	$(RUN) -m src.train -m 'model.hidden_sizes=[512,256]' regularization=none,dropout \
+	trainer.max_epochs=3 $(DEMO) && \
+	$(RUN) -m src.sweep sweep=dnn target=null n_trials=18 trainer.max_epochs=5 \
+	executor=processes $(DEMO) && \
+	$(RUN) -m src.compare $(DEMO) && touch "$(MLRUNS)/demo/done"; }
+	@exec $(RUN) -m src.ui $(DEMO) port=$(PORT)
 
 app: $(READY) ## open a page to draw a digit on
 	$(RUN) -m src.app $(ARGS)

@@ -39,9 +39,10 @@ def ui_command(config: DictConfig) -> None:
     print("starting the MLflow UI ...", flush=True)
     with stop_on_signals() as stop:
         from src.tracking.store import open_store
+        from src.tracking.views import view_address
 
         store = open_store(tracking)
-        runs = f"http://{LOOPBACK}:{port}/#/experiments/{store.experiment_id}/runs"
+        runs = f"http://{LOOPBACK}:{port}/{view_address(store.experiment_id, 'Runs')}"
         told = False
         with _server(store.client.tracking_uri, port) as server:
             while stop.interrupted is None:
@@ -49,7 +50,7 @@ def ui_command(config: DictConfig) -> None:
                     raise CommandFailed(f"MLflow's server ended with exit code {server.returncode}")
                 if not told and _listens(port):
                     told = True
-                    print(f"the runs are at {runs} (end with Ctrl-C)", flush=True)
+                    print(f"the runs are at {runs}\n(open it; end with Ctrl-C)", flush=True)
                 time.sleep(0.1)
     print("the MLflow UI has ended")
 

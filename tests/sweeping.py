@@ -184,7 +184,7 @@ class Sweep:
 
     def confirmations(self, best: int) -> dict[int, object]:
         """Return the runs that confirm a trial, by number; no number has two that finished."""
-        name = f"{self.name} {best:03} seed"
+        name = f"#{best:03} seed "
         runs = [run for run in self.below() if run.info.run_name.startswith(name)]
         by_number = {int(run.data.tags["confirmation.number"]): run for run in runs}
         assert len(by_number) == len(runs)
@@ -206,7 +206,7 @@ class Sweep:
             run = runs[number]
             status = "KILLED" if number in stopped else STATUS[trial.state]
             assert run.info.status == status, (number, trial.state, run.info.status)
-            assert run.info.run_name == f"{self.name} {number:03}"
+            assert run.info.run_name.startswith(f"#{number:03} ")
             if number not in stopped or "run_id" in trial.user_attrs:
                 assert trial.user_attrs["run_id"] == run.info.run_id
                 for key, value in trial.user_attrs["assignment"].items():

@@ -7,7 +7,7 @@ import pytest
 
 from docs.record.document import BLOCK, filled
 from docs.record.harvest import harvest
-from docs.record.recipes import recipe_plan, recipes
+from docs.record.recipes import recipe_plan, recipes, values_of
 from docs.record.record import RECORD, merged, read_record, write_record
 from docs.record.tables import TABLES
 from src.config.settings import Tracking
@@ -72,6 +72,7 @@ def test_runs_of_a_recipe_are_found_by_what_they_are_not_by_name(tmp_path: Path)
     assert line.test_accuracy == done.test.accuracy
     [recipe] = [each for each in recipes() if each.name == line.configuration]
     [run] = stored.finished
-    assert recipe.changes(run) == {}
-    other = replace(run, params={**run.params, "optimizer.lr": "0.06", "data.split_seed": "6"})
+    values = values_of(stored.config(run.id, tmp_path / "kept"))
+    assert recipe.changes(values) == {}
+    other = {**values, "optimizer.lr": "0.06", "data.split_seed": "6"}
     assert recipe.changes(other) == {"optimizer.lr": "0.06", "data.split_seed": "6"}

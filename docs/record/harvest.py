@@ -1,11 +1,13 @@
 """From a tracking store to rows of the record."""
 
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
-from docs.record.recipes import MAX_CHANGES, Recipe, recipes
+from docs.record.recipes import MAX_CHANGES, Recipe, recipes, values_of
 from docs.record.record import as_record, groups
 from src.tracking.queries import StoredRun, StoredRuns, is_training
 
@@ -35,7 +37,9 @@ def harvest(stored: StoredRuns) -> pd.DataFrame:
 
 def _training(stored: StoredRuns, run: StoredRun) -> list[dict[str, object]]:
     """Return the row of a recipe's run or of a variant of one; none for any other run."""
-    found = [(recipe, recipe.changes(run)) for recipe in recipes()]
+    with TemporaryDirectory() as draft:
+        values = values_of(stored.config(run.id, Path(draft)))
+    found = [(recipe, recipe.changes(values)) for recipe in recipes()]
     recipe, changes = min(found, key=lambda pair: len(pair[1]))
     if not _is_variant(recipe, changes):
         return []
@@ -79,18 +83,20 @@ def _row(
     number: int,
 ) -> dict[str, Any]:
     curves = stored.curves(run.id, tuple(CURVES.values()))
-    threads = run.params.get("trainer.threads", "None")
+    with TemporaryDirectory() as draft:
+        made = stored.environment(run, Path(draft))
+        trainer = stored.config(run.id, Path(draft)).get("trainer", {})
     return {
         "configuration": configuration,
         "changed": changed,
         "kind": kind,
         "number": number,
         "seed": int(run.params["seed"]),
-        "threads": int(run.tags["hardware.cores"] if threads == "None" else threads),
-        "processor": run.tags["hardware.processor"],
+        "threads": int(trainer.get("threads") or made["hardware.cores"]),
+        "processor": made["hardware.processor"],
         "date": datetime.fromtimestamp(run.started / 1000, UTC).date().isoformat(),
         "commit": run.tags.get("mlflow.source.git.commit", "")[:9],
-        "dirty": run.tags.get("git.dirty") == "true",
+        "dirty": made.get("git.dirty") == "true",
         "run_id": run.id,
         **{name: run.metrics.get(key, float("nan")) for name, key in METRICS.items()},
         **{name: " ".join(f"{value:.6g}" for value in curves[key]) for name, key in CURVES.items()},

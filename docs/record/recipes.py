@@ -3,20 +3,20 @@
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import final
+from typing import Any, final
 
 import hydra
 import pandas as pd
 
 from src.cli.overrides import CONF
 from src.config.plan import Plan
-from src.config.settings import NO_OTHER_CONFIGURATION, Tracking
+from src.config.settings import NO_OTHER_CONFIGURATION, Tracking, flat
 from src.errors import TrainingFailed
 from src.search.composer import Composer
-from src.tracking.queries import StoredRun
-from src.training.description import describe_params
+from src.training.description import kept_config
 
 EXPERIMENT = "record"
 """The experiment of a store whose runs go into the record."""
@@ -47,23 +47,30 @@ MAX_CHANGES = 4
 @final
 @dataclass(frozen=True)
 class Recipe:
-    """An option of conf/experiment/ and the parameters its runs have, MARK for the seed."""
+    """An option of conf/experiment/ and the values its runs have, MARK for the seed."""
 
     name: str
-    params: dict[str, str]
+    values: dict[str, str]
 
-    def changes(self, run: StoredRun) -> dict[str, str]:
-        """Return the parameters in which a run differs, with its values.
+    def changes(self, of_run: Mapping[str, str]) -> dict[str, str]:
+        """Return the values in which a run differs; of_run: all it was made with, `values_of`.
 
         A parameter that only one of them has did not exist when the run was made, or exists no
         more: it was off.
         """
-        seed = run.params["seed"]
+        seed = of_run["seed"]
         return {
-            key: run.params[key]
-            for key, value in self.params.items()
-            if key in run.params and run.params[key] != value.replace(str(MARK), seed)
+            key: of_run[key]
+            for key, value in self.values.items()
+            if key in of_run and of_run[key] != value.replace(str(MARK), seed)
         }
+
+
+def values_of(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return options and values of a run's configuration by key, as text."""
+    found = {key.removeprefix("choices."): str(value) for key, value in flat(config)}
+    unsaid = {"name", *NO_OTHER_CONFIGURATION}
+    return {k: v for k, v in found.items() if k not in unsaid and not k.endswith("_target_")}
 
 
 @cache
@@ -81,8 +88,7 @@ def recipe_plan(name: str, *, seed: int) -> Plan:
 
 
 def _recipe(name: str) -> Recipe:
-    params = describe_params(recipe_plan(name, seed=MARK))
-    return Recipe(name, {k: str(v) for k, v in params.items() if k not in NO_OTHER_CONFIGURATION})
+    return Recipe(name, values_of(kept_config(recipe_plan(name, seed=MARK))))
 
 
 def train_lacking(store: Tracking, known: pd.DataFrame) -> bool:

@@ -160,7 +160,8 @@ def _exported(stored: StoredRuns, run: StoredRun) -> str:
         with tempfile.TemporaryDirectory() as draft:
             origin = load_origin(stored, run, Path(draft))
             model = load_model(stored, run, Path(draft))
-            log_model(model, origin.dataset.train, finished_run(stored.store, run.id))
+            kept = finished_run(stored.store, run.id)
+            log_model(model, origin.dataset, kept, data=run.tags["data"])
         run = stored.again(run.id)
     assert run.model_id is not None
     return run.model_id

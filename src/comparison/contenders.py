@@ -155,7 +155,10 @@ def _configurations(runs: Sequence[StoredRun]) -> list[list[StoredRun]]:
     """
 
     def key(run: StoredRun) -> tuple[object, ...]:
-        lasting = {
+        exact = run.tags.get("config.digest")
+        if exact is not None:
+            return run.tags["digest.split"], exact
+        lasting = {  # a run of an earlier version, which had a parameter of everything
             k: v for k, v in run.params.items() if k != "seed" and k not in NO_OTHER_CONFIGURATION
         }
         return run.tags["digest.split"], *sorted(lasting.items())
@@ -270,7 +273,10 @@ def _short(run_name: str, group: list[StoredRun]) -> str:
     """Return the run's name, without what belongs to one seed alone where there are several."""
     if len(group) == 1:
         return run_name
-    return run_name.split(" seed ")[0].removesuffix(f" seed={group[0].params['seed']}")
+    words = group[0].tags.get("configuration")
+    if words is not None and not run_name.startswith("#"):
+        return words
+    return run_name.partition(" seed ")[0].removesuffix(f" seed={group[0].params['seed']}")
 
 
 def _grouped(items: Iterable[Item], key: Callable[[Item], object]) -> Mapping[Any, list[Item]]:

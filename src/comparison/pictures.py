@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import final
 
@@ -13,14 +12,11 @@ from src.comparison.judgement import Predictions, named
 from src.data.source import Dataset, LabelledImages
 from src.figures.confusion import (
     SHARE_SCALES,
-    confusion_image,
-    draw_confusion_difference,
-    draw_errors_per_class,
+    confusion_card,
     row_shares,
 )
 from src.figures.curves import draw_curves_together
 from src.figures.misclassified import draw_only_one_right
-from src.figures.reliability import draw_reliability
 from src.figures.style import save_picture
 from src.figures.weights import shared_scale_limit, weight_sheet
 from src.stats.scores import confusion_counts
@@ -70,11 +66,9 @@ def draw_galleries(
     """Draw all pictures into a folder; those that need what is missing are left out."""
     galleries = [
         _curves(folder, selection.contenders, materials),
-        _per_class(folder, selection.contenders, predictions),
         _confusions(folder, selection.contenders, predictions),
         _weights(folder, selection.contenders, predictions, materials),
         _alone(folder, selection.contenders, predictions, materials),
-        _calibration(folder, selection.contenders, predictions),
     ]
     return [gallery for gallery in galleries if gallery.pictures]
 
@@ -99,23 +93,6 @@ def _curves(
     return FigureGroup("Learning curves", words, pictures)
 
 
-def _per_class(
-    folder: Path, contenders: Sequence[Contender], predictions: Sequence[Predictions]
-) -> FigureGroup:
-    if not _same_classes(predictions):
-        return FigureGroup("", "", [])
-    errors = {}
-    for contender, found in zip(contenders, predictions, strict=True):
-        wrong = 1 - found.right.mean(axis=0)
-        sums = np.bincount(found.labels, weights=wrong, minlength=len(found.class_names))
-        sizes = np.bincount(found.labels, minlength=len(found.class_names))
-        errors[named(contender)] = sums / np.where(sizes > 0, sizes, np.nan)
-    path = folder / "errors_per_class.png"
-    draw_errors_per_class(errors, class_names=predictions[0].class_names, path=path)
-    picture = Picture(path, "Share of each class that is classified wrongly, a bar a model")
-    return FigureGroup("Mistakes class by class", "Shorter is better.", [picture])
-
-
 def _confusions(
     folder: Path, contenders: Sequence[Contender], predictions: Sequence[Predictions]
 ) -> FigureGroup:
@@ -125,31 +102,14 @@ def _confusions(
     pictures = []
     for place, (contender, found) in enumerate(zip(contenders, predictions, strict=True)):
         path = folder / f"confusion_matrix_{place + 1}.png"
-        picture = confusion_image(
-            counts[place],
-            class_names=found.class_names,
-            title=f"{contender.label}: percent of the row",
-            full_at=full_at,
-        )
+        picture = confusion_card(counts[place], class_names=found.class_names, full_at=full_at)
         save_picture(picture, path)
         pictures.append(Picture(path, f"Confusion matrix of {contender.label}"))
-    for first, second in _best_against_others(predictions):
-        path = folder / f"confusion_difference_{first + 1}_{second + 1}.png"
-        names = contenders[first].label, contenders[second].label
-        draw_confusion_difference(
-            counts[first],
-            counts[second],
-            names=names,
-            class_names=predictions[first].class_names,
-            path=path,
-        )
-        pictures.append(Picture(path, f"Confusion matrix of {names[0]} less that of {names[1]}"))
     words = (
-        "Rows are true classes, columns predicted ones; colour shows errors, on one scale for all "
-        "models. In a difference, red is a mistake that the first makes more often, blue one that "
-        f"the second does.{_of_one_seed(contenders)}"
+        "Rows are true classes, columns predicted ones, numbers percent of the row; colour shows "
+        f"errors, on one scale for all models.{_of_one_seed(contenders)}"
     )
-    return FigureGroup("Confusion matrices and their difference", words, pictures)
+    return FigureGroup("Confusion matrices", words, pictures)
 
 
 def _weights(
@@ -214,21 +174,6 @@ def _alone(
     return FigureGroup("What only one of them gets right", words, pictures)
 
 
-def _calibration(
-    folder: Path, contenders: Sequence[Contender], predictions: Sequence[Predictions]
-) -> FigureGroup:
-    pictures = []
-    for place, (contender, found) in enumerate(zip(contenders, predictions, strict=True)):
-        path = folder / f"reliability_{place + 1}.png"
-        draw_reliability(found.probabilities[0], found.labels, path=path, title=contender.label)
-        pictures.append(Picture(path, f"Reliability diagram of {contender.label}"))
-    words = (
-        "How often a model is right (bars) where it is how sure (across); below the dashed line it "
-        f"is surer than it should be.{_of_one_seed(contenders)}"
-    )
-    return FigureGroup("Calibration", words, pictures)
-
-
 def _best_against_others(predictions: Sequence[Predictions]) -> list[tuple[int, int]]:
     """Return (place of the best, place of another) for each that saw the same images."""
     accuracies = [found.right.mean() for found in predictions]
@@ -242,10 +187,6 @@ def _best_against_others(predictions: Sequence[Predictions]) -> list[tuple[int, 
 
 def _counts(found: Predictions) -> np.ndarray:
     return confusion_counts(found.labels, found.classes[0], num_classes=len(found.class_names))
-
-
-def _same_classes(predictions: Sequence[Predictions]) -> bool:
-    return all(a.class_names == b.class_names for a, b in pairwise(predictions))
 
 
 def _of_one_seed(contenders: Sequence[Contender]) -> str:

@@ -33,7 +33,6 @@ from src.comparison.report import Comparison, write_report
 from src.errors import UserError
 from src.tracking.connection import Store
 from src.tracking.database import make_folder
-from src.tracking.provenance import describe_environment
 from src.tracking.queries import StoredRuns, TestSetUsage
 from src.tracking.runs import DataDescription, start_run
 
@@ -209,7 +208,6 @@ def _log(comparison: Comparison, kept: Path, report: Path, store: Store) -> str:
             "mlflow.source.name": "src.compare",
             "mlflow.note.content": (report / "report.md").read_text(encoding="utf-8"),
             **{key: first.tags[key] for key in shared},
-            **describe_environment(),
         },
         data=DataDescription(
             name=first.tags["data"],

@@ -59,6 +59,11 @@ class Component:
         except (TypeError, ValueError) as error:
             raise ConfigError(f"`{self.kind}` ({self.target}): {error}") from error
 
+    def default(self, name: str) -> Any:
+        """Return what an argument is where nothing is said, None where it has to be given."""
+        found = inspect.signature(resolve_name(self.target)).parameters.get(name)
+        return None if found is None or found.default is found.empty else found.default
+
 
 @final
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ class Plan:
     """The option chosen of every group, such as `{"model": "dnn"}`."""
     config: dict[str, Any]
     """The whole resolved configuration, as it is kept with the run."""
+    searched: tuple[str, ...] = ()
+    """Keys that a search varies."""
 
     def with_trainer(self, **used: Any) -> "Plan":
         """Return the plan with other values of the trainer, which are kept with the run too."""

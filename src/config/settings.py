@@ -1,7 +1,7 @@
 """Groups of values that belong to the program itself, with their ranges."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, final
 from urllib.parse import unquote
@@ -36,6 +36,15 @@ def value_at(config: Mapping[str, Any], key: str) -> Any:
     name, _, rest = key.partition(".")
     value = config.get(name)
     return value_at(value, rest) if rest and isinstance(value, Mapping) else value
+
+
+def flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every value of nested mappings with its dotted key."""
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 class _Settings(BaseModel):

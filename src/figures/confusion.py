@@ -5,7 +5,7 @@ then shows nothing else. So only the errors are coloured, on a scale of their ow
 are grey cells with a number.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from src.figures import style
-from src.figures.canvas import TEXT_SIZE, class_labels, text_width, trimmed, write
-from src.figures.sheet import Tile, caption, colour_bar, in_rows, sheet
+from src.figures.canvas import TEXT_SIZE, class_labels, text_width, write
+from src.figures.sheet import Tile, caption, colour_bar, sheet, widened
 
 RIGHT = np.array((228, 228, 228), dtype=np.uint8)
 NO_IMAGES = np.array((250, 246, 228), dtype=np.uint8)
@@ -22,6 +22,10 @@ NO_IMAGES = np.array((250, 246, 228), dtype=np.uint8)
 # scales, so that the pictures of several runs compare.
 SHARE_SCALES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 MAX_NUMBERED_CLASSES = 15
+MAX_LISTED = 5
+"""Of the commonest errors beside a matrix."""
+CARD_TEXT = 48
+"""Pixels of letters on a card, which the UI shows a quarter as wide."""
 SHARES = "percent of the true class (row)"
 
 
@@ -50,78 +54,29 @@ def draw_confusion_matrix(
     style.save_picture(sheet(list(zip(images, shares, strict=True)), title=title, note=note), path)
 
 
-def draw_confusion_difference(
-    first: np.ndarray,
-    second: np.ndarray,
-    *,
-    names: tuple[str, str],
-    class_names: Sequence[str],
-    path: Path,
-) -> None:
-    """Draw the counts of the first model less those of the second, as a PNG at `path`.
-
-    first, second: int64 `[K, K]` of the same images, rows true, columns predicted. A mistake that
-    the first makes more often is red, one that the second makes more often is blue, on one scale;
-    right answers, on the diagonal, are grey. Up to 15 classes the cells carry numbers.
-    """
-    most = max(1, int(np.abs(_errors_only(first - second)).max()))
-    first_more, second_more = (f"{trimmed(name, width=180)} {most:,} more" for name in names)
-    column = _column(
-        first - second,
-        first,
-        class_names,
-        full_at=most,
-        form="{:+,}",
-        words=f"images: {names[0]} less {names[1]}",
-        ends=(second_more, first_more),
-    )
-    style.save_picture(sheet(in_rows(column, columns=1)), path)
-
-
-def confusion_image(
-    counts: np.ndarray, *, class_names: Sequence[str], title: str = SHARES, full_at: float = 0.05
+def confusion_card(
+    counts: np.ndarray, *, class_names: Sequence[str], full_at: float = 0.05
 ) -> np.ndarray:
-    """Return a row-normalised matrix as uint8 RGB `[H, W, 3]`, for a series of several.
+    """Return the matrix beside its commonest errors, thrice as wide as high, uint8 `[H, W, 3]`.
 
-    counts: int64 `[K, K]`, rows true, columns predicted. full_at: the share of a row, 0..1, from
-    which on an error has the deepest colour; the same in all pictures of a series.
+    For a place that has a title. counts: int64 `[K, K]`, rows true, columns predicted. full_at: the
+    share of a row, 0..1, from which on an error has the deepest colour; the same in all pictures of
+    a series.
     """
-    column = _shares_column(counts, class_names, full_at=full_at, words=title)
-    return np.asarray(sheet(in_rows(column, columns=1)))
-
-
-def draw_errors_per_class(
-    errors: Mapping[str, np.ndarray], *, class_names: Sequence[str], path: Path
-) -> None:
-    """Draw the share of each class that is classified wrongly, a bar a model, as PNG at `path`.
-
-    errors: float `[K]` by name, 0..1, nan for a class without images; at most 8 models. All bars
-    begin at 0.
-    """
-    thickness = 13 if len(errors) <= 3 else 8
-    step = len(errors) * thickness + 9
-    names = class_labels(class_names, width=110)
-    left, top = 20 + max(map(text_width, names)), 34 + 17 * len(errors)
-    width, height = 520, top + step * len(names) + 42
-    figure = style.new_figure(width_px=width, height_px=height)
-    box = (left / width, 42 / height, (500 - left) / width, step * len(names) / height)
-    axes = figure.add_axes(box)
-    places = np.arange(len(names)) * step
-    for number, (name, shares) in enumerate(errors.items()):
-        at = places + (number - (len(errors) - 1) / 2) * thickness
-        bars = axes.barh(at, 100 * shares, height=thickness - 1, color=style.SERIES[number])
-        bars.set_label(trimmed(name, width=230))
-        if len(names) <= MAX_NUMBERED_CLASSES:
-            words = [f"{100 * share:.1f}" if np.isfinite(share) else "" for share in shares]
-            axes.bar_label(bars, words, padding=2, fontsize=7, color=style.INK)
-    axes.set_yticks(places, names)
-    axes.set_ylim(places[-1] + step / 2, -step / 2)
-    axes.set_xlim(0, 110 * (max(np.nanmax(shares) for shares in errors.values()) or 0.01))
-    x_label = "percent of the class classified wrongly"
-    style.style_axes(axes, title="", x_label=x_label, y_label="")
-    axes.grid(visible=False, axis="y")
-    figure.legend(loc="upper left", bbox_to_anchor=(0.01, 1.0), **style.LEGEND)
-    style.save_figure(figure, path)
+    _, panel, _ = _shares_column(counts, class_names, full_at=full_at, words="")
+    assert panel.picture is not None
+    names, wrong = class_labels(class_names, width=60), _errors_only(counts)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MAX_LISTED]
+    pairs = [divmod(int(k), len(names)) for k in order]
+    said = [f"{int(np.trace(counts)):,} of {int(counts.sum()):,} right"]
+    said += [f"{names[i]} → {names[j]}: {wrong[i, j]:,}" for i, j in pairs if wrong[i, j]]
+    height = panel.picture.height + 16
+    card = Image.new("RGB", (panel.picture.width + 640, height), style.PAPER)
+    card.paste(panel.picture, (8, 8))
+    for number, words in enumerate(said):
+        at = (panel.picture.width + 40, (number + 0.5) * height / (MAX_LISTED + 1))
+        write(card, at, words, size=CARD_TEXT)
+    return np.asarray(widened(card))
 
 
 def row_shares(counts: np.ndarray) -> np.ndarray:
@@ -150,26 +105,28 @@ def _column(
     """Return words, the matrix of values in its axes and its scale, to stand below each other.
 
     full_at: the value of the deepest colour. form: of the numbers in the cells, white where it is
-    dark. ends: of the scale, of which errors alone, which are never negative, need one half.
+    dark. ends: of the scale.
     """
-    depth = np.clip(values / full_at, -1, 1)
-    cells = _colours()[(255 * depth).astype(np.int64) + np.sign(values).astype(np.int64) + 256]
+    depth = np.minimum(values / full_at, 1)
+    cells = _colours()[(255 * depth).astype(np.int64) + (values > 0)]
     np.einsum("iij->ij", cells)[:] = RIGHT
     cells[counts.sum(axis=1) == 0] = NO_IMAGES
     matrix = Image.fromarray(_squares(cells))
     cell = matrix.width // len(cells)
     if len(cells) <= MAX_NUMBERED_CLASSES:
-        dark = np.abs(_errors_only(depth)) > 0.6
+        dark = _errors_only(depth) > 0.6
         for row, column in np.argwhere(values):
             at = ((column + 0.5) * cell, (row + 0.5) * cell)
             colour = style.PAPER if dark[row, column] else style.INK
-            number = form.format(values[row, column]).replace("-", "−")
-            write(matrix, at, number, colour=colour, align=0.5)
+            write(matrix, at, form.format(values[row, column]), colour=colour, align=0.5)
     empty, corner = _axes(tuple(class_labels(class_names, width=130)), cell=cell)
     panel = empty.copy()
     panel.paste(matrix, corner)
-    scale = _colours()[0 if (_errors_only(values) < 0).any() else 257 :]
-    return [caption(words), Tile(panel), Tile(colour_bar(scale, low=ends[0], high=ends[1]))]
+    return [
+        caption(words),
+        Tile(panel),
+        Tile(colour_bar(_colours()[1:], low=ends[0], high=ends[1])),
+    ]
 
 
 def _squares(cells: np.ndarray) -> np.ndarray:
@@ -214,7 +171,7 @@ def _errors_only(values: np.ndarray) -> np.ndarray:
 
 @lru_cache
 def _colours() -> np.ndarray:
-    """Return uint8 `[513, 3]`: 256 blues for less than 0, white, 256 reds for more."""
-    # both begin well away from white: a single error must differ from none
-    blues, reds = (style.colour_table(n, start=0.12, stop=0.95) for n in ("Blues", "Reds"))
-    return np.concatenate([blues[::-1], np.full((1, 3), 255, np.uint8), reds])
+    """Return uint8 `[257, 3]`: white for 0, 256 reds for more."""
+    # they begin well away from white: a single error must differ from none
+    reds = style.colour_table("Reds", start=0.12, stop=0.95)
+    return np.concatenate([np.full((1, 3), 255, np.uint8), reds])

@@ -75,6 +75,12 @@ def sheet(
     return image
 
 
+def widened(image: Image.Image) -> Image.Image:
+    """Return the picture on paper three times as wide as high, what a card of the UI shows."""
+    width, height = max(image.width, 3 * image.height), max(image.height, image.width // 3)
+    return ImageOps.pad(image, (width, height), color=PAPER)
+
+
 def _place(image: Image.Image, tile: Tile, *, box: tuple[int, int, int, int]) -> None:
     """Put a tile into the middle of left, top, width; words alone into that of the height too."""
     left, top, width, height = box

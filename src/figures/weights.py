@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from PIL import Image
 
 from src.figures.canvas import class_labels
-from src.figures.sheet import Tile, Words, caption, colour_bar, enlarged, in_rows, sheet
-from src.figures.style import INK, MUTED, VERMILLION, colour_table, save_picture
+from src.figures.sheet import Tile, Words, caption, colour_bar, enlarged, in_rows, sheet, widened
+from src.figures.style import BLUE, INK, MUTED, VERMILLION, colour_table, save_picture
 from src.stats import autocorrelation
 from src.stats.autocorrelation import (
     is_noise_like,
@@ -19,6 +20,8 @@ from src.stats.autocorrelation import (
 
 MAX_CLASSES = 100
 MAX_ROWS = 10
+MAX_UNIT_ROWS = 6
+MAX_EARLY_STEP = 1_000
 # The scale ends at this quantile, so that a few outliers do not bleach all the rest.
 SCALE_QUANTILE = 0.995
 
@@ -39,7 +42,8 @@ def weight_sheet(
     default the most structured first); under a noise-like unit stands its Moran's I. A linear
     model (`class_names` given): the class templates in class order, each under its name.
 
-    weights: float `[U, C, H, W]`. title: for instance "first-layer weights, step 1,000".
+    weights: float `[U, C, H, W]`. title: for instance "first-layer weights, step 1,000"; empty for
+    a card three times as wide as high, in a place that has a title.
     scale_limit: the weight of the deepest colour, by default `shared_scale_limit(weights)`; give
     the same to all sheets of a series. pixels_used: as in `spatial_autocorrelation`.
     """
@@ -59,8 +63,10 @@ def weight_sheet(
         lines = [(names[index], INK) for index in shown]
         what = ": red speaks for the class, blue against it"
     tiles = [Tile(picture, [line]) for picture, line in zip(pictures, lines, strict=True)]
-    rows = max(1, round((len(tiles) / 1.6) ** 0.5))  # somewhat wider than high
+    rows = max(1, round((len(tiles) / (1.6 if title else 3)) ** 0.5))  # wider than high
     table = in_rows(tiles, columns=min(10, -(-len(tiles) // rows)))
+    if not title:
+        return np.asarray(widened(sheet(table)))
     note = _out_of(len(shown), weights, class_names) + what
     return np.asarray(sheet(table, title=title, note=note, scale=_scale(limit)))
 
@@ -69,37 +75,58 @@ def draw_weights_over_training(
     snapshots: Mapping[int, np.ndarray],
     *,
     path: Path,
+    accuracies: Mapping[int, float] = MappingProxyType({}),
     class_names: Sequence[str] | None = None,
     pixels_used: np.ndarray | None = None,
 ) -> None:
     """Draw the same units at growing step counts, as a PNG at `path`: one column per step.
 
-    snapshots: step to weights, float `[U, C, H, W]`, at least one. At most 10 units, evenly over
-    the order of the last step, the most structured first; with `class_names` (a linear model)
-    in class order. All on one scale. Under each step of a hidden layer: how many of all its units
-    are noise-like. pixels_used: as in `spatial_autocorrelation`.
+    snapshots: step to weights, float `[U, C, H, W]`, at least one. At most 6 units, evenly over
+    the order of the last step, the most structured first; with `class_names` (a linear model) at
+    most 10, in class order. Over each column the validation accuracy, 0..1, of `accuracies`; under
+    it the weight of the deepest colour, its own, for weights grow; and of a hidden layer how many
+    of all its units are noise-like. pixels_used: as in `spatial_autocorrelation`.
     """
-    steps = sorted(snapshots)
+    steps = _told_apart(sorted(snapshots))
     last = snapshots[steps[-1]]
     if class_names is None:
         names = [f"unit {index}" for index in range(len(last))]
-        shown = evenly(order_units(last, pixels_used=pixels_used), most=MAX_ROWS)
-        noise = [is_noise_like(snapshots[step], pixels_used=pixels_used) for step in steps]
-        counts = ["noise-like", *(f"{some.sum():,} of {len(some):,}" for some in noise)]
-        how = ", most structured at the end first"
+        shown = evenly(order_units(last, pixels_used=pixels_used), most=MAX_UNIT_ROWS)
+        size, how = 96, ", the most structured at the end first"
     else:
-        names, how, counts = class_labels(class_names, width=120), "", []
+        names, size, how = class_labels(class_names, width=120), 56, ""
         shown = evenly(np.arange(len(last)), most=MAX_ROWS)
-    limit = shared_scale_limit(*snapshots.values())
-    columns = [weight_tiles(snapshots[step][shown], limit=limit, tile_px=72) for step in steps]
-    rows = [[Tile(), *(caption(f"step {step:,}", colour=MUTED) for step in steps)]]
+    limits = {step: shared_scale_limit(snapshots[step]) for step in steps}
+    columns = [
+        weight_tiles(snapshots[step][shown], limit=limit, tile_px=size)
+        for step, limit in limits.items()
+    ]
+    heads = [
+        Tile(lines=[(f"step {step:,}", INK), (_reached(accuracies.get(step)), BLUE)])
+        for step in steps
+    ]
+    rows = [[caption("accuracy", colour=BLUE) if accuracies else Tile(), *heads]]
     for index, *pictures in zip(shown, *columns, strict=True):
         rows.append([caption(names[index]), *map(Tile, pictures)])
-    if counts:
+    ends = [f"± {limit:.2g}" if snapshots[s].any() else "all 0" for s, limit in limits.items()]
+    rows.append([caption(words, colour=MUTED) for words in ("scale", *ends)])
+    if class_names is None:
+        noise = [is_noise_like(snapshots[step], pixels_used=pixels_used) for step in steps]
+        counts = ["like noise", *(f"{some.sum():,} of {len(some):,}" for some in noise)]
         rows.append([caption(words, colour=VERMILLION) for words in counts])
-    title = "First-layer weights over training"
-    note = f"{_out_of(len(shown), last, class_names)}{how}; one scale for all"
-    save_picture(sheet(rows, title=title, note=note, scale=_scale(limit)), path)
+    title = "First-layer weights, the longer the training"
+    note = f"{_out_of(len(shown), last, class_names)}{how}; each step on the scale under it"
+    save_picture(sheet(rows, title=title, note=note, scale=_scale_in_words()), path)
+
+
+def _told_apart(steps: Sequence[int]) -> list[int]:
+    """Return the steps up to 1,000 and the last one, without one that is nearly the last."""
+    last = steps[-1]
+    return [step for step in steps if step <= min(MAX_EARLY_STEP, last / 2)] + [last]
+
+
+def _reached(accuracy: float | None) -> str:
+    return "" if accuracy is None else f"{accuracy:.3f}"
 
 
 def shared_scale_limit(*weights: np.ndarray) -> float:
@@ -143,6 +170,10 @@ def _colours() -> np.ndarray:
 
 def _scale(limit: float) -> Image.Image:
     return colour_bar(_colours(), low=f"≤ −{limit:.2g}", high=f"≥ {limit:.2g}")
+
+
+def _scale_in_words() -> Image.Image:
+    return colour_bar(_colours(), low="−", high="+")
 
 
 def _out_of(shown: int, weights: np.ndarray, class_names: Sequence[str] | None) -> str:

@@ -19,8 +19,8 @@ from src.data.augmentation import augment
 from src.data.module import derived_seed
 from src.models.probabilities import log_probabilities, scale
 
-SNAPSHOT_STEPS = frozenset(10**power for power in range(1, 9))
-"""Minibatch steps after which the first layer is kept: 10, 100, 1000, ..."""
+SNAPSHOT_STEPS = frozenset(n * 10**power for power in range(1, 9) for n in (1, 3))
+"""Minibatch steps after which the first layer is kept: 10, 30, 100, 300, ..."""
 
 
 @final
@@ -34,7 +34,7 @@ class Classifier(pl.LightningModule):
     confusion: int64 `[K, K]` of the last validation, rows true, columns predicted.
     description: plain values from which the model can be built again; kept in each checkpoint.
     before_step and on_snapshot are called before each minibatch, and with the step and the first
-    layer's weights `[U, C * H * W]` at steps 0, 10, 100, 1000, ...
+    layer's weights `[U, C * H * W]` at steps 0, 10, 30, 100, 300, ...
     """
 
     def __init__(

@@ -17,8 +17,11 @@ DEBOUNCE_S = 0.02
 class Halted(BaseException):
     """A training is ended before its time, on purpose; the message is the reason.
 
-    No Exception, so that nobody takes it for a failure and goes on.
+    No Exception, so that nobody takes it for a failure and goes on. outcome: what is then said of
+    the training.
     """
+
+    outcome = "interrupted"
 
 
 @final

@@ -1,7 +1,8 @@
 """From the values of one trial to its plan, composed by Hydra like any training."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, final
 
 from hydra import compose
@@ -9,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.cli.overrides import CONF, chosen_options, known_keys, resolved
 from src.config.plan import Plan, make_plan
+from src.config.settings import flat
 from src.errors import ConfigError, nearest
 from src.search.space import Assignment
 
@@ -91,16 +93,7 @@ def on_all_rows(plan: Plan, *, epochs: int) -> Plan:
         "regularization": {**plan.config["regularization"], "patience": None},
         "trainer": {**plan.config["trainer"], **trainer},
     }
-    return make_plan(config, choices=plan.choices)
-
-
-def flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every value of nested mappings with its dotted key."""
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+    return replace(make_plan(config, choices=plan.choices), searched=plan.searched)
 
 
 def is_group(key: str) -> bool:

@@ -16,6 +16,7 @@ from src.search.settings import SweepSettings
 from src.search.study import best_first, trial_seed
 from src.search.tasks import Done, run_tasks
 from src.stats.differences import clearly_behind
+from src.training.description import as_trial, run_name
 
 FIRST_FRESH_SEED = 1_000_000
 """Number whose seed the first confirmation gets; trials never come that far."""
@@ -43,7 +44,8 @@ class Candidate:
     def plan(self, request: Request) -> Plan:
         """Return what the trial has trained."""
         seed = trial_seed(request.settings.seed, self.number)
-        return request.composer.plan(dict(self.assignment), seed=seed, name=self.name)
+        plan = request.composer.plan(dict(self.assignment), seed=seed, name="trial")
+        return as_trial(plan, self.number, searched=self.assignment)
 
 
 def candidates(study: optuna.Study, settings: SweepSettings) -> list[Candidate]:
@@ -111,15 +113,17 @@ def _round(session: Session, found: Sequence[Candidate], n: int) -> dict[str, Jo
     """Return the trainings of every candidate on one fresh seed, the best trial's first."""
     seeds = session.request.settings.confirm.seeds
     seed = trial_seed(session.request.settings.seed, FIRST_FRESH_SEED + n)
-    return {
-        f"{c.name} seed {n + 1}": Job(
+    jobs = {}
+    for c in found:
+        plan = c.plan(session.request)
+        plan = replace(plan, seed=seed, name=run_name(plan, confirmation=(n + 1, seeds)))
+        jobs[f"{c.name} seed {n + 1}"] = Job(
             n,
-            replace(c.plan(session.request), seed=seed, name=f"{c.name} seed {n + 1} of {seeds}"),
+            plan,
             None,
             session.parent,
             session.study.study_name,
             kind="confirmation",
             tags={"confirmation.of": c.name},
         )
-        for c in found
-    }
+    return jobs

@@ -27,6 +27,7 @@ from src.search.session import Session
 from src.search.space import Assignment
 from src.search.study import Best, finished_trials, trial_seed, try_again
 from src.search.tasks import POLL_INTERVAL_S
+from src.training.description import as_trial
 
 
 @final
@@ -140,8 +141,8 @@ class Driver:
 
     def _plan(self, assignment: Assignment, number: int) -> Plan:
         seed = trial_seed(self._settings.seed, number)
-        name = f"{self._study.study_name} {number:03}"
-        return self._session.request.composer.plan(assignment, seed=seed, name=name)
+        plan = self._session.request.composer.plan(assignment, seed=seed, name="trial")
+        return as_trial(plan, number, searched=assignment)
 
     def _handle(self, worker: Worker, message: FromWorker | WorkerDied) -> None:
         running = self._running.get(worker)

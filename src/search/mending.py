@@ -40,7 +40,8 @@ def mend(study: optuna.Study, store: Store) -> Iterator[str]:
         run_id = trial.user_attrs.get("run_id") or untold.pop(trial.number, None)
         status = _status(trial, stopped)
         if run_id in runs and status is not None and runs[run_id].info.status != status:
-            finished_run(store, run_id).finish(status)
+            outcome = "pruned" if trial.state == TrialState.PRUNED else None
+            finished_run(store, run_id).finish(status, outcome=outcome)
             was = runs[run_id].info.status
             yield f"trial {trial.number} is {trial.state.name}; its run was {was}, is {status} now"
     for number, run_id in untold.items():

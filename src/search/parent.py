@@ -22,7 +22,6 @@ from src.search.request import Request
 from src.search.settings import SweepSettings
 from src.search.study import best_first, best_so_far
 from src.tracking.connection import Store
-from src.tracking.provenance import describe_environment
 from src.tracking.run import Run
 from src.tracking.runs import end_left_running, finished_run, reopen_run, start_run
 from src.training.description import data_tags, describe_data, describe_images
@@ -143,7 +142,6 @@ def _start(
             "mlflow.source.name": "src.sweep",
             "mlflow.note.content": f"A search on {describe_images(plan, dataset)}",
             **data_tags(plan, dataset),
-            **describe_environment(),
         },
         data=describe_data(plan, dataset),
         config=definition,

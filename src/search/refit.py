@@ -29,7 +29,7 @@ def refit(session: Session, winner: Candidate) -> str | None:
     for number in range(seeds):
         seed = trial_seed(settings.seed, FIRST_REFIT_SEED + number)
         name = f"{winner.name} refit {number + 1}"
-        again = replace(plan, seed=seed, name=name)
+        again = replace(plan, seed=seed, name=f"#{winner.number:03} refit {number + 1}/{seeds}")
         jobs[name] = Job(number, again, None, session.parent, sweep, kind="refit", tags=tags)
     whole = f"{winner.name} refit, mean of {seeds}" if seeds > 1 else f"{winner.name} refit 1"
     if whole not in session.study.user_attrs.get(REFITS, {}):
@@ -39,7 +39,7 @@ def refit(session: Session, winner: Candidate) -> str | None:
         if whole in jobs or not jobs.keys() <= done.keys():
             return jobs
         members = tuple(str(done[name]["run_id"]) for name in jobs)
-        joined = replace(plan, name=whole)
+        joined = replace(plan, name=f"#{winner.number:03} refit, mean of {seeds}")
         return {whole: Average(members, joined, session.parent, {"sweep": sweep, **tags})}
 
     return run_tasks(session, REFITS, wanted).get(whole, {}).get("run_id")

@@ -53,6 +53,8 @@ class Channel(Protocol):
 class _Pruned(Halted):
     """The driver does not expect enough of this trial."""
 
+    outcome = "pruned"
+
 
 @final
 class _Stopped(Halted):

@@ -29,6 +29,7 @@ from src.tracking.database import (
     follow_move,
     unwritable_error,
 )
+from src.tracking.views import mend_views, view_tags
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # its tracebacks; we tell
@@ -275,7 +276,8 @@ def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return client.create_experiment(name, artifact_location=artifacts, tags=TRAINING_VIEW)
+            tags = {**TRAINING_VIEW, **view_tags()}
+            return client.create_experiment(name, artifact_location=artifacts, tags=tags)
         except MlflowException:
             found = client.get_experiment_by_name(name)  # another process was first
             if found is None:
@@ -285,4 +287,5 @@ def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
             f"`tracking.experiment`={name!r}: was deleted in the store; restore it there, or "
             "choose another name"
         )
+    mend_views(client, found)
     return found.experiment_id

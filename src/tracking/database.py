@@ -9,7 +9,7 @@ from filelock import FileLock
 from sqlalchemy import URL
 
 from src.errors import TrackingError
-from src.tracking.owner import HOST
+from src.tracking.owner import OWNER
 
 LOCATIONS = {
     "experiments": ("artifact_location", "experiment_id"),
@@ -26,10 +26,11 @@ ELSEWHERE = f"""
     SELECT experiment_id, artifact_location FROM experiments
     WHERE artifact_location LIKE 'file:///%/artifacts' AND artifact_location != ?
     AND experiment_id IN (
-        SELECT experiment_id FROM runs JOIN tags USING (run_uuid) WHERE tags.key = '{HOST}'
+        SELECT experiment_id FROM runs JOIN tags USING (run_uuid)
+        WHERE tags.key IN ('{OWNER}', 'owner.host')
     )
 """
-"""Finds experiments with runs of this program, who alone sets that tag, and artifacts elsewhere."""
+"""Finds experiments with runs of this program, whose own that tag is, and artifacts elsewhere."""
 
 BUSY_TIMEOUT_S = 20.0
 """How long to wait for somebody who has locked the file; MLflow waits as long."""

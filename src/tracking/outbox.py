@@ -28,6 +28,12 @@ from src.tracking.jsonl import append_line, drop_half_line
 KEPT, FILES = "unsent.jsonl", "unsent"
 """News that wait, one a line, and the files they speak of."""
 
+MAX_DIGEST_LENGTH = 36
+"""Longest dataset digest MLflow takes, in characters; the whole one is a tag."""
+
+RANKED_BY = ("best/val_accuracy", "test/accuracy", "test/log_loss")
+"""Metrics of a run that its model carries too."""
+
 RETRY_INTERVAL_S = 15.0
 """How long a store that did not answer is left alone."""
 
@@ -36,7 +42,8 @@ PROBE_TIMEOUT_S = 2.0
 
 Event = Mapping[str, Any]
 """What happened: metrics as lists of key, value, time in ms and step; params; tags; data, a
-dataset; files or model, a folder; status and time, the end of the run."""
+dataset; files or model, a folder; scored_on, the data of the model's scores; status and time, the
+end of the run."""
 
 
 @final
@@ -84,11 +91,11 @@ class Outbox:
         shutil.rmtree(self._folder / FILES, ignore_errors=True)
         return True
 
-    def is_for(self, store: Store) -> bool:
-        """Tell whether what is kept, if anything is, is meant for this store."""
+    def is_here(self) -> bool:
+        """Tell whether what is kept, if anything is, is meant for this store and no other."""
         drop_half_line(self._kept)
         lines = self._kept.read_text(encoding="utf-8").splitlines() if self._kept.exists() else []
-        return not lines or bool(json.loads(lines[0])["store"] == store.uri)
+        return not lines or bool(json.loads(lines[0])["store"] == self._store.uri)
 
     def _keep(self, news: Event) -> None:
         drop_half_line(self._kept)
@@ -128,11 +135,11 @@ class Outbox:
         if "files" in news:
             self._client.log_artifacts(self._run_id, str(self._folder / news["files"]))
         if "model" in news:
-            self._send_model(self._folder / news["model"])
+            self._send_model(self._folder / news["model"], news["scored_on"])
         if "status" in news:
             self._client.set_terminated(self._run_id, news["status"], news["time"])
 
-    def _send_model(self, folder: Path) -> None:
+    def _send_model(self, folder: Path, scored_on: Mapping[str, str]) -> None:
         """Tie a saved model to the run; one that an attempt cut off has begun is completed."""
         from mlflow.models import Model
 
@@ -156,4 +163,11 @@ class Outbox:
         outputs = self._client.get_run(self._run_id).outputs
         if begun.model_id not in {o.model_id for o in (outputs.model_outputs if outputs else ())}:
             self._client.log_outputs(self._run_id, [LoggedModelOutput(begun.model_id, step=0)])
+        logged = [self._client.get_metric_history(self._run_id, key)[-1:] for key in RANKED_BY]
+        scores = [
+            Metric(m.key, m.value, m.timestamp, m.step, begun.model_id, **scored_on)
+            for some in logged
+            for m in some
+        ]
+        self._client.log_batch(self._run_id, metrics=scores)
         self._client.finalize_logged_model(begun.model_id, "READY")

@@ -1,34 +1,52 @@
 """Which process works on a run, written on the run, so that it can be told when that one is dead.
 
-Host, process id and start time are set in the moment a run is created, so no run is ever without
-an owner; the start time tells a process from a later one with the same id. Where a clock of the
-host or a container of the same name could mislead, the lock in the run's folder has the last word.
+Host, process id and start time are one tag, set in the moment a run is created, so no run is ever
+without an owner; the start time tells a process from a later one with the same id. Where a clock of
+the host or a container of the same name could mislead, the lock in the run's folder decides.
 """
 
+import json
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import final
 
-HOST, FOLDER = "owner.host", "owner.folder"
-PROCESS, STARTED = "owner.process", "owner.started"
+OWNER = "run.owner"
 
 
-def owner_tags(folder: Path) -> dict[str, str]:
-    """Return the tags that make this process the owner of a run; folder: that of its store."""
+@final
+@dataclass(frozen=True)
+class Owner:
+    """A process, its host, and the folder of the store through which it writes."""
+
+    host: str
+    folder: str
+    process: int
+    started: str
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tag that makes it the owner of a run."""
+        return {OWNER: json.dumps(asdict(self))}
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it, a process of this host, is still there."""
+        began = _start_time(self.process)
+        return began is not None and began == self.started
+
+
+def this_process(folder: Path) -> Owner:
+    """Return this process as an owner; folder: that of its store."""
     own = os.getpid()
-    return {
-        HOST: platform.node(),
-        FOLDER: str(folder),
-        PROCESS: str(own),
-        STARTED: _start_time(own) or "",
-    }
+    return Owner(platform.node(), str(folder), own, _start_time(own) or "")
 
 
-def is_owner_alive(tags: Mapping[str, str]) -> bool:
-    """Tell whether the owner named by the tags, a process of this host, is still there."""
-    began = _start_time(int(tags[PROCESS]))
-    return began is not None and began == tags[STARTED]
+def owner_of(tags: Mapping[str, str]) -> Owner | None:
+    """Return the owner that a run's tags name, None where there is none."""
+    return Owner(**json.loads(tags[OWNER])) if OWNER in tags else None
 
 
 def _start_time(process: int) -> str | None:

@@ -1,4 +1,4 @@
-"""Where and with what a run was made: commit, versions, hardware."""
+"""Where and with what a run was made: commit and what was not committed, versions, hardware."""
 
 import platform
 import subprocess
@@ -9,12 +9,15 @@ from pathlib import Path
 
 from src.process.machine import available_cores
 
+COMMIT = "mlflow.source.git.commit"
+"""Tag that the UI shows as the version of the program."""
+
 PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "optuna", "mlflow", "numpy")
 
 
 @cache
 def describe_environment() -> Mapping[str, str]:
-    """Return tags: git commit and dirty flag, versions of Python and packages, processor.
+    """Return git commit and dirty flag, versions of Python and packages, processor.
 
     As they are when a process asks first, which is also the code it has loaded.
     """
@@ -25,9 +28,15 @@ def describe_environment() -> Mapping[str, str]:
     tags["hardware.host"] = platform.node()
     commit = _git("rev-parse", "HEAD")
     if commit:
-        tags["mlflow.source.git.commit"] = commit
+        tags[COMMIT] = commit
         tags["git.dirty"] = str(bool(_git("status", "--porcelain"))).lower()
     return tags
+
+
+@cache
+def uncommitted_changes() -> str:
+    """Return the changes to tracked files since the commit, as git's patch; empty without any."""
+    return _git("diff", "HEAD") if describe_environment().get("git.dirty") == "true" else ""
 
 
 def _git(*arguments: str) -> str:

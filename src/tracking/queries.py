@@ -1,5 +1,6 @@
 """Reads runs back: words and numbers, curves, files, and who looked at the test images."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -138,6 +139,15 @@ class StoredRuns:
     def config(self, run_id: str, folder: Path) -> dict[str, Any]:
         """Return the configuration that a run was made with; folder: to put its file into."""
         return yaml.safe_load(self.file(run_id, "config.yaml", folder).read_text(encoding="utf-8"))
+
+    def environment(self, run: StoredRun, folder: Path) -> dict[str, str]:
+        """Return where and with what a run was made; folder: to put its file into.
+
+        Of a run of an earlier version, whose tags say it, those tags.
+        """
+        if "hardware.processor" in run.tags:
+            return dict(run.tags)
+        return json.loads(self.file(run.id, "environment.json", folder).read_text(encoding="utf-8"))
 
     def file(self, run_id: str, artifact: str, folder: Path) -> Path:
         """Copy an artifact into a folder, below the run's id, and return its path there.

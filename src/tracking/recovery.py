@@ -7,8 +7,8 @@ from filelock import Timeout
 from src.errors import TrainingFailed
 from src.tracking.connection import Store
 from src.tracking.outbox import KEPT
-from src.tracking.owner import FOLDER, HOST, is_owner_alive
-from src.tracking.run import MlflowRun
+from src.tracking.owner import OWNER, owner_of
+from src.tracking.run import Run
 
 MAX_AT_ONCE = 1_000
 
@@ -22,18 +22,18 @@ def end_orphans(store: Store) -> list[str]:
     """
     ended = []
     experiments = [found.experiment_id for found in store.client.search_experiments()]
-    here = platform.node().replace("'", "")
     running = store.client.search_runs(
         experiments,
-        f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{here}'",
+        f"attributes.status = 'RUNNING' and tags.`{OWNER}` LIKE '%'",
         max_results=MAX_AT_ONCE,
     )
     for found in running:
-        tags, folder = found.data.tags, store.folder / "runs" / found.info.run_id
-        ours = tags[FOLDER] == str(store.folder) or folder.exists() or not store.is_server
-        if is_owner_alive(tags) or not ours:
+        owner, folder = owner_of(found.data.tags), store.folder / "runs" / found.info.run_id
+        if owner is None or owner.host != platform.node() or owner.is_alive:
             continue
-        run = MlflowRun(store, found.info.run_id, folder)
+        if store.is_server and owner.folder != str(store.folder) and not folder.exists():
+            continue
+        run = Run(store, found.info.run_id, folder)
         try:
             run.hold(wait_s=0)
         except Timeout:
@@ -52,7 +52,7 @@ def flush(store: Store) -> list[str]:
     """Send what runs of this folder have kept for this store; return a line for each."""
     sent = []
     for kept in sorted((store.folder / "runs").glob(f"*/{KEPT}")):
-        run = MlflowRun(store, kept.parent.name, kept.parent)
+        run = Run(store, kept.parent.name, kept.parent)
         try:
             run.hold(wait_s=0)
         except Timeout:

@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, final
 from uuid import uuid4
@@ -16,13 +17,11 @@ from mlflow.entities import Run as StoredRun
 from src.errors import ConfigError, DataError, RunGone, TrackingError
 from src.tracking.connection import Store, all_runs, living_run
 from src.tracking.database import make_folder
-from src.tracking.handover import LAST, download_workdir
-from src.tracking.owner import owner_tags
+from src.tracking.outbox import MAX_DIGEST_LENGTH
+from src.tracking.owner import this_process
+from src.tracking.provenance import COMMIT, describe_environment, uncommitted_changes
 from src.tracking.recovery import flush
-from src.tracking.run import MlflowRun, Run, UntrackedRun
-
-MAX_DIGEST_LENGTH = 36
-"""Longest dataset digest MLflow takes, in characters; the whole one is a tag."""
+from src.tracking.run import LAST, OUTCOME, Run
 
 MAX_PARAM_LENGTH = 6000
 """Longest parameter value MLflow takes, in characters."""
@@ -47,42 +46,67 @@ def start_run(
     tags: Mapping[str, str],
     data: DataDescription,
     config: Mapping[str, Any],
+    device: str = "cpu",
 ) -> Run:
     """Start a run, an untracked one where there is no store.
 
+    Its name gets a number at the end where another run has it. Configuration, and with what the
+    run is made, are files of it. device: that is trained on, in words.
     Raises TrackingError when the store cannot be used.
     """
     if store is None:
-        run: Run = UntrackedRun(uuid4().hex, Path(tempfile.mkdtemp(prefix="untracked-")))
+        run = Run(None, uuid4().hex, Path(tempfile.mkdtemp(prefix="untracked-")))
+        files = {}
     else:
-        run = _create(store, name=name, tags=tags)
+        environment = {**describe_environment(), "hardware.device": device}
+        commit = {COMMIT: environment[COMMIT]} if COMMIT in environment else {}
+        run = _create(store, name=name, tags={**tags, **commit})
+        files = {"environment.json": json.dumps(environment, indent=2)}
+        if uncommitted_changes():
+            files["uncommitted.patch"] = uncommitted_changes()
         texts = {key: str(value)[:MAX_PARAM_LENGTH] for key, value in params.items()}
         run.describe(params=texts, data=_dataset(data))
     run.folder.mkdir(exist_ok=True)
-    _keep(config, run)
+    _keep(config, run, files)
     return run
 
 
-def _keep(config: Mapping[str, Any], run: Run) -> None:
+def _keep(config: Mapping[str, Any], run: Run, others: Mapping[str, str]) -> None:
     """Keep the configuration with the run, and in its working folder for resuming it."""
-    run.log_text(yaml.safe_dump(dict(config), sort_keys=False), "config.yaml")
+    text = yaml.safe_dump(dict(config), sort_keys=False)
+    run.log_texts({"config.yaml": text, **others})
     draft = run.folder / "config.draft"
     draft.write_text(json.dumps(config), encoding="utf-8")
     draft.replace(run.folder / "config.json")
 
 
-def _create(store: Store, *, name: str, tags: Mapping[str, str]) -> MlflowRun:
+def _create(store: Store, *, name: str, tags: Mapping[str, str]) -> Run:
     for line in flush(store):
         print(line, file=sys.stderr)
     runs = make_folder(store.folder / "runs")
     with store.usable():
         created = store.client.create_run(
-            store.experiment_id, run_name=name, tags={**tags, **owner_tags(store.folder)}
+            store.experiment_id,
+            run_name=_free_name(store, name),
+            tags={**tags, **this_process(store.folder).tags},
         )
     run_id = created.info.run_id
-    run = MlflowRun(store, run_id, runs / run_id, looks=0, began=created.info.start_time)
+    run = Run(store, run_id, runs / run_id, looks=0, began=created.info.start_time)
     run.hold()
     return run
+
+
+def _free_name(store: Store, name: str) -> str:
+    """Return the name, with a number behind it where a run of the experiment has it already."""
+    quote = '"' if "'" in name else "'"
+    if quote in name:
+        return name  # the store's filters have no words for it
+    found = all_runs(
+        store.client, [store.experiment_id], f"attributes.run_name LIKE {quote}{name}%{quote}"
+    )
+    taken = {run.info.run_name for run in found}
+    others = (f"{name} run {number}" for number in count(2))
+    return name if name not in taken else next(other for other in others if other not in taken)
 
 
 def require_same_data(run_id: str, began_on: Mapping[str, str], now: Mapping[str, str]) -> None:
@@ -110,7 +134,7 @@ def reopen_run(
         stored = living_run(store.client, run_id)
         earlier = _logged_so_far(store, stored)
     require_same_data(run_id, stored.data.tags, data)
-    run = MlflowRun(
+    run = Run(
         store,
         run_id,
         store.folder / "runs" / run_id,
@@ -127,14 +151,14 @@ def reopen_run(
     try:
         with store.usable():
             store.client.update_run(run_id, status="RUNNING")
-            if "end_reason" in stored.data.tags:
-                store.client.delete_tag(run_id, "end_reason")
+            for tag in {"end_reason", OUTCOME} & stored.data.tags.keys():
+                store.client.delete_tag(run_id, tag)
     except TrackingError:
         run.unlock()
         raise
     if config is not None:
-        _keep(config, run)
-    run.set_tags(owner_tags(store.folder))
+        _keep(config, run, {})
+    run.set_tags(this_process(store.folder).tags)
     return run
 
 
@@ -145,9 +169,9 @@ def _logged_so_far(store: Store, run: StoredRun) -> dict[tuple[str, int], float]
     return {(metric.key, metric.step): metric.value for metric in values}
 
 
-def finished_run(store: Store, run_id: str) -> MlflowRun:
+def finished_run(store: Store, run_id: str) -> Run:
     """Return a run that has ended, to read from it or to add to it."""
-    return MlflowRun(store, run_id, store.folder / "runs" / run_id)
+    return Run(store, run_id, store.folder / "runs" / run_id)
 
 
 def was_deleted(store: Store, run_id: str | None) -> bool:
@@ -198,12 +222,8 @@ def runs_below(store: Store, parent: str) -> list[StoredRun]:
 def find_interrupted(store: Store, run_id: str) -> tuple[str, dict[str, Any]]:
     """Return the whole id and the configuration of a run that can be resumed.
 
-    run_id: the id or the beginning of it. What was stopped elsewhere comes from the server.
-    Raises ConfigError where no such run has a checkpoint.
+    run_id: the id or the beginning of it. Raises ConfigError where no such run has a checkpoint.
     """
-    if store.is_server:
-        with store.usable():
-            download_workdir(store, run_id)
     runs = store.folder / "runs"
     found = sorted(p.parent.name for p in runs.glob(f"*/{LAST}"))
     matches = [name for name in found if name.startswith(run_id)]

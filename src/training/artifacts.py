@@ -1,6 +1,7 @@
 """The files and pictures a finished training leaves on its run, under fixed names."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import final
 
@@ -8,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from src.data.source import Dataset, LabelledImages
-from src.figures.confusion import confusion_image, draw_confusion_matrix
+from src.figures.confusion import confusion_card, draw_confusion_matrix
 from src.figures.curves import draw_learning_curves
 from src.figures.misclassified import draw_misclassified
-from src.figures.reliability import draw_reliability
 from src.figures.style import save_picture
-from src.figures.weights import draw_weights_over_training, shared_scale_limit, weight_sheet
+from src.figures.weights import (
+    draw_weights_over_training,
+    weight_sheet,
+)
 from src.stats.autocorrelation import order_units
 from src.stats.scores import (
     confusion_counts,
@@ -22,9 +25,9 @@ from src.stats.scores import (
 from src.tracking.run import Run
 from src.training.fit import Fit
 
-UNITS_IN_FIGURE = 100
-UNITS_IN_SERIES = 36
-"""Units on a sheet; the UI shows the sheets of a series small."""
+UNITS_IN_SERIES = 12
+WEIGHTS, CONFUSION = "weights by minibatch", "confusion by epoch"
+"""Keys of the series; their last word is what the UI's slider counts."""
 
 
 def write_files(
@@ -53,9 +56,8 @@ def write_files(
         path=figures / "learning_curves.png",
     )
     if weights.steps:
-        sheet = weights.sheet(weights.steps[-1], most_units=UNITS_IN_FIGURE)
-        save_picture(sheet, figures / "first_layer_weights.png")
-        weights.draw_over_training(figures / "weights_over_training.png")
+        save_picture(weights.at_the_end(), figures / "first_layer_weights.png")
+        weights.draw_over_training(figures / "weights_over_training.png", fit.accuracies)
     (folder / "checkpoint").mkdir()
     shutil.copyfile(fit.checkpoint, folder / "checkpoint" / "best.ckpt")
     return counts
@@ -80,7 +82,6 @@ def _write_answers(folder: Path, probabilities: np.ndarray, dataset: Dataset) ->
         class_names=names,
         path=figures / "misclassified.png",
     )
-    draw_reliability(probabilities, images.labels, path=figures / "reliability.png")
     return counts
 
 
@@ -128,14 +129,9 @@ def log_series(
     confusions = fit.confusions
     if best_counts is not None:
         confusions = {**confusions, fit.best_epoch: best_counts}
-    sheets = {
-        ("first_layer_weights", step): weights.sheet(step, most_units=UNITS_IN_SERIES)
-        for step in weights.steps
-    }
+    sheets = {(WEIGHTS, step): weights.in_series(step) for step in weights.steps}
     matrices = {
-        ("confusion_matrix", epoch): confusion_image(
-            counts, class_names=dataset.class_names, title=f"epoch {epoch}"
-        )
+        (CONFUSION, epoch): confusion_card(counts, class_names=dataset.class_names)
         for epoch, counts in confusions.items()
     }
     run.log_pictures(sheets | matrices)
@@ -143,7 +139,7 @@ def log_series(
 
 @final
 class WeightPictures:
-    """First-layer weights of a training as images; order and scale are worked out only once.
+    """First-layer weights of a training as images; their order is worked out only once.
 
     steps: minibatch steps of the snapshots; none where the first layer is not dense.
     """
@@ -157,22 +153,32 @@ class WeightPictures:
         if self.steps:
             self._used = dataset.pixels_used
             self._order = order_units(self._images[self.steps[-1]], pixels_used=self._used)
-            self._limit = shared_scale_limit(*self._images.values())
 
-    def sheet(self, step: int, *, most_units: int) -> np.ndarray:
-        """Return the weights of a step, of some units where there are many, RGB `[H, W, 3]`."""
+    def at_the_end(self) -> np.ndarray:
+        """Return the weights of the last step, of some units where there are many, RGB."""
+        step = self.steps[-1]
+        return self._sheet(step, title=f"first-layer weights, step {step:,}", most_units=100)
+
+    def _sheet(self, step: int, *, title: str, most_units: int) -> np.ndarray:
         return weight_sheet(
             self._images[step],
-            title=f"first-layer weights, step {step:,}",
-            order=self._order,
+            title=title,
             most_units=most_units,
-            scale_limit=self._limit,
+            order=self._order,
             class_names=self._names,
             pixels_used=self._used,
         )
 
-    def draw_over_training(self, path: Path) -> None:
+    def in_series(self, step: int) -> np.ndarray:
+        """Return the weights of a step for the small card of a series, RGB `[H, W, 3]`."""
+        return self._sheet(step, title="", most_units=UNITS_IN_SERIES)
+
+    def draw_over_training(self, path: Path, accuracies: Mapping[int, float]) -> None:
         """Draw all steps side by side as a PNG."""
         draw_weights_over_training(
-            self._images, path=path, class_names=self._names, pixels_used=self._used
+            self._images,
+            path=path,
+            accuracies=accuracies,
+            class_names=self._names,
+            pixels_used=self._used,
         )

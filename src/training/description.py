@@ -1,24 +1,154 @@
-"""A training in the words of its run: parameters, data, tags."""
+"""A training in the words of its run: name, parameters, data, tags."""
 
+import json
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from hashlib import sha256
+from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 
-from src.config.plan import Plan
+from src.config.plan import Component, Plan
+from src.config.settings import NO_OTHER_CONFIGURATION, flat
 from src.data.source import Dataset
 from src.tracking.runs import DataDescription
 from src.training.fit import find_device
 from src.training.result import Score
 
+USUAL = {"data": "mnist_20k", "optimizer": "adamw", "scheduler": "one_cycle"}
+"""Options of conf/base.yaml that go without saying, in names too."""
+ALWAYS = {
+    **dict.fromkeys(("data", "model", "model.hidden_sizes", "optimizer"), ""),
+    "optimizer.lr": "lr",
+    "optimizer.weight_decay": "decay",
+    "regularization.dropout": "dropout",
+    "regularization.augmentation": "augment",
+    "trainer.batch_size": "batch",
+    "trainer.max_epochs": "epochs",
+}
+"""What runs are compared by, at its default too, and its word in a name."""
+MAX_NAME = 80
+"""Characters of a configuration in a name; what is left out are the last of its words."""
+
+
+def run_name(
+    plan: Plan, *, trial: int | None = None, confirmation: tuple[int, int] | None = None
+) -> str:
+    """Return a name that says what differs: `dnn 512-512 augment s2`.
+
+    trial: number of a trial, whose name says what was searched: `#008 328 lr 0.008`.
+    confirmation: which fresh seed of how many, of the trial that the plan is named after:
+    `#008 seed 2/3`.
+    """
+    if confirmation is not None:
+        number, total = confirmation
+        return f"{str(plan.name).split(' ')[0]} seed {number}/{total}"
+    if trial is not None:
+        searched = [key for key, _, _ in _values(plan) if key in plan.searched]
+        return " ".join([f"#{trial:03}", *_words(plan, searched)])
+    return f"{configuration_words(plan)} s{plan.seed}"
+
+
+def as_trial(plan: Plan, number: int, *, searched: Iterable[str]) -> Plan:
+    """Return the plan as that of a trial, named after what was searched: keys of the space."""
+    trial = replace(plan, searched=tuple(searched))
+    return replace(trial, name=run_name(trial, trial=number))
+
+
+def configuration_words(plan: Plan) -> str:
+    """Return what is trained, and where it differs from what is usual: `dnn 512-512 augment`."""
+    said = ["model", "model.hidden_sizes"]
+    said += [
+        key
+        for key, value, default in _values(plan)
+        if value not in (default, None) and key not in said
+    ]
+    words = list(_words(plan, said))
+    lengths = accumulate(len(word) + 1 for word in words)
+    return " ".join(w for w, length in zip(words, lengths, strict=True) if length <= MAX_NAME)
+
 
 def describe_params(plan: Plan) -> dict[str, object]:
-    """Return the chosen options and every hyperparameter, by dotted name."""
-    params: dict[str, object] = {"seed": plan.seed, "model.loss": plan.loss, **plan.choices}
-    for component in (plan.data, plan.model, plan.optimizer, plan.scheduler):
-        params |= {f"{component.kind}.{k}": v for k, v in component.arguments.items()}
-    for group in ("regularization", "trainer"):
-        params |= {f"{group}.{k}": v for k, v in plan.config[group].items()}
-    return params
+    """Return what a person or a search chooses, by dotted name: none that is off or as usual.
+
+    Hidden sizes are there as numbers too, which a chart has axes for: `layers`, `units`.
+    """
+    params: dict[str, object] = {
+        key: value
+        for key, value, default in _values(plan)
+        if value is not None
+        and (value != default or key in {*ALWAYS, *plan.searched} or _is_size(key, value))
+    }
+    sizes = plan.model.arguments.get("hidden_sizes")
+    if isinstance(sizes, list):
+        params |= {"layers": len(sizes), "units": sum(sizes)}
+    return {**params, "seed": plan.seed}
+
+
+def _is_size(key: str, value: Any) -> bool:
+    """Tell whether it is a number of a model, such as the width of one of the user's own."""
+    return key.startswith("model.") and type(value) in (int, float, list)
+
+
+def _values(plan: Plan) -> Iterator[tuple[str, Any, Any]]:
+    """Yield options and hyperparameters that the model has, each once, with what is usual.
+
+    A value that the model has taken over from the regularization is one of the regularization.
+    """
+    yield from _of_component(plan, plan.model)
+    yield "model.loss", plan.loss, "softmax"
+    if "regularization" in plan.searched:
+        yield "regularization", plan.choices["regularization"], None
+    lacking = {"dropout", "input_dropout"} - plan.model.arguments.keys()
+    yield from _of_settings(plan, plan.regularization, "regularization", but=lacking)
+    for component in (plan.optimizer, plan.scheduler):
+        yield from _of_component(plan, component)
+    yield from _of_settings(plan, plan.trainer, "trainer")
+    yield from _of_component(plan, plan.data)
+
+
+def _of_component(plan: Plan, component: Component) -> Iterator[tuple[str, Any, Any]]:
+    kind = component.kind
+    yield kind, plan.choices[kind], USUAL.get(kind)
+    for name, value in component.arguments.items():
+        key = f"{kind}.{name}"
+        said_by_name = name == "rows" and plan.choices[kind].endswith(f"_{(value or 0) // 1000}k")
+        follows_seed = kind == "data" and name.endswith("seed") and value == plan.seed
+        taken_over = kind == "model" and plan.config["regularization"].get(name, ...) == value
+        unseen = key in NO_OTHER_CONFIGURATION and key != "data.path"
+        if not (said_by_name or follows_seed or taken_over or unseen):
+            yield key, value, component.default(name)
+
+
+def _of_settings(
+    plan: Plan, settings: BaseModel, group: str, *, but: Collection[str] = ()
+) -> Iterator[tuple[str, Any, Any]]:
+    for name, field in type(settings).model_fields.items():
+        key = f"{group}.{name}"
+        if name not in but and key not in NO_OTHER_CONFIGURATION:
+            yield key, plan.config[group][name], field.default
+
+
+def _words(plan: Plan, keys: list[str]) -> Iterator[str]:
+    """Yield a few characters for each value."""
+    values = {key: value for key, value, _ in _values(plan)}
+    for key in keys:
+        value = values.get(key)
+        name = ALWAYS.get(key) or key.rpartition(".")[2].replace("_", " ")
+        if key == "data.path":
+            yield Path(str(value)).stem
+        elif isinstance(value, list | tuple):
+            yield "-".join(map(str, value))
+        elif isinstance(value, bool):
+            yield name if value else f"no {name}"
+        elif isinstance(value, int | float):
+            number = f"{value:.3g}" if isinstance(value, float) else str(value)
+            yield name if (name, number) == ("augment", "1") else f"{name} {number}"
+        elif value is not None:
+            yield str(value)
 
 
 def kept_config(plan: Plan) -> dict[str, Any]:
@@ -29,6 +159,14 @@ def kept_config(plan: Plan) -> dict[str, Any]:
     passing = {"tracking", "resume", "reproduce"}
     lasting = {key: value for key, value in plan.config.items() if key not in passing}
     return {"choices": plan.choices, **lasting, "seed": plan.seed, "name": plan.name}
+
+
+def config_digest(plan: Plan) -> str:
+    """Return the SHA-256 of all that makes another configuration; a seed does not."""
+    config = dict(flat(kept_config(plan)))
+    left_out = {"seed", "name", *NO_OTHER_CONFIGURATION}
+    lasting = {k: v for k, v in config.items() if k not in left_out and k[:8] != "choices."}
+    return sha256(json.dumps(lasting, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def describe_data(plan: Plan, dataset: Dataset) -> DataDescription:
@@ -44,6 +182,15 @@ def describe_data(plan: Plan, dataset: Dataset) -> DataDescription:
             "classes": len(dataset.class_names),
         },
     )
+
+
+def describe_configuration(plan: Plan, *, trial: bool) -> dict[str, str]:
+    """Return the tags that tell configurations apart: exactly, and for people.
+
+    Not in words for a trial of a search, each of which is another one.
+    """
+    exact = {"model": plan.choices["model"], "config.digest": config_digest(plan)}
+    return exact if trial else {"configuration": configuration_words(plan), **exact}
 
 
 def data_tags(plan: Plan, dataset: Dataset, *, test: str | None = None) -> dict[str, str]:

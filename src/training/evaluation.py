@@ -12,10 +12,7 @@ from src.data.source import Dataset, LabelledImages, digest
 from src.models.predictor import Predictor
 from src.models.probabilities import scale
 from src.stats.intervals import wilson_interval
-from src.stats.scores import (
-    expected_calibration_error,
-    log_loss,
-)
+from src.stats.scores import log_loss
 from src.tracking.run import Run
 from src.training.artifacts import WeightPictures, log_series, write_files, write_predictions
 from src.training.fit import Fit
@@ -30,10 +27,9 @@ def evaluate(
     dataset: Dataset,
     run: Run,
     *,
-    export_model: bool,
     check_stop: Callable[[], None],
 ) -> Score | None:
-    """Score the best epoch on the validation images; log its tables, pictures and model.
+    """Score the best epoch on the validation images; log its tables and pictures.
 
     Returns None where there are no validation images; then the run has no such numbers.
     """
@@ -51,10 +47,7 @@ def evaluate(
         score = replace(score, log_loss=best["val_loss"])  # from logits, where nothing is clipped
         numbers |= {
             "best/val_accuracy": score.accuracy,
-            "best/val_accuracy_low": score.low,
-            "best/val_accuracy_high": score.high,
             "best/val_loss": score.log_loss,
-            "best/val_ece": score.ece,
         }
     run.log_metrics(numbers)
     if run.tracked:
@@ -65,16 +58,18 @@ def evaluate(
         check_stop()
         log_series(fit, dataset, run, weights, best_counts=counts)
         check_stop()
-        if export_model:
-            log_model(fit.predictor, dataset.train, run)
     return score
 
 
-def log_model(predictor: Predictor, images: LabelledImages, run: Run) -> None:
-    """Export the model to the run, with the first of the images as its input example."""
-    pixels = images.pixels[:EXAMPLE_ROWS]
-    example = scale(torch.from_numpy(pixels)).numpy()
-    run.log_model(predictor.cpu(), example=example, probabilities=predictor.predict(pixels))
+def log_model(predictor: Predictor, dataset: Dataset, run: Run, *, data: str) -> None:
+    """Export the model to the run, with images of the source `data` as its input example."""
+    pixels = dataset.train.pixels[:EXAMPLE_ROWS]
+    run.log_model(
+        predictor.cpu(),
+        example=scale(torch.from_numpy(pixels)).numpy(),
+        probabilities=predictor.predict(pixels),
+        data=(data, dataset.split_digest),
+    )
 
 
 def evaluate_test(predictor: Predictor, test: LabelledImages, run: Run) -> Score:
@@ -99,6 +94,5 @@ def _score(probabilities: np.ndarray, images: LabelledImages) -> Score:
         low=low,
         high=high,
         log_loss=log_loss(probabilities, images.labels),
-        ece=expected_calibration_error(probabilities, images.labels),
         images=len(images),
     )

@@ -39,7 +39,8 @@ class Fit:
 
     best_epoch, that one, counts from 1; select is why: "best" or "last". seconds is the time spent
     in epochs, validation included. weights: first layer float32 `[U, C * H * W]` by minibatch
-    step, the best epoch's last; none where the first layer is not dense.
+    step, the best epoch's last; none where the first layer is not dense. accuracies: on the
+    validation images, 0..1, at the same steps.
     confusions: int64 `[K, K]` of the validation images by epoch.
     """
 
@@ -50,6 +51,7 @@ class Fit:
     select: str
     seconds: float
     weights: dict[int, np.ndarray]
+    accuracies: dict[int, float]
     confusions: dict[int, np.ndarray]
     checkpoint: Path
 
@@ -195,6 +197,10 @@ def fit(
     classifier.load_state_dict(stored["state_dict"])
     best_epoch = len(stored["progress"]["history"])
     weights = kept_arrays(folder / "weights")
+    accuracies = {s: float(kept) for s, kept in kept_arrays(folder / "accuracies").items()}
+    if len(dataset.validation):
+        last_epoch = stored["progress"]["history"][-1]
+        accuracies[stored["progress"]["steps"]] = last_epoch["val_accuracy"]
     last_weights = classifier.first_layer()
     if last_weights is not None:
         weights[stored["progress"]["steps"]] = last_weights.numpy()
@@ -211,6 +217,7 @@ def fit(
         select=plan.trainer.select,
         seconds=sum(epoch["seconds"] for epoch in classifier.history),
         weights=weights,
+        accuracies=accuracies,
         confusions=kept_arrays(folder / "confusions"),
         checkpoint=checkpoint,
     )

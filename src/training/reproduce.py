@@ -9,9 +9,10 @@ from typing import Any, Literal, final
 import numpy as np
 
 from src.config.plan import Plan, make_plan
-from src.config.settings import MOVABLE, WITHOUT_EFFECT, value_at
+from src.config.settings import MOVABLE, WITHOUT_EFFECT, flat, value_at
 from src.errors import ConfigError, NotReproduced
 from src.tracking.queries import StoredRun, StoredRuns
+from src.training.result import CURVES
 
 TOLERANCE = 1e-3
 """Largest difference of a probability that passes for rounding; another seed differs by 0.5."""
@@ -19,7 +20,6 @@ TOLERANCE = 1e-3
 MAY_MOVE = MOVABLE | {"trainer.accelerator"}
 """What may be elsewhere where a run is trained on or again."""
 
-CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
 SPLITS = ("validation", "test")
 CAUSES = {
     "digest.data": "the images",
@@ -135,7 +135,9 @@ def compare_runs(stored: StoredRuns, old: StoredRun, new: StoredRun) -> Reproduc
             close = close and within
     if not differences:
         return Reproduction("identical", (), ())
-    causes = tuple(_causes(old, new)) or (
+    with tempfile.TemporaryDirectory() as draft:
+        before, after = (_recorded(stored, run, Path(draft)) for run in (old, new))
+    causes = tuple(_causes(before, after)) or (
         "nothing that was recorded: an operation without a fixed order, or a change to the code",
     )
     return Reproduction("within tolerance" if close else "different", tuple(differences), causes)
@@ -160,24 +162,28 @@ def _differences(
     ], largest <= TOLERANCE
 
 
-def _causes(old: StoredRun, new: StoredRun) -> list[str]:
-    versions = {k: k.removeprefix("version.") for k in new.tags if k.startswith("version.")}
-    params = {key: key for key in sorted({*old.params, *new.params} - WITHOUT_EFFECT)}
-    before, after = ({**run.params, **run.tags} for run in (old, new))
+def _recorded(stored: StoredRuns, run: StoredRun, folder: Path) -> dict[str, str]:
+    """Return what was recorded of a run that may make another result, by key."""
+    config = {f"config.{k}": str(v) for k, v in flat(stored.config(run.id, folder))}
+    own = {f"config.{key}" for key in WITHOUT_EFFECT} | {"config.resume"}
+    config = {key: value for key, value in config.items() if key not in own}
+    return {**config, **run.tags, **stored.environment(run, folder)}
+
+
+def _causes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    keys = sorted({*before, *after})
+    others = {k: k.partition(".")[2] for k in keys if k.startswith(("config.", "version."))}
     found = [
         f"{words}: {_shortened(before.get(key, 'unknown'))}, "
         f"now {_shortened(after.get(key, 'unknown'))}"
-        for key, words in {**CAUSES, **params, **versions}.items()
-        if before.get(key) != after.get(key)
+        for key, words in {**CAUSES, **others}.items()
+        if key != "config.digest" and before.get(key) != after.get(key)
     ]
-    dirty = [when for when, run in (("then", old), ("now", new)) if _is_dirty(run)]
+    both = {"then": before, "now": after}
+    dirty = [when for when, recorded in both.items() if recorded.get("git.dirty") == "true"]
     if dirty:
         found.append(f"changes that were not committed ({', '.join(dirty)})")
     return found
-
-
-def _is_dirty(run: StoredRun) -> bool:
-    return run.tags.get("git.dirty") == "true"
 
 
 def _shortened(value: str) -> str:

@@ -3,17 +3,19 @@
 from dataclasses import dataclass
 from typing import final
 
+CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "lr")
+"""What of an epoch is tracked; how long all of them took is one number."""
+
 
 @final
 @dataclass(frozen=True)
 class Score:
-    """Accuracy on `images` images with its 95 % Wilson interval, log loss in nats, and ECE."""
+    """Accuracy on `images` images with its 95 % Wilson interval, and log loss in nats."""
 
     accuracy: float
     low: float
     high: float
     log_loss: float
-    ece: float
     images: int
 
     def describe(self) -> str:
@@ -27,7 +29,6 @@ class Score:
             f"{prefix}/accuracy_low": self.low,
             f"{prefix}/accuracy_high": self.high,
             f"{prefix}/log_loss": self.log_loss,
-            f"{prefix}/ece": self.ece,
         }
 
 

@@ -14,28 +14,29 @@ import torch
 from src.config.plan import Plan
 from src.data.source import Dataset, DataSource
 from src.errors import TrainingFailed, disk_trouble, first_line
-from src.models.predictor import load_predictor
+from src.models.predictor import confusion_now, load_predictor
 from src.process.gc_pause import loaded
 from src.process.machine import available_cores
 from src.process.signals import Halted
 from src.tracking.connection import Store, patiently
-from src.tracking.provenance import describe_environment
 from src.tracking.queries import StoredRun
 from src.tracking.run import Run
 from src.tracking.runs import finished_run, reopen_run, require_same_data, start_run
 from src.training.description import (
     data_tags,
+    describe_configuration,
     describe_data,
     describe_device,
     describe_images,
     describe_params,
     describe_result,
     kept_config,
+    run_name,
 )
 from src.training.evaluation import evaluate, evaluate_test, log_model
 from src.training.fit import build_classifier, find_device, fit, minibatches
 from src.training.progress import EpochReporter
-from src.training.result import Result, Score
+from src.training.result import CURVES, Result, Score
 from src.training.series import keep_array
 
 
@@ -71,14 +72,21 @@ def train(
         require_same_data(repeats.id, repeats.tags, data)
         tags = {**tags, "reproduces": repeats.id}
 
-    def keep_weights(step: int, weights: torch.Tensor) -> None:
-        keep_array(run.folder / "weights", step, weights)
+    images, num_classes = dataset.validation, len(dataset.class_names)
 
-    classifier = build_classifier(plan, dataset, before_step=check_stop, on_snapshot=keep_weights)
+    def keep_snapshot(step: int, weights: torch.Tensor) -> None:
+        keep_array(run.folder / "weights", step, weights)
+        if run.tracked and len(images):
+            counts = confusion_now(classifier.model, images.pixels, images.labels, k=num_classes)
+            keep_array(run.folder / "accuracies", step, counts.trace() / counts.sum())
+            if step == 0:
+                keep_array(run.folder / "confusions", 0, counts)
+
+    classifier = build_classifier(plan, dataset, before_step=check_stop, on_snapshot=keep_snapshot)
     check_stop()
 
     def log_epoch(epoch: int, metrics: dict[str, float]) -> None:
-        run.log_metrics(metrics, step=epoch)
+        run.log_metrics({key: metrics[key] for key in CURVES if key in metrics}, step=epoch)
         after_epoch(epoch, metrics)
 
     tags = {**data, **tags}
@@ -94,12 +102,12 @@ def train(
             reporter=reporter,
             check_stop=check_stop,
         )
-        validation = evaluate(
-            done, dataset, run, export_model=parent is None, check_stop=check_stop
-        )
+        validation = evaluate(done, dataset, run, check_stop=check_stop)
         test = (
             evaluate_test(done.predictor, source.load_test(), run) if evaluate_on_test_set else None
         )
+        if parent is None and run.tracked:
+            log_model(done.predictor, dataset, run, data=plan.choices["data"])
         wall_seconds = perf_counter() - began
         run.log_metrics({"seconds/training": done.seconds, "seconds/wall": wall_seconds})
         kept = f"epoch {done.best_epoch}, the {done.select}"
@@ -137,7 +145,7 @@ def evaluate_on_test(plan: Plan, run_id: str, *, source: DataSource, store: Stor
         checkpoint = run.fetch("checkpoint/best.ckpt", Path(folder))
         predictor = load_predictor(checkpoint)
     score = evaluate_test(predictor, source.load_test(), run)
-    log_model(predictor, source.load().train, run)
+    log_model(predictor, source.load(), run, data=plan.choices["data"])
     return score
 
 
@@ -174,10 +182,11 @@ def _end_early(run: Run, error: BaseException, *, resumable: bool) -> None:
     trouble = None if halted else disk_trouble(error)
     try:
         if not halted and not trouble:
-            run.log_text("".join(traceback.format_exception(error)), "traceback.txt")
+            run.log_texts({"traceback.txt": "".join(traceback.format_exception(error))})
         run.finish(
             "KILLED" if halted else "FAILED",
             reason=trouble or str(error) or repr(error),
+            outcome=error.outcome if isinstance(error, Halted) else None,
             resumable=resumable and not isinstance(error, TrainingFailed),
         )
     except Exception as second:  # noqa: BLE001
@@ -194,22 +203,20 @@ def _start(
     parent: str | None,
     tags: Mapping[str, str],
 ) -> Run:
-    choices = plan.choices
     return start_run(
         store,
-        name=plan.name or f"{choices['model']} {choices['data']} seed={plan.seed}",
+        name=plan.name or run_name(plan),
         params=describe_params(plan),
         tags={
-            "model": choices["model"],
+            **describe_configuration(plan, trial="trial.number" in tags),
             "mlflow.source.name": "src.train",
             "mlflow.note.content": _heading(plan, dataset),
             **({"mlflow.parentRunId": parent} if parent else {}),
-            **describe_environment(),
-            "hardware.device": describe_device(plan.trainer.accelerator),
             **tags,
         },
         data=describe_data(plan, dataset),
         config=kept_config(plan),
+        device=describe_device(plan.trainer.accelerator),
     )
 
 

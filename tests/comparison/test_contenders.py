@@ -8,6 +8,9 @@ from src.config.settings import Tracking
 from src.errors import ConfigError, TrackingError
 from tests.plans import stored_runs
 
+LINEAR = "linear epochs 12 batch 32 digits s1"
+DNN = "dnn 256-128 dropout 0.2 epochs 12 batch 32 digits s1"
+
 
 def chosen(contest, **which):
     return select(stored_runs(contest.tracking), ContenderSelection(**which))
@@ -85,12 +88,11 @@ def test_a_sweep_is_compared_with_what_is_left_of_it(own_contest):
 def test_a_run_is_named_by_id_beginning_or_name(contest):
     stored = stored_runs(contest.tracking)
     linear = contest.ids["linear"]
-    for named in (linear, linear[:10], "linear digits seed=1"):
+    for named in (linear, linear[:10], LINEAR):
         assert stored.find(named, key="promote").id == linear
-    with pytest.raises(ConfigError, match="name or beginning of several runs"):
-        stored.find("dnn digits seed=1", key="promote")
-    with pytest.raises(ConfigError, match="did you mean `linear digits seed=1`"):
-        stored.find("liner digits seed=1", key="promote")
+    assert stored.find(f"{DNN} run 2", key="promote").id == contest.ids["dnn 1 again"]
+    with pytest.raises(ConfigError, match=f"did you mean `{LINEAR}`"):
+        stored.find(LINEAR.replace("linear", "liner"), key="promote")
     with pytest.raises(ConfigError, match="is a sweep"):
         stored.find("hunt", key="promote")
 

@@ -60,7 +60,7 @@ def test_it_says_everything_once(outcome, html):
     for heading in (
         "Learning curves",
         "Mistakes class by class",
-        "Confusion matrices and their difference",
+        "Confusion matrices",
         "First-layer weights",
         "What only one of them gets right",
         "Calibration",
@@ -124,7 +124,7 @@ def test_it_is_made_without_the_data_and_says_what_is_left_out(tmp_path, own_con
     outcome = compare(stored, selection, name=None, say=lambda text: None)
     html = (outcome.folder / "report.html").read_text()
     assert "Left out: pictures of linear" in html
-    assert "Confusion matrices and their difference" in html
+    assert "Confusion matrices" in html
     assert "What only one of them gets right" not in html
 
 

@@ -1,6 +1,7 @@
 """Journal and store that do not agree after a crash: the next start of the sweep mends them."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -10,12 +11,13 @@ from optuna.trial import TrialState
 from src.config.settings import Tracking
 from src.search.mending import mend
 from src.search.storage.journal import open_journal
-from src.tracking.owner import HOST, PROCESS, STARTED, owner_tags
+from src.tracking.owner import this_process
 from src.tracking.runs import start_run
 from src.tracking.store import open_store
 from tests.faults.trivial import DATA, search
 
-HERE = Path()
+HERE = this_process(Path())
+DEAD = 999999999
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def test_what_a_crash_has_left_is_mended_and_said(searched, capsys):
     running = study.ask(
         {"optimizer.lr": optuna.distributions.FloatDistribution(1e-4, 1e-1, log=True)}
     )
-    its_run = client.create_run("1", tags={**tags, **owner_tags(HERE), PROCESS: "999999999"})
+    its_run = client.create_run("1", tags={**tags, **replace(HERE, process=DEAD).tags})
     running.set_user_attr("run_id", its_run.info.run_id)
     client.set_terminated(run_of(study, 2), "FAILED")
     open_store(store.settings)
@@ -75,9 +77,9 @@ def test_what_a_crash_has_left_is_mended_and_said(searched, capsys):
 def test_a_run_of_another_host_or_of_a_living_process_is_left_alone(searched):
     _, store = searched
     client = store.client
-    far = client.create_run("1", tags={**owner_tags(HERE), HOST: "elsewhere", PROCESS: "999999999"})
-    mine = client.create_run("1", tags=owner_tags(HERE))
-    reused = client.create_run("1", tags={**owner_tags(HERE), STARTED: "1"})  # another's number
+    far = client.create_run("1", tags=replace(HERE, host="elsewhere", process=DEAD).tags)
+    mine = client.create_run("1", tags=HERE.tags)
+    reused = client.create_run("1", tags=replace(HERE, started="1").tags)  # another's number
     open_store(store.settings)
     status = [client.get_run(run.info.run_id).info.status for run in (far, mine, reused)]
     assert status == ["RUNNING", "RUNNING", "KILLED"]

@@ -11,11 +11,12 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from src.tracking.owner import is_owner_alive, owner_tags
+from src.tracking.owner import this_process
 from src.tracking.store import open_store
 from tests.conftest import TIMEOUT_S, TRAINING, Store, environment, python, start_training
 from tests.plans import plan_of
@@ -151,21 +152,21 @@ def test_six_first_trainings_at_once_are_six_finished_runs(tmp_path):
 
 
 def test_an_owner_is_told_from_a_later_process_of_the_same_number_and_from_a_dead_one():
-    mine = owner_tags(Path())
-    assert mine["owner.host"] == platform.node()
-    assert is_owner_alive(mine)
-    assert not is_owner_alive({**mine, "owner.started": "1"})
+    mine = this_process(Path())
+    assert mine.host == platform.node()
+    assert mine.is_alive
+    assert not replace(mine, started="1").is_alive
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     stat = Path(f"/proc/{child.pid}/stat")
-    its = {**mine, "owner.process": str(child.pid)}
+    its = replace(mine, process=child.pid)
     if stat.exists():
-        its["owner.started"] = stat.read_text().rpartition(") ")[2].split()[19]
-        assert is_owner_alive(its)
+        its = replace(its, started=stat.read_text().rpartition(") ")[2].split()[19])
+        assert its.is_alive
     os.kill(child.pid, signal.SIGKILL)
     time.sleep(0.2)
-    assert not is_owner_alive(its)  # a zombie, which nobody has waited for
+    assert not its.is_alive  # a zombie, which nobody has waited for
     child.wait()
-    assert not is_owner_alive(its)
+    assert not its.is_alive
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Learning curves and the reliability diagram: drawn for any training, and showing it."""
+"""Learning curves: drawn for any training, and showing it."""
 
 import ast
 from pathlib import Path
@@ -9,7 +9,6 @@ from PIL import Image
 
 import src.figures
 from src.figures.curves import draw_learning_curves
-from src.figures.reliability import draw_reliability
 
 BLUE, VERMILLION, GREEN = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0x00, 0x9E, 0x73)
 
@@ -48,8 +47,6 @@ def test_curves_of_any_training(num_epochs: int, first_loss: float, tmp_path: Pa
     picture = read(path)
     assert len(places(picture[:, :450], VERMILLION)) + len(places(picture[:, :450], GREEN)) > 20
     assert len(places(picture[:, 450:], GREEN)) > 20
-    for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]):
-        assert (edge == 255).all()
 
 
 def test_a_huge_first_loss_does_not_flatten_the_rest(tmp_path: Path) -> None:
@@ -96,50 +93,6 @@ def test_the_legend_says_which_epoch_was_kept(tmp_path: Path) -> None:
     rows, columns = np.nonzero((pictures[0] != pictures[1]).any(axis=2))
     assert rows.min() > 340  # below the charts
     assert columns.min() > 700  # where the words of the marked epoch stand
-
-
-def blue_columns(path: Path, *, rows: slice) -> int:
-    """Count the columns of a diagram's part that hold some of a bar."""
-    picture = read(path)[rows].astype(int)
-    is_bar = (picture[..., 2] - picture[..., 0] > 80) & (picture[..., 0] < 110)
-    return int(is_bar.any(axis=0).sum())
-
-
-def test_empty_bins_are_not_drawn(tmp_path: Path) -> None:
-    path = tmp_path / "one.png"
-    draw_reliability(np.tile([0.97, 0.03], (50, 1)), np.zeros(50, np.int64), path=path)
-    one_bar = 560 * 0.83 / 1.01 / 15
-    assert blue_columns(path, rows=slice(100, 300)) == pytest.approx(one_bar, abs=4)
-    rng = np.random.default_rng(0)
-    share = rng.uniform(0.5, 1, 3000)
-    labels = (rng.random(3000) > share).astype(np.int64)
-    draw_reliability(np.stack([share, 1 - share], axis=1), labels, path=path)
-    assert blue_columns(path, rows=slice(200, 300)) == pytest.approx(8 * one_bar, abs=20)
-
-
-def test_an_overconfident_model_has_lower_bars(tmp_path: Path) -> None:
-    probabilities = np.tile([0.97, 0.03], (100, 1))
-    heights = []
-    for num_right in (97, 40):
-        path = tmp_path / f"{num_right}.png"
-        draw_reliability(probabilities, (np.arange(100) >= num_right).astype(int), path=path)
-        picture = read(path)[30:370, 515:525].astype(int)
-        heights.append(int((picture[..., 2] - picture[..., 0] > 80).any(axis=1).sum()))
-    assert heights[0] == pytest.approx(2.4 * heights[1], rel=0.1)
-
-
-@pytest.mark.parametrize("num_images", [1, 2, 100_000])
-@pytest.mark.parametrize("num_classes", [2, 62])
-def test_reliability_of_any_size(num_images: int, num_classes: int, tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    probabilities = rng.dirichlet(np.ones(num_classes), num_images).astype(np.float32)
-    path = tmp_path / "reliability.png"
-    draw_reliability(probabilities, rng.integers(0, num_classes, num_images), path=path)
-    picture = read(path)
-    assert picture.shape == (560, 560, 3)
-    assert blue_columns(path, rows=slice(400, 520)) > 10
-    for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]):
-        assert (edge == 255).all()
 
 
 def test_figures_keep_no_global_state() -> None:

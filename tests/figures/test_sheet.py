@@ -9,7 +9,6 @@ from PIL import Image
 from src.figures.canvas import UNKNOWN, class_labels, drawable, text_width, trimmed
 from src.figures.confusion import draw_confusion_matrix
 from src.figures.curves import draw_learning_curves
-from src.figures.reliability import draw_reliability
 from src.figures.sheet import GAP, HEADER, LINE, MARGIN, Tile, caption, enlarged, sheet
 
 INK = "#222222"
@@ -80,17 +79,13 @@ def test_a_name_is_cut_to_its_width() -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_charts_of_any_names_are_the_same_bytes_without_a_warning(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
     names = ["ж", "お", "$x$", "a_{", "猫", "T-shirt\nor top"]
-    probabilities = rng.dirichlet(np.ones(6), 50).astype(np.float32)
     history = [{"train_loss": 2.0, "val_loss": 1.0, "train_accuracy": 0.5, "val_accuracy": 0.6}] * 3
     found = []
     for folder in (tmp_path / "a", tmp_path / "b"):
         folder.mkdir()
         counts = np.arange(36).reshape(6, 6)
         draw_confusion_matrix(counts, class_names=names, path=folder / "1.png", title="猫 $")
-        labels = rng.integers(0, 6, 50) * 0
-        draw_reliability(probabilities, labels, path=folder / "2.png", title="$a$ お")
         draw_learning_curves(history, best_epoch=2, select="best", path=folder / "3.png")
         found.append([path.read_bytes() for path in sorted(folder.iterdir())])
     assert found[0] == found[1]

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.figures.confusion import draw_confusion_difference, draw_errors_per_class
 from src.figures.curves import draw_curves_together
 from src.figures.misclassified import TILE, draw_only_one_right
 from src.figures.sheet import GAP, HEADER, MARGIN
@@ -35,46 +34,6 @@ def test_every_curve_is_drawn_in_its_own_colour_and_the_higher_one_is_higher(tmp
     assert len(first) > 100
     assert len(second) > 100
     assert np.median(second[:, 0]) < np.median(first[:, 0])
-
-
-def test_a_bar_is_as_long_as_its_share_and_begins_at_zero(tmp_path):
-    path = tmp_path / "bars.png"
-    errors = {"one": np.array([0.1, 0.0, np.nan]), "other": np.array([0.05, 0.2, 0.0])}
-    draw_errors_per_class(errors, class_names=CLASSES, path=path)
-    bars = opened(path)[70:]  # without the legend
-    first, second = (places(bars, colour) for colour in SERIES[:2])
-
-    def length(found, near):
-        rows = found[np.abs(found[:, 0] - near) < 3]
-        return np.ptp(rows[:, 1]) + 1
-
-    one = length(first, np.median(first[:, 0]))
-    widest = max(np.ptp(second[second[:, 0] == row][:, 1]) + 1 for row in set(second[:, 0]))
-    assert widest / one == pytest.approx(2, rel=0.03)
-    assert first[:, 1].min() == pytest.approx(second[:, 1].min(), abs=1)
-
-
-def test_red_is_what_the_first_does_more_often_and_blue_what_the_second_does(tmp_path):
-    first = np.array([[90, 10, 0], [0, 100, 0], [0, 0, 100]])
-    second = np.array([[100, 0, 0], [0, 100, 0], [10, 0, 90]])
-    path = tmp_path / "difference.png"
-    draw_confusion_difference(first, second, names=("one", "other"), class_names=CLASSES, path=path)
-    picture = opened(path)[:-40]  # without the scale
-    red = np.argwhere(picture[..., 0] - picture[..., 2] > 60)
-    blue = np.argwhere(picture[..., 2] - picture[..., 0] > 60)
-    assert len(red) > 500
-    assert len(blue) > 500
-    assert red[:, 0].mean() < blue[:, 0].mean()  # row a above row c
-    assert red[:, 1].mean() > blue[:, 1].mean()  # column b right of column a
-    assert abs(len(red) - len(blue)) < 0.05 * len(red)
-
-
-def test_equal_models_have_no_colour(tmp_path):
-    same = np.array([[90, 10], [5, 95]])
-    path = tmp_path / "difference.png"
-    draw_confusion_difference(same, same, names=("x", "y"), class_names=CLASSES[:2], path=path)
-    picture = opened(path)[:-40]
-    assert np.ptp(picture, axis=2).max() < 8
 
 
 def test_only_images_that_one_alone_gets_right_the_surest_mistakes_first(tmp_path):

@@ -113,34 +113,63 @@ def test_any_size_can_be_drawn(units: int, side: int, channels: int) -> None:
     assert (sheet[:, -1] == 255).all(), "something touches the right edge"
 
 
-def test_weights_over_training_has_a_column_per_step_on_one_scale(tmp_path: Path) -> None:
-    weights = noise(units=3)
-    path = tmp_path / "weights.png"
-    draw_weights_over_training({100: weights, 0: weights / 100}, path=path)
-    picture = np.asarray(Image.open(path).convert("RGB")).astype(int)
-    colourfulness = np.ptp(picture[HEADER + 20 : -30], axis=2)
-    tile_columns = np.flatnonzero((colourfulness > 3).mean(axis=0) > 0.3)
-    edges = np.split(tile_columns, np.flatnonzero(np.diff(tile_columns) > 10) + 1)
-    late = colourfulness[:, edges[-1]].mean()
-    assert late > 40
-    early = colourfulness[:, edges[-1][0] - 76 : edges[-1][0] - 8].mean()
-    assert early < 0.1 * late
+def test_a_card_is_thrice_as_wide_as_high_and_of_few_large_tiles() -> None:
+    for units in (1, 5, 12, 300):
+        card = weight_sheet(noise(units=units, side=28), title="", most_units=12)
+        assert 2.9 < card.shape[1] / card.shape[0] < 4, units
+        assert card.shape[1] < 1000
+
+
+def tiles(picture: np.ndarray, *, rows: int) -> list[tuple[int, int]]:
+    """Return where the columns of a page begin and end: frames that go down through all rows."""
+    grey = (np.ptp(picture, axis=2) == 0) & (picture[..., 0] == 0xCF)
+    edges = np.flatnonzero(grey.sum(axis=0) > rows * 50)
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def page_of(snapshots: dict[int, np.ndarray], path: Path, **how) -> np.ndarray:
+    draw_weights_over_training(snapshots, path=path, **how)
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def test_every_step_has_a_scale_of_its_own(tmp_path: Path) -> None:
+    weights = noise(units=3, side=28)
+    picture = page_of({100: weights, 0: weights / 100}, tmp_path / "weights.png")
+    early, late = (picture[:, start + 1 : end] for start, end in tiles(picture, rows=3))
+    top = HEADER + 2 * LINE + GAP
+    bottom = picture.shape[0] - 3 * LINE - 2 * GAP - MARGIN
+    np.testing.assert_array_equal(early[top:bottom], late[top:bottom])
+    assert np.ptp(early[top:bottom], axis=2).mean() > 40
+
+
+def test_no_two_columns_are_nearly_the_same_step(tmp_path: Path) -> None:
+    steps = (0, 10, 30, 100, 300, 1000, 3000, 10_000, 12_000)
+    for last, columns in ((12_000, 7), (1050, 6), (351, 5), (8, 2)):
+        snapshots = {s: noise(units=2, side=28) for s in (*steps, last) if s <= last}
+        assert len(tiles(page_of(snapshots, tmp_path / "w.png"), rows=2)) == columns, last
+
+
+def test_over_a_column_stands_the_accuracy_that_its_step_reaches(tmp_path: Path) -> None:
+    snapshots = {0: noise(units=2, side=28), 10: noise(units=2, side=28)}
+    plain = page_of(snapshots, tmp_path / "w.png")
+    said = page_of(snapshots, tmp_path / "w.png", accuracies={0: 0.1, 10: 0.875})
+    blue = (said[..., 2] > 120) & (said[..., 0] < 60)
+    changed = (plain != said).any(axis=2) if plain.shape == said.shape else blue
+    assert (blue & changed)[HEADER : HEADER + 2 * LINE].sum() > 60
 
 
 def test_rows_over_training_follow_the_last_step(tmp_path: Path) -> None:
     ramp = np.linspace(-0.2, 0.2, 8, dtype=np.float32)
     early, late = noise(units=5), noise(units=5)
     late[3, 0] = ramp[:, None]
-    for snapshots, name in (({0: early, 9: late}, "a.png"), ({0: late, 9: early}, "b.png")):
-        draw_weights_over_training(snapshots, path=tmp_path / name)
-    wanted = coloured(late[3:4], limit=shared_scale_limit(early, late))[0]
-    picture = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))
-    first_row = picture[HEADER + LINE + GAP + 1 :][:72]
-    samples = first_row[4::9]
+    picture = page_of({0: early, 9: late}, tmp_path / "a.png")
+    wanted = coloured(late[3:4], limit=shared_scale_limit(late))[0]
+    first_row = picture[HEADER + 2 * LINE + GAP + 1 :][:96]
+    samples = first_row[6::12]
     found = [
         x
-        for x in range(picture.shape[1] - 72)
-        if np.array_equal(samples[:, x + 4 : x + 72 : 9], wanted)
+        for x in range(picture.shape[1] - 96)
+        if np.array_equal(samples[:, x + 6 : x + 96 : 12], wanted)
     ]
     assert found, "the unit with structure at the end is not in the first row"
 

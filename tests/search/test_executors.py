@@ -169,6 +169,7 @@ def test_a_pruned_job_keeps_its_curve(executor, job, client):
     run = client.get_run(started.run_id)
     assert run.info.status == "KILLED"
     assert run.data.tags["end_reason"].startswith("pruned")
+    assert run.data.tags["outcome"] == "pruned"
     assert [step for step, _ in curve(client, started.run_id, "val_loss")] == [1, 2]
 
 
@@ -189,7 +190,7 @@ def test_a_job_is_stopped_in_mid_epoch(executor, job, client):
     assert time.perf_counter() - asked < max(seconds[0], 2)
     run = client.get_run(run_id)
     assert run.info.status == "KILLED"
-    assert run.data.tags["end_reason"] == "enough"
+    assert (run.data.tags["end_reason"], run.data.tags["outcome"]) == ("enough", "interrupted")
     assert [step for step, _ in curve(client, run_id, "val_loss")] == [1]
 
 

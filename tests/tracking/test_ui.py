@@ -1,0 +1,161 @@
+"""What a person sees who opens the MLflow UI: read from its pages in a real browser."""
+
+import shutil
+import time
+from base64 import b64decode
+from json import loads
+from zlib import decompress
+
+import pytest
+from mlflow import MlflowClient
+
+from src.config.settings import Tracking
+from src.tracking.connection import connect
+from src.tracking.views import KEY, VIEWS
+from tests.plans import plan_of, train_plan
+from tests.tracking.test_store import page as ui
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+WAIT_MS = 60_000
+CLOSED = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
+COLUMNS = """() => [...document.querySelectorAll('[role=columnheader][col-id]')]
+    .map(e => [e.getBoundingClientRect().x, e.getAttribute('col-id')])"""
+NAMES = """() => [...document.querySelectorAll('[role=gridcell][col-id="attributes.`Run Name`"]')]
+    .map(e => [e.getBoundingClientRect().y, (e.querySelector('a') || e).innerText.trim()])"""
+PICTURES = """() => [...document.querySelectorAll('img[class*=image-img]')].map(e => {
+    let top = e.parentElement, box = e.getBoundingClientRect();
+    while (getComputedStyle(top).overflowY === 'visible') top = top.parentElement;
+    const room = top.getBoundingClientRect();
+    return [box.x, box.y, box.width, e.naturalWidth, room.bottom, e.src];
+})"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Return a folder with a linear model and a dense network on two seeds, and their ids."""
+    folder = tmp_path_factory.mktemp("seen")
+    quick = ("data=digits", "trainer.threads=1", f"tracking.folder={folder}/mlruns")
+    lines = (
+        ("model=linear", "trainer.max_epochs=2"),
+        ("trainer.max_epochs=12", "trainer.batch_size=32"),
+        ("trainer.max_epochs=12", "trainer.batch_size=32", "seed=2"),
+    )
+    return folder, [train_plan(plan_of(*quick, *line)).run_id for line in lines]
+
+
+@pytest.fixture(scope="module")
+def client(runs):
+    return MlflowClient(f"sqlite:///{runs[0]}/mlruns/mlflow.db")
+
+
+def test_the_views_are_kept_with_the_experiment_and_mended(runs, client):
+    keys = {KEY + name.lower() for name in VIEWS}
+    assert keys <= client.get_experiment("1").tags.keys()
+    kept = loads(client.get_experiment("1").tags[f"{KEY}runs"])
+    state = loads(decompress(b64decode(kept["state"].removeprefix("deflate;"))))
+    assert state["orderByKey"] == "metrics.`best/val_accuracy`"
+    client.delete_experiment_tag("1", f"{KEY}seeds")
+    client.set_experiment_tag("1", f"{KEY}runs", "a person's own")
+    connect(Tracking(folder=runs[0] / "mlruns"))
+    tags = client.get_experiment("1").tags
+    assert tags[f"{KEY}runs"] == "a person's own"
+    assert keys <= tags.keys()
+    client.delete_experiment_tag("1", f"{KEY}runs")
+    connect(Tracking(folder=runs[0] / "mlruns"))
+
+
+def test_models_are_ranked_by_what_they_reach(runs, client):
+    order = [{"field_name": "metrics.test/accuracy", "ascending": False}]
+    found = client.search_logged_models(["1"], order_by=order)
+    reached = [client.get_run(m.source_run_id).data.metrics["test/accuracy"] for m in found]
+    assert reached == sorted(reached, reverse=True)
+    assert len(reached) == 3
+    split = client.get_run(runs[1][0]).data.tags["digest.split"]
+    for metric in found[0].metrics:
+        assert metric.dataset_name == "digits"
+        assert split.startswith(metric.dataset_digest)
+    history = client.get_metric_history(runs[1][1], "test/accuracy")
+    assert len(history) == 1
+
+
+def test_a_name_that_is_taken_gets_a_number(runs, client):
+    line = ("data=digits", "model=linear", "trainer.max_epochs=2", "trainer.threads=1")
+    run_id = train_plan(plan_of(*line, f"tracking.folder={runs[0]}/mlruns")).run_id
+    assert client.get_run(run_id).info.run_name == "linear epochs 2 digits s1 run 2"
+    client.delete_run(run_id)
+
+
+@pytest.fixture(scope="module")
+def browser(runs):
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium here; `make browser` installs Debian's")
+    from playwright.sync_api import sync_playwright
+
+    place = f"tracking.folder={runs[0]}/mlruns"
+    with ui(place, cwd=runs[0]) as address, sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        context = launched.new_context(viewport={"width": 1440, "height": 900})
+        context.set_default_timeout(WAIT_MS)
+        context.add_init_script(CLOSED)
+        page = context.new_page()
+        yield address, page
+        launched.close()
+
+
+def opened(browser, path: str):
+    address, page = browser
+    page.goto("about:blank")
+    page.goto(f"{address}/#/experiments/1/{path}")
+    return page
+
+
+def until(condition):
+    """Return what the condition gives, as soon as that is true."""
+    end = time.monotonic() + WAIT_MS / 1000
+    while not (found := condition()):
+        assert time.monotonic() < end, "it never came to pass"
+        time.sleep(0.2)
+    return found
+
+
+def in_view(page, script: str) -> list[str]:
+    return [found for _, found in sorted(page.evaluate(script))]
+
+
+def test_the_runs_are_ranked_with_the_answer_beside_their_names(browser):
+    page = opened(browser, "runs?workflowType=machine_learning&viewStateShareKey=runs")
+    page.get_by_role("button", name="Sort: best/val_accuracy").wait_for()
+    names = until(lambda: [n for n in in_view(page, NAMES) if n])
+    assert [name.split()[0] for name in names] == ["dnn", "dnn", "linear"]
+    columns = until(lambda: [c for c in in_view(page, COLUMNS) if c.startswith(("m", "p", "t"))])
+    shown = [column for column in columns if not column[-1].isdigit()]
+    assert shown[:4] == [*VIEWS["Runs"]["widths"]][:4]
+    places = {column: x for x, column in page.evaluate(COLUMNS)}
+    assert all(places[column] < 1440 - 100 for column in shown[:5])
+
+
+def test_seeds_of_a_configuration_are_one_group_with_their_mean(browser, runs, client):
+    page = opened(browser, "runs?workflowType=machine_learning&viewStateShareKey=seeds")
+    page.get_by_role("button", name="Group by: configuration").wait_for()
+    until(lambda: page.get_by_text("Group: dnn").count())
+    reached = [client.get_run(i).data.metrics["best/val_accuracy"] for i in runs[1][1:]]
+    mean = f"{sum(reached) / 2:.4f}"[:5]
+    assert until(lambda: page.get_by_role("gridcell").filter(has_text=mean).count())
+
+
+def test_the_pictures_of_a_run_are_seen_whole_and_follow_the_slider(browser, runs):
+    path = f"runs/{runs[1][1]}/model-metrics?workflowType=machine_learning"
+    page = opened(browser, path)
+    page.get_by_placeholder("Search metric charts").fill("by")
+    until(lambda: len(page.evaluate(PICTURES)) == 2)
+    for x, y, width, natural, bottom, _ in page.evaluate(PICTURES):
+        assert width > 300, "as wide as the card"
+        assert natural > 500, "sharp when enlarged"
+        assert y + width / 3 <= bottom + 1, (x, y, width, bottom)
+    before = {picture[-1] for picture in page.evaluate(PICTURES)}
+    for slider in page.get_by_role("slider").all():
+        slider.focus()
+        page.keyboard.press("ArrowRight")
+    until(lambda: len(before - {picture[-1] for picture in page.evaluate(PICTURES)}) == 2)
+    assert len(page.evaluate(PICTURES)) == 2
