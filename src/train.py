@@ -48,7 +48,8 @@ def run_plan(
     store: where it is open already.
     """
     source = plan.data.build()
-    source.load()
+    for note in source.load().notes:
+        print(f"data: {note}", flush=True)
     # loaded only now, so that a mistake in the configuration or the data is answered at once
     from src.cli.output import print_result, print_resume_command
     from src.tracking.store import open_store

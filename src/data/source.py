@@ -2,14 +2,16 @@
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
 from src.config.types import Seed, SplitSize
-from src.data.split import Split, draw_split
+from src.data.split import Split, draw_split, draw_stratified_split, find_copies
 from src.errors import DataError
+from src.pictures.form import Form, measure_form
 
 
 @final
@@ -38,6 +40,8 @@ class Dataset:
 
     data_digest and split_digest are SHA-256 in hexadecimal; the split digest covers the data
     digest and the rows of every split, so that equal split digests mean equal images.
+    notes: what was found out about the user's own data, a line each. form: how pictures were made
+    into these images, None where they were not. reading: how the values of a table were read.
     """
 
     train: LabelledImages
@@ -45,6 +49,9 @@ class Dataset:
     class_names: tuple[str, ...]
     data_digest: str
     split_digest: str
+    notes: tuple[str, ...] = ()
+    form: Form | None = None
+    reading: dict[str, Any] | None = None
 
     @property
     def pixels_used(self) -> np.ndarray:
@@ -61,9 +68,12 @@ class DataSource(ABC):
 
     file_arguments: names of constructor arguments that are paths of the user's own files, which
     workers on other machines are sent. What a source downloads, each machine fetches itself.
+    own: whether the images are the user's own, of whatever kind: each class is then split alike,
+    and equal images stay in one split.
     """
 
     file_arguments: ClassVar[tuple[str, ...]] = ()
+    own: ClassVar[bool] = False
 
     def __init__(
         self, *, validation_size: SplitSize, test_size: SplitSize | None, split_seed: Seed
@@ -73,6 +83,9 @@ class DataSource(ABC):
         self._split_seed = split_seed
         self._dataset: Dataset | None = None
         self._test: LabelledImages | None = None
+        self.notes: tuple[str, ...] = ()
+        self.form: Form | None = None
+        self.reading: dict[str, Any] | None = None
 
     @abstractmethod
     def read_pool(self) -> tuple[LabelledImages, tuple[str, ...]]:
@@ -93,8 +106,12 @@ class DataSource(ABC):
 
     def _read_dataset(self) -> Dataset:
         pool, class_names = self._pool()
-        split = self._split(len(pool))
-        _expect_every_class(pool.labels[split.train], class_names)
+        split = self._split(pool)
+        _require_every_class(pool.labels[split.train], class_names)
+        if self.own:
+            train = pool.take(split.train)
+            form = measure_form(train.pixels, train.labels, num_classes=len(class_names))
+            self.notes += (form.describe(), *describe_split(pool, split, class_names))
         if self._test_size:
             self._test = pool.take(split.test)
         data_digest = digest(pool)
@@ -104,6 +121,9 @@ class DataSource(ABC):
             class_names=class_names,
             data_digest=data_digest,
             split_digest=split.digest(data_digest),
+            notes=self.notes,
+            form=self.form,
+            reading=self.reading,
         )
 
     def load_test(self) -> LabelledImages:
@@ -122,7 +142,7 @@ class DataSource(ABC):
     def _read_test(self) -> LabelledImages:
         if self._test_size:
             pool, _ = self._pool()
-            return pool.take(self._split(len(pool)).test)
+            return pool.take(self._split(pool).test)
         test = self.read_test_file()
         assert test is not None, "a source without a test file needs a test_size"
         return test
@@ -130,7 +150,7 @@ class DataSource(ABC):
     def _pool(self) -> tuple[LabelledImages, tuple[str, ...]]:
         pool, class_names = self.read_pool()
         class_names = tuple(str(name) for name in class_names)
-        _expect_form(pool, class_names)
+        _require_form(pool, class_names)
         present = np.unique(pool.labels)
         if len(present) < 2:
             raise DataError(
@@ -139,16 +159,36 @@ class DataSource(ABC):
             )
         return pool, class_names
 
-    def _split(self, num_rows: int) -> Split:
-        return draw_split(
-            num_rows,
-            validation_size=self._validation_size,
-            test_size=self._test_size,
-            seed=self._split_seed,
+    def _split(self, pool: LabelledImages) -> Split:
+        sizes = {"validation_size": self._validation_size, "test_size": self._test_size}
+        if not self.own:
+            return draw_split(len(pool), **sizes, seed=self._split_seed)
+        copies = find_copies(pool.pixels)
+        return draw_stratified_split(pool.labels, copies, **sizes, seed=self._split_seed)
+
+
+def describe_split(
+    pool: LabelledImages, split: Split, class_names: tuple[str, ...]
+) -> Iterator[str]:
+    """Yield what is to be known of a split of the user's own images, a line each."""
+    copies = find_copies(pool.pixels)
+    counts = np.bincount(copies)
+    if num_copies := len(pool) - np.count_nonzero(counts):
+        yield (
+            f"{num_copies:,} of {len(pool):,} images are copies of others (equal pixels); copies "
+            "stay in one split"
         )
+    pairs = len(np.unique(np.stack([copies, pool.labels]), axis=1).T)
+    if unclear := pairs - np.count_nonzero(counts):
+        yield f"{unclear:,} images stand there again with another label; fix: correct the labels"
+    for name, rows in (("validation", split.validation), ("test", split.test)):
+        missing = sorted(set(range(len(class_names))) - set(pool.labels[rows].tolist()))
+        if missing and len(rows):
+            names = ", ".join(repr(class_names[label]) for label in missing[:20])
+            yield f"no {name} image of class {names}; bring more images of it"
 
 
-def _expect_form(images: LabelledImages, class_names: tuple[str, ...]) -> None:
+def _require_form(images: LabelledImages, class_names: tuple[str, ...]) -> None:
     """Raise DataError where a data source does not keep its promise."""
     pixels, labels = images.pixels, images.labels
     if pixels.dtype != np.uint8 or pixels.ndim != 4:
@@ -164,7 +204,7 @@ def _expect_form(images: LabelledImages, class_names: tuple[str, ...]) -> None:
         )
 
 
-def _expect_every_class(labels: np.ndarray, class_names: tuple[str, ...]) -> None:
+def _require_every_class(labels: np.ndarray, class_names: tuple[str, ...]) -> None:
     missing = sorted(set(range(len(class_names))) - set(labels.tolist()))
     if missing:
         names = ", ".join(repr(class_names[label]) for label in missing)

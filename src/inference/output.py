@@ -12,8 +12,8 @@ from typing import Any, final
 from src.config.settings import Predict
 from src.figures.explained import Explained, explained_sheet
 from src.figures.style import save_picture
-from src.inference.pictures import Picture, PictureError, read_picture
 from src.inference.recogniser import Answer, Recogniser
+from src.pictures.reading import Picture, PictureError, read_picture
 from src.tracking.database import make_folder
 
 BATCH = 32
@@ -193,9 +193,10 @@ def describe_threshold(recogniser: Recogniser) -> str:
     """Return the threshold and how it does, for people."""
     own = recogniser.threshold
     if own.answered == 0:
-        return f"no answer below probability {own.value:.3f}: no validation image has one"
+        made_from = recogniser.calibration.made_from
+        return f"no answer below probability {own.value:.3f}: none of {made_from} has one"
     return (
-        f"no answer below probability {own.value:.3f}: of the validation images "
+        f"no answer below probability {own.value:.3f}: of {recogniser.calibration.made_from} "
         f"{own.answered:.1%} have one, and {own.right:.1%} of those are right"
     )
 

@@ -1,6 +1,8 @@
 """The files and pictures a finished training leaves on its run, under fixed names."""
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import final
 
@@ -14,6 +16,7 @@ from src.figures.misclassified import draw_misclassified
 from src.figures.reliability import draw_reliability
 from src.figures.style import save_picture
 from src.figures.weights import draw_weights_over_training, shared_scale_limit, weight_sheet
+from src.pictures.form import evenly, measure_form
 from src.stats.autocorrelation import order_units
 from src.stats.scores import (
     confusion_counts,
@@ -22,6 +25,7 @@ from src.stats.scores import (
 from src.tracking.run import Run
 from src.training.fit import Fit
 
+PICTURES_KEPT = 300
 UNITS_IN_FIGURE = 100
 UNITS_IN_SERIES = 36
 """Units on a sheet; the UI shows the sheets of a series small."""
@@ -34,7 +38,7 @@ def write_files(
     dataset: Dataset,
     weights: "WeightPictures",
 ) -> np.ndarray:
-    """Write the checkpoint, figures/, tables/ and predictions/ of the best epoch.
+    """Write the checkpoint, figures/, tables/, predictions/ and preparation/ of the best epoch.
 
     Returns its confusion counts, int64 `[K, K]`.
 
@@ -70,9 +74,27 @@ def write_files(
         sheet = weights.sheet(weights.steps[-1], most_units=UNITS_IN_FIGURE)
         save_picture(sheet, figures / "first_layer_weights.png")
         weights.draw_over_training(figures / "weights_over_training.png")
+    write_preparation(folder / "preparation", dataset)
     (folder / "checkpoint").mkdir()
     shutil.copyfile(fit.checkpoint, folder / "checkpoint" / "best.ckpt")
     return counts
+
+
+def write_preparation(folder: Path, dataset: Dataset) -> None:
+    """Write what predicting needs to prepare pictures, and tables, as the images were.
+
+    form.json: the images' form, and how a table was read. validation.npz: some validation images,
+    uint8 `[N, C, H, W]`, with labels, on which a threshold for pictures can be chosen.
+    """
+    folder.mkdir()
+    train, validation = dataset.train, dataset.validation
+    form = measure_form(train.pixels, train.labels, num_classes=len(dataset.class_names))
+    if dataset.form is not None:
+        form = replace(dataset.form, digits=form.digits)
+    text = json.dumps({"form": form.as_dict(), "table": dataset.reading}, indent=2)
+    (folder / "form.json").write_text(text, encoding="utf-8")
+    kept = validation.take(evenly(len(validation), PICTURES_KEPT))
+    np.savez_compressed(folder / "validation.npz", pixels=kept.pixels, labels=kept.labels)
 
 
 def write_predictions(
