@@ -95,7 +95,7 @@ def measure_form(pixels: np.ndarray, labels: np.ndarray, *, num_classes: int) ->
         return form
     large = np.stack([form.enlarged(image) for image in grey])
     marked = large > RIM
-    seen = marked.any(axis=(1, 2))
+    seen: np.ndarray = np.asarray(marked).any(axis=(1, 2))
     if not seen.any():
         return form
     factor = large.shape[1] / height

@@ -78,21 +78,28 @@ def _normalised(ink: Ink, form: Form) -> np.ndarray:
     """Return the grey values of the ink, scaled and placed by the form."""
     left, top, right, bottom = ink.box
     cells = _cells(bottom - top, right - left, form)
-    corner = []
-    for axis, (low, high) in enumerate(((top, bottom), (left, right))):
-        mass = ink.amount.sum(axis=1 - axis)
-        middle = (low + high) / 2
-        if form.by_mass:
-            middle = float((mass * (np.arange(len(mass)) + 0.5)).sum() / mass.sum())
-        start = middle - form.centre[axis] * cells[axis]
-        if form.by_mass:  # MNIST's makers moved what they had scaled by whole pixels
-            start = low - round((low - start) / cells[axis]) * cells[axis]
-        own = (high - low) / cells[axis]
-        first = min(max((low - start) / cells[axis], 0), (form.height, form.width)[axis] - own)
-        corner.append(low - first * cells[axis])
-    small = _sampled(ink.amount, corner=corner, cells=cells, shape=(form.height, form.width))
+    if form.by_mass:
+        box = ink.amount[top:bottom, left:right]
+        small = _by_mass(_sampled(box, corner=(0, 0), cells=cells, form=form), form, cells, box)
+    else:
+        middles = ((top + bottom) / 2, (left + right) / 2)
+        corner = tuple(m - c * cell for m, c, cell in zip(middles, form.centre, cells, strict=True))
+        small = _sampled(ink.amount, corner=corner, cells=cells, form=form)
     small = small / max(float(small.max()), 1e-6)
     return form.pixels(small > 0.5 if form.is_binary else small)
+
+
+def _by_mass(
+    small: np.ndarray, form: Form, cells: tuple[float, float], box: np.ndarray
+) -> np.ndarray:
+    """Move what lies in the corner by whole pixels, as MNIST's makers did, within the image."""
+    moves = []
+    for axis, side in enumerate(small.shape):
+        mass = small.sum(axis=1 - axis)
+        middle = float((mass * (np.arange(side) + 0.5)).sum() / mass.sum())
+        room = side - round(box.shape[axis] / cells[axis])
+        moves.append(int(np.clip(round(form.centre[axis] - middle), 0, room)))
+    return np.roll(small, moves, axis=(0, 1))
 
 
 def _cells(height: int, width: int, form: Form) -> tuple[float, float]:
@@ -106,9 +113,10 @@ def _cells(height: int, width: int, form: Form) -> tuple[float, float]:
 
 
 def _sampled(
-    amount: np.ndarray, *, corner: list[float], cells: tuple[float, float], shape: tuple[int, int]
+    amount: np.ndarray, *, corner: tuple[float, ...], cells: tuple[float, float], form: Form
 ) -> np.ndarray:
-    """Return the mean of each cell, `shape`, of a grid that begins at `corner`, y and x."""
+    """Return the mean amount of ink in each cell of a grid that begins at `corner`, y and x."""
+    shape = form.height, form.width
     ends = [c + n * cell for c, n, cell in zip(corner, shape, cells, strict=True)]
     margins = [
         (max(0, int(np.ceil(-c)) + 1), max(0, int(np.ceil(end - side)) + 1))
