@@ -65,6 +65,11 @@ class Recogniser:
         """Channels, height and width of the images."""
         return self.predictor.image_shape
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes, in the order of the probabilities."""
+        return self.predictor.class_names
+
     def prepare(self, picture: Picture) -> Prepared:
         """Bring a picture into the form that the model was trained on."""
         return prepare(picture, self.calibration.form)

@@ -1,16 +1,17 @@
 """Answers for a table of images, a row an image; with labels, how many are right."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from src.data.csv import as_images, class_indices
 from src.data.table import Table, read_table
 from src.errors import DataError
-from src.inference.output import COLUMNS, describe_threshold
-from src.inference.recogniser import Recogniser
+from src.inference.output import print_answers, record
+from src.inference.recogniser import Answer, Recogniser
+from src.pictures.preparation import Prepared
 from src.stats.intervals import wilson_interval
 
 CONTRARY = 0.5
@@ -18,21 +19,22 @@ CONTRARY = 0.5
 
 
 def answer_table(path: Path, recogniser: Recogniser, form: str) -> None:
-    """Print an answer for every row of a table, in a format; all else goes to stderr.
+    """Print an answer for every row of a table, in a format, and how many are right if labelled.
 
     The values are taken as those of the training images were, where they fit.
     Raises DataError where the table cannot be read or has images of another size.
     """
     pixels, table, said = _images(path, recogniser)
-    probabilities = recogniser.predictor.predict(pixels)
-    _say(recogniser.origin, describe_threshold(recogniser), f"{path}: {said}")
-    _print(_answers(path, probabilities, recogniser), form)
-    if table.labels is not None:
-        _say(_score(table, probabilities, recogniser))
-
-
-def _say(*lines: str) -> None:
-    print(*lines, sep="\n", file=sys.stderr, flush=True)
+    labels = None if table.labels is None else class_indices(table, recogniser.class_names)
+    print(f"{path}: {said}", file=sys.stderr, flush=True)
+    answers = recogniser.answer([Prepared(image[0], as_it_was=True) for image in pixels])
+    names = [f"{path.name}, row {row}" for row in range(1, len(answers) + 1)]
+    records = (
+        record(answer, recogniser, file=name) for name, answer in zip(names, answers, strict=True)
+    )
+    print_answers(records, recogniser, form, width=len(names[-1]))
+    if labels is not None:
+        print(_score(answers, labels, recogniser), file=sys.stderr)
 
 
 def _images(path: Path, recogniser: Recogniser) -> tuple[np.ndarray, Table, str]:
@@ -60,43 +62,10 @@ def _images(path: Path, recogniser: Recogniser) -> tuple[np.ndarray, Table, str]
     return pixels, table, said
 
 
-def _answers(path: Path, probabilities: np.ndarray, recogniser: Recogniser) -> pd.DataFrame:
-    """Return a row an image, with the columns of an answer to a picture."""
-    names = np.array(recogniser.predictor.class_names)
-    rows = np.arange(len(probabilities))
-    order = np.argsort(probabilities, axis=1, kind="stable")
-    runner_up, best = order[:, -2], order[:, -1]
-    sure = probabilities[rows, best] >= recogniser.threshold.value
-    values = {
-        "file": [f"{path}, row {row}" for row in rows + 1],
-        "status": np.where(sure, "recognised", "unsure"),
-        "label": np.where(sure, names[best], ""),
-        "best": names[best],
-        "probability": probabilities[rows, best].round(6),
-        "runner_up": names[runner_up],
-        "runner_up_probability": probabilities[rows, runner_up].round(6),
-        "note": "",
-    }
-    return pd.DataFrame({column: values[column] for column in COLUMNS})
-
-
-def _print(answers: pd.DataFrame, form: str) -> None:
-    if form == "kaggle":
-        numbers = range(1, len(answers) + 1)
-        answers = pd.DataFrame({"ImageId": numbers, "Label": answers["best"]})
-    if form in {"csv", "kaggle"}:
-        answers.to_csv(sys.stdout, index=False, lineterminator="\n")
-    elif form == "json":
-        print(answers.drop(columns="note").to_json(orient="records", indent=2))
-    else:
-        shown = answers.drop(columns="note").rename(columns=lambda name: name.replace("_", " "))
-        print(shown.to_string(index=False))
-
-
-def _score(table: Table, probabilities: np.ndarray, recogniser: Recogniser) -> str:
-    labels = class_indices(table, recogniser.predictor.class_names)
-    right = probabilities.argmax(axis=1) == labels
-    sure = probabilities.max(axis=1) >= recogniser.threshold.value
+def _score(answers: Sequence[Answer], labels: np.ndarray, recogniser: Recogniser) -> str:
+    names = np.array(recogniser.class_names)
+    right = np.array([answer.best for answer in answers]) == names[labels]
+    sure = np.array([answer.label is not None for answer in answers])
     low, high = wilson_interval(int(right.sum()), len(right))
     answered = f"; {sure.mean():.1%} are answered, {right[sure].mean():.2%} of these right"
     return (
