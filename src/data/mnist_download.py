@@ -90,8 +90,10 @@ def _fetch(folder: Path, wanted: list[str], origins: Sequence[Origin]) -> None:
     for path in (folder / name for name in wanted):
         state = "damaged (not the official SHA-256)" if path.exists() else "missing"
         print(f"{path} is {state}: fetching it", file=sys.stderr, flush=True)
-        placed = [by_hand] if path.with_name(f"{path.name}.gz").exists() else []
-        if not any(_brings(origin, path, failures) for origin in (*placed, *origins)):
+        candidates = list(origins)
+        if path.with_name(f"{path.name}.gz").exists():
+            candidates.insert(0, by_hand)
+        if not any(_brings(origin, path, failures) for origin in candidates):
             tried = ", ".join(f"{origin} ({reason})" for origin, reason in failures.items())
             raise DataError(
                 f"data: MNIST is not complete in {folder} and could not be fetched; "

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # pandas parses to eight bytes a cell: so many cells at once keep that small beside the images.
 CELLS_AT_ONCE = 1 << 21
 ROWS_LOOKED_AT = 200
-SEPARATORS = (",", ";", "\t", "|", r"\s+")
+SEPARATORS = (";", "\t", "|", ",", r"\s+")
 PACKED = {b"\x1f\x8b": "gzip", b"PK": "zip"}
 NUMBER = re.compile(r"\s*[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
 LABEL_NAMES = ("label", "labels", "class", "target", "digit", "category", "y")

@@ -94,7 +94,7 @@ def measure_form(pixels: np.ndarray, labels: np.ndarray, *, num_classes: int) ->
     if paper == ink:
         return form
     large = np.stack([form.enlarged(image) for image in grey])
-    marked: np.ndarray = np.greater(large, RIM)
+    marked = large > RIM
     seen = np.flatnonzero(marked.any(axis=(1, 2)))
     if not len(seen):
         return form
@@ -133,7 +133,7 @@ def _along(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the extent, the middle of the box and the centre of mass of each image on an axis."""
     other = 3 - axis
-    lines = marked.any(axis=other)
+    lines: np.ndarray = np.any(marked, axis=other)
     first, after = lines.argmax(axis=1), lines.shape[1] - lines[:, ::-1].argmax(axis=1)
     mass = amount.sum(axis=other)
     centre = (mass * (np.arange(lines.shape[1]) + 0.5)).sum(axis=1) / mass.sum(axis=1)
