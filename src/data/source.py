@@ -2,14 +2,15 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import numpy as np
 
 from src.config.types import Seed, SplitSize
-from src.data.split import Split, draw_split, draw_stratified_split, find_copies
+from src.data.contract import require_every_class, require_form
+from src.data.split import Split, draw_split
+from src.data.stratified import describe_split, draw_stratified_split, find_copies
 from src.errors import DataError
 from src.pictures.form import Form, measure_form
 
@@ -107,11 +108,14 @@ class DataSource(ABC):
     def _read_dataset(self) -> Dataset:
         pool, class_names = self._pool()
         split = self._split(pool)
-        _require_every_class(pool.labels[split.train], class_names)
+        require_every_class(pool.labels[split.train], class_names)
         if self.own:
             train = pool.take(split.train)
             form = measure_form(train.pixels, train.labels, num_classes=len(class_names))
-            self.notes += (form.describe(), *describe_split(pool, split, class_names))
+            self.notes += (
+                form.describe(),
+                *describe_split(pool.pixels, pool.labels, split, class_names),
+            )
         if self._test_size:
             self._test = pool.take(split.test)
         data_digest = digest(pool)
@@ -150,7 +154,7 @@ class DataSource(ABC):
     def _pool(self) -> tuple[LabelledImages, tuple[str, ...]]:
         pool, class_names = self.read_pool()
         class_names = tuple(str(name) for name in class_names)
-        _require_form(pool, class_names)
+        require_form(pool.pixels, pool.labels, class_names)
         present = np.unique(pool.labels)
         if len(present) < 2:
             raise DataError(
@@ -165,53 +169,6 @@ class DataSource(ABC):
             return draw_split(len(pool), **sizes, seed=self._split_seed)
         copies = find_copies(pool.pixels)
         return draw_stratified_split(pool.labels, copies, **sizes, seed=self._split_seed)
-
-
-def describe_split(
-    pool: LabelledImages, split: Split, class_names: tuple[str, ...]
-) -> Iterator[str]:
-    """Yield what is to be known of a split of the user's own images, a line each."""
-    copies = find_copies(pool.pixels)
-    counts = np.bincount(copies)
-    if num_copies := len(pool) - np.count_nonzero(counts):
-        yield (
-            f"{num_copies:,} of {len(pool):,} images are copies of others (equal pixels); copies "
-            "stay in one split"
-        )
-    pairs = len(np.unique(np.stack([copies, pool.labels]), axis=1).T)
-    if unclear := pairs - np.count_nonzero(counts):
-        yield f"{unclear:,} images stand there again with another label; fix: correct the labels"
-    for name, rows in (("validation", split.validation), ("test", split.test)):
-        missing = sorted(set(range(len(class_names))) - set(pool.labels[rows].tolist()))
-        if missing and len(rows):
-            names = ", ".join(repr(class_names[label]) for label in missing[:20])
-            yield f"no {name} image of class {names}; bring more images of it"
-
-
-def _require_form(images: LabelledImages, class_names: tuple[str, ...]) -> None:
-    """Raise DataError where a data source does not keep its promise."""
-    pixels, labels = images.pixels, images.labels
-    if pixels.dtype != np.uint8 or pixels.ndim != 4:
-        raise DataError(
-            f"data: pixels are {pixels.dtype} of shape {pixels.shape}; a data source must give "
-            "uint8 [N, C, H, W], 0..255"
-        )
-    whole = np.issubdtype(labels.dtype, np.integer) and labels.shape == pixels.shape[:1]
-    if not whole or (len(labels) and not 0 <= labels.min() <= labels.max() < len(class_names)):
-        raise DataError(
-            f"data: labels are {labels.dtype} of shape {labels.shape}; a data source must give a "
-            f"whole number from 0 to {len(class_names) - 1} for each of its {len(pixels)} images"
-        )
-
-
-def _require_every_class(labels: np.ndarray, class_names: tuple[str, ...]) -> None:
-    missing = sorted(set(range(len(class_names))) - set(labels.tolist()))
-    if missing:
-        names = ", ".join(repr(class_names[label]) for label in missing)
-        raise DataError(
-            f"data: no image of class {names} is among the {len(labels)} to train on; bring more "
-            "rows of it, leave it out, or draw another split with data.split_seed"
-        )
 
 
 def digest(images: LabelledImages) -> str:

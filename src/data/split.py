@@ -36,61 +36,15 @@ def draw_split(
     means that the test images stand in a file of their own.
     Raises DataError when a split would be left without a row.
     """
-    num_validation, num_test = _counts(num_rows, validation_size, test_size)
+    num_validation, num_test = split_counts(num_rows, validation_size, test_size)
     order = np.random.default_rng(seed).permutation(num_rows)
     test, validation, train = np.split(order, [num_test, num_test + num_validation])
     return Split(train=np.sort(train), validation=np.sort(validation), test=np.sort(test))
 
 
-def draw_stratified_split(
-    labels: np.ndarray,
-    copies: np.ndarray,
-    *,
-    validation_size: int | float,
-    test_size: int | float,
-    seed: int,
-) -> Split:
-    """Draw a split in which every class has its share, and copies of an image are together.
-
-    labels: int64 `[N]`. copies: int64 `[N]`, the first row with the same image. A class keeps at
-    least one image to train on. Arguments and errors are else those of `draw_split`.
-    """
-    sizes = _counts(len(labels), validation_size, test_size)
-    rng = np.random.default_rng(seed)
-    side = np.zeros(len(labels), np.int64)  # 0 trains, 1 validates, 2 tests
-    heads = np.flatnonzero(copies == np.arange(len(labels)))
-    weights = np.bincount(copies, minlength=len(labels))[heads]
-    shuffled = rng.permutation(len(heads))
-    classes, totals = np.unique(labels, return_counts=True)
-    quotas = [_quotas(totals, size) for size in sizes]
-    for number, label in enumerate(classes):
-        order = [k for k in shuffled if labels[heads[k]] == label][:-1]  # the last one trains
-        for split in (1, 2):
-            left = quotas[split - 1][number]
-            while order and left > 0 and weights[order[0]] < 2 * left:
-                left -= weights[order[0]]
-                side[heads[order.pop(0)]] = split
-    side = side[copies]
-    train, validation, test = (np.flatnonzero(side == split) for split in range(3))
-    return Split(train=train, validation=validation, test=test)
-
-
-def _quotas(totals: np.ndarray, size: int) -> np.ndarray:
-    """Share `size` out in proportion to the totals, by largest remainders."""
-    exact = totals * size / totals.sum()
-    quotas = np.floor(exact).astype(np.int64)
-    largest = np.argsort(quotas - exact, kind="stable")
-    quotas[largest[: size - quotas.sum()]] += 1
-    return quotas
-
-
-def find_copies(pixels: np.ndarray) -> np.ndarray:
-    """Return for each image `[N, C, H, W]` the first row that has the same pixels, int64 `[N]`."""
-    first: dict[bytes, int] = {}
-    return np.array([first.setdefault(image.tobytes(), row) for row, image in enumerate(pixels)])
-
-
-def _counts(num_rows: int, validation_size: int | float, test_size: int | float) -> tuple[int, int]:
+def split_counts(
+    num_rows: int, validation_size: int | float, test_size: int | float
+) -> tuple[int, int]:
     """Return how many rows validate and test; raises DataError where a split would have none."""
     num_validation = _count(validation_size, num_rows)
     num_test = _count(test_size, num_rows)

@@ -36,6 +36,8 @@ WHOLE = 0.97
 """Share of a strip's pixels that are not paper."""
 LINE = 0.04
 """Of the picture's longer side; a line that nobody wrote is at most so thick."""
+MIN_HEIGHT = 0.15
+"""Of the picture's; less beside a line or a box is no digit of its own."""
 TRACE = 0.1
 """Of full ink; the soft edge of ink ends where it is fainter."""
 RIM = 0.5
@@ -88,7 +90,10 @@ def find_ink(colours: np.ndarray) -> Ink | None:
     amount = (difference - level) / contrast
     soft = amount > max(TRACE, 3 * noise / contrast)
     ink = _measured(amount, kept, soft & ~(above & ~written), digits=digits, is_cut=is_cut)
-    return _moved(ink, by=(edges[2], edges[0]), shape=colours.shape[:2])
+    amount = np.pad(ink.amount, ((edges[0], edges[1]), (edges[2], edges[3])))
+    x, y, right, bottom = ink.box
+    box = (x + edges[2], y + edges[0], right + edges[2], bottom + edges[0])
+    return replace(ink, amount=amount, box=box)
 
 
 def _without_edges(colours: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int]]:
@@ -112,15 +117,6 @@ def _strip(strange: np.ndarray) -> int:
     return width + 1 if 0 < width <= EDGE * len(strange) else 0
 
 
-def _moved(ink: Ink, *, by: tuple[int, int], shape: tuple[int, ...]) -> Ink:
-    """Return ink in the whole picture, from which x columns and y rows had been cut."""
-    x, y = by
-    amount = np.zeros(shape, np.float32)
-    amount[y : y + ink.amount.shape[0], x : x + ink.amount.shape[1]] = ink.amount
-    left, top, right, bottom = ink.box
-    return replace(ink, amount=amount, box=(left + x, top + y, right + x, bottom + y))
-
-
 def _without_lines(above: np.ndarray) -> tuple[np.ndarray, bool]:
     """Return the ink without lines and boxes that nobody wrote, where something else is left.
 
@@ -129,19 +125,12 @@ def _without_lines(above: np.ndarray) -> tuple[np.ndarray, bool]:
     labels, number = ndimage.label(above, np.ones((3, 3)))
     boxes = ndimage.find_objects(labels)
     areas = np.bincount(labels.ravel(), minlength=number + 1)[1:]
-    order = [k for k in range(number) if areas[k] >= SPECK * areas.max()]
-    printed = [k for k in order if _is_printed(labels[boxes[k]] == k + 1, boxes[k], above.shape)]
-    tall = max((_height(boxes[k]) for k in order if k not in printed), default=0)
-    if tall < 0.25 * above.shape[0] and printed != order:
-        tall *= any(_height(boxes[k]) < 2 * tall for k in printed)
-    if not tall or not printed:
-        boxed = [k for k in printed if _spans(boxes[k], above.shape)]
-        return above, bool(boxed)
+    large = [k for k in range(number) if areas[k] >= SPECK * areas.max()]
+    printed = [k for k in large if _is_printed(labels[boxes[k]] == k + 1, boxes[k], above.shape)]
+    heights = [boxes[k][0].stop - boxes[k][0].start for k in large if k not in printed]
+    if max(heights, default=0) < MIN_HEIGHT * above.shape[0]:  # what is left would be a speck
+        return above, any(_spans(boxes[k], above.shape) for k in printed)
     return above & ~np.isin(labels, [k + 1 for k in printed]), False
-
-
-def _height(box: tuple[slice, slice]) -> int:
-    return int(box[0].stop - box[0].start)
 
 
 def _spans(box: tuple[slice, slice], shape: tuple[int, ...]) -> bool:
