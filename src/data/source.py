@@ -12,7 +12,7 @@ from src.data.contract import require_every_class, require_form
 from src.data.split import Split, draw_split
 from src.data.stratified import describe_split, draw_stratified_split, find_copies
 from src.errors import DataError
-from src.pictures.form import Form, measure_form
+from src.pictures.form import Form
 
 
 @final
@@ -69,8 +69,7 @@ class DataSource(ABC):
 
     file_arguments: names of constructor arguments that are paths of the user's own files, which
     workers on other machines are sent. What a source downloads, each machine fetches itself.
-    own: whether the images are the user's own, of whatever kind: each class is then split alike,
-    and equal images stay in one split.
+    own: whether the images are the user's own: classes are then split alike, copies kept together.
     """
 
     file_arguments: ClassVar[tuple[str, ...]] = ()
@@ -110,12 +109,7 @@ class DataSource(ABC):
         split = self._split(pool)
         require_every_class(pool.labels[split.train], class_names)
         if self.own:
-            train = pool.take(split.train)
-            form = measure_form(train.pixels, train.labels, num_classes=len(class_names))
-            self.notes += (
-                form.describe(),
-                *describe_split(pool.pixels, pool.labels, split, class_names),
-            )
+            self.notes += describe_split(pool.pixels, pool.labels, split, class_names)
         if self._test_size:
             self._test = pool.take(split.test)
         data_digest = digest(pool)

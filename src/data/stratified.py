@@ -1,10 +1,9 @@
 """A split of the user's own images: classes alike in every part, copies of an image together."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from src.data.split import Split, split_counts
+from src.pictures.form import measure_form
 
 
 def draw_stratified_split(
@@ -57,20 +56,22 @@ def find_copies(pixels: np.ndarray) -> np.ndarray:
 
 def describe_split(
     pixels: np.ndarray, labels: np.ndarray, split: Split, class_names: tuple[str, ...]
-) -> Iterator[str]:
-    """Yield what is to be known of a split of the user's own images, a line each."""
+) -> tuple[str, ...]:
+    """Return what is to be known of a split of the user's own images, a line each."""
+    train, classes = split.train, len(class_names)
+    said = [measure_form(pixels[train], labels[train], num_classes=classes).describe()]
     copies = find_copies(pixels)
-    counts = np.bincount(copies)
-    if num_copies := len(pixels) - np.count_nonzero(counts):
-        yield (
-            f"{num_copies:,} of {len(pixels):,} images are copies of others (equal pixels); copies "
-            "stay in one split"
+    different = len(np.unique(copies))
+    if different < len(pixels):
+        said.append(
+            f"{len(pixels) - different:,} of {len(pixels):,} images are copies of others (equal "
+            "pixels); copies stay in one split"
         )
-    pairs = len(np.unique(np.stack([copies, labels]), axis=1).T)
-    if unclear := pairs - np.count_nonzero(counts):
-        yield f"{unclear:,} images stand there again with another label; fix: correct the labels"
+    if unclear := len(np.unique(np.stack([copies, labels]), axis=1).T) - different:
+        said.append(f"{unclear:,} images are there again with another label; fix: correct them")
     for name, rows in (("validation", split.validation), ("test", split.test)):
-        missing = sorted(set(range(len(class_names))) - set(labels[rows].tolist()))
+        missing = sorted(set(range(classes)) - set(labels[rows].tolist()))
         if missing and len(rows):
             names = ", ".join(repr(class_names[label]) for label in missing[:20])
-            yield f"no {name} image of class {names}; bring more images of it"
+            said.append(f"no {name} image of class {names}; bring more images of it")
+    return tuple(said)
