@@ -1,4 +1,4 @@
-"""Looks at the data before any model: rows, a pixel column, class balance, first digits."""
+"""Looks at the data before any model: rows, a pixel column, class balance, nine images."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from src.config.plan import Component, ConfigValidator
 from src.config.settings import Explore
 from src.data.source import Dataset, DataSource, LabelledImages
 from src.errors import ConfigError
+from src.pictures.form import evenly, measure_form
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,10 @@ def explore(source: DataSource, *, name: str, pixel: int | None, folder: Path) -
     Raises ConfigError when there is no such pixel column or the folder cannot be written, and
     DataError from the source.
     """
-    _make(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be made ({error.strerror}); name another") from error
     dataset = source.load()
     table = _table(dataset)
     num_pixels = table.shape[1] - 1
@@ -42,19 +46,10 @@ def explore(source: DataSource, *, name: str, pixel: int | None, folder: Path) -
             f"data={name} (column 0 is the label)"
         )
     _print_table(table, name=name, image_shape=dataset.train.pixels.shape[1:])
+    _print_form(dataset)
     _print_pixel(table, pixel, width=dataset.train.pixels.shape[3])
     _print_counts(dataset)
     _draw(dataset, folder)
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"{folder}: this folder for the pictures cannot be made ({error.strerror}); "
-            "fix: name another one"
-        ) from error
 
 
 def _table(dataset: Dataset) -> "pd.DataFrame":
@@ -91,6 +86,18 @@ def _print_table(table: "pd.DataFrame", *, name: str, image_shape: tuple[int, ..
     print(table.head(NUM_ROWS_SHOWN)[["label", *dict.fromkeys(shown.tolist())]].to_string())
 
 
+def _print_form(dataset: Dataset) -> None:
+    """Say what the images seem to be, so that a mistake is seen before a training."""
+    images, classes = dataset.train, len(dataset.class_names)
+    form = measure_form(images.pixels, images.labels, num_classes=classes)
+    print(
+        f"\nThe values run from {images.pixels.min()} to {images.pixels.max()}; {form.describe()}."
+    )
+    print("Turned or mirrored images cannot be told: look at first_nine.png (data.transpose=true).")
+    for note in dataset.notes:
+        print(f"data: {note}")
+
+
 def _print_pixel(table: "pd.DataFrame", pixel: int, *, width: int) -> None:
     row, column = divmod(pixel - 1, width)
     print(f"\nPixel column {pixel} (row {row + 1}, column {column + 1} of the image):")
@@ -123,9 +130,10 @@ def _draw(dataset: Dataset, folder: Path) -> None:
     )
 
     images, class_names = _seen(dataset), dataset.class_names
+    nine = images.take(evenly(len(images), 9))
     draw_first_nine(
-        images.pixels,
-        [class_names[label] for label in images.labels[:9]],
+        nine.pixels,
+        [class_names[label] for label in nine.labels],
         path=folder / "first_nine.png",
     )
     draw_class_balance(_counts(dataset), class_names=class_names, path=folder / "class_balance.png")

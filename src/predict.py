@@ -1,8 +1,9 @@
-"""`python -m src.predict`: recognise the digits in pictures with a tracked model."""
+"""`python -m src.predict`: recognise the digits in pictures or a table with a tracked model."""
 
 import os
 import sys
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, final
 
@@ -30,34 +31,43 @@ class Request:
 
 
 def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
-    """Answer for every picture; a picture that cannot be read does not stop the others."""
+    """Answer for every picture and row; a picture that cannot be read does not stop the others."""
     request = make_request(resolved(config))
     if not paths and request.settings.export is None:
         raise ConfigError(
-            "name at least one picture or folder: python -m src.predict digit.png; "
+            "name at least one picture, folder or table: python -m src.predict digit.png; "
             "or export=digits.onnx"
         )
     # loaded only now, so that a mistake on the command line is answered at once
-    from src.inference.pictures import picture_files
+    from src.pictures.reading import is_table, picture_files
 
-    files = picture_files(paths)
+    tables = [path for path in paths if is_table(path)]
+    files = picture_files([path for path in paths if path not in tables])
+    settings = request.settings
+    if settings.format == "kaggle" and (files or len(tables) != 1):
+        raise ConfigError("`format`=kaggle: answers one table; python -m src.predict test.csv")
     from src.inference.recogniser import load_recogniser
     from src.tracking.queries import StoredRuns
     from src.tracking.store import open_existing_store
 
-    tracking, settings = request.tracking, request.settings
     if settings.export is not None:
         from src.inference.export import require_free
 
         require_free(settings.export)
-    stored = StoredRuns(open_existing_store(tracking))
+    stored = StoredRuns(open_existing_store(request.tracking))
     recogniser = load_recogniser(stored, model=request.asked.run, threshold=settings.threshold)
     loaded()
+    print_any_name()
     problems: list[str] = []
     if files:
         from src.inference.output import answer_files
 
-        problems = answer_files(files, recogniser, settings, folder=tracking.folder / "predict")
+        folder = request.tracking.folder / "predict"
+        problems = answer_files(files, recogniser, settings, folder=folder)
+    for table in tables:
+        from src.inference.tables import answer_table
+
+        answer_table(table, recogniser, settings.format)
     if settings.export is not None:
         from src.inference.export import export_onnx
 
@@ -65,6 +75,13 @@ def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
         print(said, file=sys.stdout if settings.format == "table" else sys.stderr)
     if problems:
         raise UserError(*problems)
+
+
+def print_any_name() -> None:
+    """Let a terminal that has not got a sign of a class's name show another in its place."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def make_request(config: dict[str, Any]) -> Request:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from src.cli.arguments import values_said
+from src.cli.arguments import read_said_of_run
 from src.cli.entry import run_verb
-from src.cli.overrides import part_said_of_run, plan_from, task_overrides
+from src.cli.overrides import plan_from, task_overrides
 from src.config.plan import Plan, make_plan
 from src.errors import ConfigError
 from src.process.signals import Halted, stop_on_signals
@@ -48,7 +48,8 @@ def run_plan(
     store: where it is open already.
     """
     source = plan.data.build()
-    source.load()
+    for note in source.load().notes:
+        print(f"data: {note}", flush=True)
     # loaded only now, so that a mistake in the configuration or the data is answered at once
     from src.cli.output import print_result, print_resume_command
     from src.tracking.store import open_store
@@ -112,12 +113,6 @@ def reproduce_command(config: DictConfig, said: "ValuesSaid") -> None:
     finished_run(store, result.run_id).set_tags(reproduction.tags)
     print_reproduction(reproduction, old)
     reproduction.require_same()
-
-
-def read_said_of_run(words: list[str]) -> tuple[list[str], dict[str, "ValuesSaid"]]:
-    """Return the words that compose a configuration, and what the others say of a named run."""
-    own, said = part_said_of_run(words)
-    return own, {"said": partial(values_said, said)}
 
 
 def requested_run(key: str, config: DictConfig) -> tuple[str, Plan]:

@@ -18,6 +18,7 @@ ROOMS = (
     "config",
     "figures",
     "tracking",
+    "pictures",
     "data",
     "models",
     "training",

@@ -250,7 +250,8 @@ import os, sys
 from functools import partial
 from src.cli.entry import run_verb
 from src.config.plan import make_plan
-from src.train import read_said_of_run, train_command
+from src.cli.arguments import read_said_of_run
+from src.train import train_command
 
 for line in {list(TOO_LATE_FOR_THE_PARSER)!r}:
     os.environ.pop("HYDRA_FULL_ERROR", None)

@@ -3,6 +3,7 @@
 import shlex
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,6 +22,7 @@ from src.cli.overrides import (
     dotted,
     known_keys,
     one_line,
+    part_said_of_run,
     resolved,
     settle,
 )
@@ -129,6 +131,12 @@ def values_said(overrides: list[str], chosen: Mapping[str, str]) -> dict[str, An
         else:
             said[key] = option if key in chosen else value_at(composed, key)
     return said
+
+
+def read_said_of_run(words: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """Return the words that compose a configuration, and what the others say of a named run."""
+    own, said = part_said_of_run(words)
+    return own, {"said": partial(values_said, said)}
 
 
 def _composed(verb: str, overrides: list[str]) -> DictConfig:

@@ -158,13 +158,14 @@ class ModelSelection(_Settings):
 
 @final
 class Predict(_Settings):
-    """What to do with the pictures, and how to say it.
+    """What to do with pictures and tables, and how to say it.
 
+    format: kaggle is ImageId and Label of each row of a table.
     threshold: the least probability of an answer; None: chosen on the validation images. export:
     the ONNX file to write.
     """
 
-    format: Literal["table", "json", "csv"] = "table"
+    format: Literal["table", "json", "csv", "kaggle"] = "table"
     explain: Flag = False
     threshold: Probability | None = None
     export: Path | None = None

@@ -3,13 +3,16 @@
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
 from src.config.types import Seed, SplitSize, ValidationSize
+from src.data.contract import require_every_class, require_form
 from src.data.split import Split, draw_split
+from src.data.stratified import describe_split, draw_stratified_split, find_copies
 from src.errors import DataError
+from src.pictures.form import Form
 
 
 @final
@@ -39,6 +42,8 @@ class Dataset:
     validation has no images where all rows are trained on.
     data_digest and split_digest are SHA-256 in hexadecimal; the split digest covers the data
     digest and the rows of every split, so that equal split digests mean equal images.
+    notes: what was found out about the user's own data, a line each. form: how pictures were made
+    into these images, None where they were not. reading: how the values of a table were read.
     """
 
     train: LabelledImages
@@ -46,6 +51,9 @@ class Dataset:
     class_names: tuple[str, ...]
     data_digest: str
     split_digest: str
+    notes: tuple[str, ...] = ()
+    form: Form | None = None
+    reading: dict[str, Any] | None = None
 
     @property
     def pixels_used(self) -> np.ndarray:
@@ -62,9 +70,11 @@ class DataSource(ABC):
 
     file_arguments: names of constructor arguments that are paths of the user's own files, which
     workers on other machines are sent. What a source downloads, each machine fetches itself.
+    own: whether the images are the user's own: classes are then split alike, copies kept together.
     """
 
     file_arguments: ClassVar[tuple[str, ...]] = ()
+    own: ClassVar[bool] = False
 
     def __init__(
         self, *, validation_size: ValidationSize, test_size: SplitSize | None, split_seed: Seed
@@ -74,6 +84,9 @@ class DataSource(ABC):
         self._split_seed = split_seed
         self._dataset: Dataset | None = None
         self._test: LabelledImages | None = None
+        self.notes: tuple[str, ...] = ()
+        self.form: Form | None = None
+        self.reading: dict[str, Any] | None = None
 
     @abstractmethod
     def read_pool(self) -> tuple[LabelledImages, tuple[str, ...]]:
@@ -94,8 +107,10 @@ class DataSource(ABC):
 
     def _read_dataset(self) -> Dataset:
         pool, class_names = self._pool()
-        split = self._split(len(pool))
-        _expect_every_class(pool.labels[split.train], class_names)
+        split = self._split(pool)
+        require_every_class(pool.labels[split.train], class_names)
+        if self.own:
+            self.notes += describe_split(pool.pixels, pool.labels, split, class_names)
         if self._test_size:
             self._test = pool.take(split.test)
         data_digest = digest(pool)
@@ -105,6 +120,9 @@ class DataSource(ABC):
             class_names=class_names,
             data_digest=data_digest,
             split_digest=split.digest(data_digest),
+            notes=self.notes,
+            form=self.form,
+            reading=self.reading,
         )
 
     def load_test(self) -> LabelledImages:
@@ -123,7 +141,7 @@ class DataSource(ABC):
     def _read_test(self) -> LabelledImages:
         if self._test_size:
             pool, _ = self._pool()
-            return pool.take(self._split(len(pool)).test)
+            return pool.take(self._split(pool).test)
         test = self.read_test_file()
         assert test is not None, "a source without a test file needs a test_size"
         return test
@@ -131,7 +149,7 @@ class DataSource(ABC):
     def _pool(self) -> tuple[LabelledImages, tuple[str, ...]]:
         pool, class_names = self.read_pool()
         class_names = tuple(str(name) for name in class_names)
-        _expect_form(pool, class_names)
+        require_form(pool.pixels, pool.labels, class_names)
         present = np.unique(pool.labels)
         if len(present) < 2:
             raise DataError(
@@ -140,39 +158,12 @@ class DataSource(ABC):
             )
         return pool, class_names
 
-    def _split(self, num_rows: int) -> Split:
-        return draw_split(
-            num_rows,
-            validation_size=self._validation_size,
-            test_size=self._test_size,
-            seed=self._split_seed,
-        )
-
-
-def _expect_form(images: LabelledImages, class_names: tuple[str, ...]) -> None:
-    """Raise DataError where a data source does not keep its promise."""
-    pixels, labels = images.pixels, images.labels
-    if pixels.dtype != np.uint8 or pixels.ndim != 4:
-        raise DataError(
-            f"data: pixels are {pixels.dtype} of shape {pixels.shape}; a data source must give "
-            "uint8 [N, C, H, W], 0..255"
-        )
-    whole = np.issubdtype(labels.dtype, np.integer) and labels.shape == pixels.shape[:1]
-    if not whole or (len(labels) and not 0 <= labels.min() <= labels.max() < len(class_names)):
-        raise DataError(
-            f"data: labels are {labels.dtype} of shape {labels.shape}; a data source must give a "
-            f"whole number from 0 to {len(class_names) - 1} for each of its {len(pixels)} images"
-        )
-
-
-def _expect_every_class(labels: np.ndarray, class_names: tuple[str, ...]) -> None:
-    missing = sorted(set(range(len(class_names))) - set(labels.tolist()))
-    if missing:
-        names = ", ".join(repr(class_names[label]) for label in missing)
-        raise DataError(
-            f"data: no image of class {names} is among the {len(labels)} to train on; bring more "
-            "rows of it, leave it out, or draw another split with data.split_seed"
-        )
+    def _split(self, pool: LabelledImages) -> Split:
+        sizes = {"validation_size": self._validation_size, "test_size": self._test_size}
+        if not self.own:
+            return draw_split(len(pool), **sizes, seed=self._split_seed)
+        copies = find_copies(pool.pixels)
+        return draw_stratified_split(pool.labels, copies, **sizes, seed=self._split_seed)
 
 
 def digest(images: LabelledImages) -> str:

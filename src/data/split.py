@@ -37,6 +37,16 @@ def draw_split(
     that would have validated are trained on, and the test rows are the same.
     Raises DataError when a split would be left without a row.
     """
+    num_validation, num_test = split_counts(num_rows, validation_size, test_size)
+    order = np.random.default_rng(seed).permutation(num_rows)
+    test, validation, train = np.split(order, [num_test, num_test + num_validation])
+    return Split(train=np.sort(train), validation=np.sort(validation), test=np.sort(test))
+
+
+def split_counts(
+    num_rows: int, validation_size: int | float, test_size: int | float
+) -> tuple[int, int]:
+    """Return how many rows validate and test; raises DataError where a split would have none."""
     num_validation = _count(validation_size, num_rows)
     num_test = _count(test_size, num_rows)
     num_train = num_rows - num_validation - num_test
@@ -49,9 +59,7 @@ def draw_split(
             f"to test and leaves {max(num_train, 0)} to train; every split needs at least one: "
             "choose smaller sizes or bring more rows"
         )
-    order = np.random.default_rng(seed).permutation(num_rows)
-    test, validation, train = np.split(order, [num_test, num_test + num_validation])
-    return Split(train=np.sort(train), validation=np.sort(validation), test=np.sort(test))
+    return num_validation, num_test
 
 
 def _count(size: int | float, num_rows: int) -> int:

@@ -9,16 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import final
 from uuid import uuid4
 
 import numpy as np
 import torch
 
-from src.config.plan import ConfigValidator
-from src.data.source import DataSource
 from src.errors import ConfigError, UserError
+from src.inference.calibration import source_of
 from src.inference.recogniser import Recogniser
 from src.tracking.queries import StoredRuns
 
@@ -141,13 +139,7 @@ def _quiet() -> Iterator[None]:
 
 def _test_pixels(recogniser: Recogniser, stored: StoredRuns) -> np.ndarray:
     """Return the test images of the data the model was trained on, without their labels."""
-    with TemporaryDirectory() as folder:
-        config = stored.config(recogniser.run.id, Path(folder))
-    check = ConfigValidator(config)
-    component = check.component("data")
-    check.finish()
-    source: DataSource = component.build()
-    return source.load_test().pixels
+    return source_of(stored, recogniser.run).load_test().pixels
 
 
 def _compare(recogniser: Recogniser, file: Path, pixels: np.ndarray, path: Path) -> Parity:

@@ -3,17 +3,17 @@
 import csv
 import json
 import sys
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TextIO, get_args
 
 from src.config.settings import Predict
 from src.figures.explained import Explained, explained_sheet
 from src.figures.style import save_picture
-from src.inference.pictures import Picture, PictureError, read_picture
 from src.inference.recogniser import Answer, Recogniser
+from src.pictures.preparation import Problem
+from src.pictures.reading import Picture, PictureError, read_picture
 from src.tracking.database import make_folder
 
 BATCH = 32
@@ -26,6 +26,8 @@ COLUMNS = (
 )
 
 Answered = tuple[Path, Picture, Answer]
+Record = dict[str, Any]
+"""An answer as plain values: COLUMNS, and the `probabilities` of the classes."""
 
 
 def answer_files(
@@ -35,24 +37,23 @@ def answer_files(
 
     folder: where the drawings go if they are asked for.
     """
-    writer = _writer(settings, files, recogniser)
     problems: list[str] = []
     shown: list[Explained] = []
-    sheets: list[Path] = []
+
+    def records() -> Iterator[Record]:
+        for file, picture, answer in _answers(files, recogniser, problems):
+            if settings.explain:
+                shown.append(_explained(file, picture, answer, recogniser))
+            yield record(answer, recogniser, file=_shown(file), note=picture.note)
+
+    width = max(len(_shown(file)) for file in files)
+    print_answers(records(), recogniser, settings.format, width=width)
     stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
-    writer.begin()
-    for file, picture, answer in _answers(files, recogniser, problems):
-        writer.answer(_shown(file), picture.note, answer)
-        if settings.explain:
-            shown.append(_explained(file, picture, answer, recogniser))
-        if len(shown) == ROWS_PER_SHEET:
-            sheets.append(_draw(shown, folder / f"{stamp}_{len(sheets) + 1}.png"))
-            shown.clear()
-    if shown:
-        sheets.append(_draw(shown, folder / f"{stamp}_{len(sheets) + 1}.png"))
-    writer.end()
-    for path in sheets:
-        writer.say(f"what the network saw: {path}")
+    for number, first in enumerate(range(0, len(shown), ROWS_PER_SHEET), start=1):
+        path = folder / f"{stamp}_{number}.png"
+        make_folder(path.parent)
+        save_picture(explained_sheet(shown[first : first + ROWS_PER_SHEET]), path)
+        print(f"what the network saw: {path}", file=_stream(settings.format), flush=True)
     return problems
 
 
@@ -74,128 +75,79 @@ def _shown(file: Path) -> str:
     return str(file).encode(errors="replace").decode()
 
 
-def record(answer: Answer) -> dict[str, Any]:
+def record(answer: Answer, recogniser: Recogniser, *, file: str, note: str = "") -> Record:
     """Return an answer as plain values; without a single digit there are no classes."""
-    empty = answer.prepared.problem is not None
-    return {
-        "status": answer.status,
-        "label": answer.label,
-        "best": None if empty else answer.best,
-        "probability": None if empty else round(answer.probability, 6),
-        "runner_up": None if empty else answer.runner_up,
-        "runner_up_probability": None if empty else round(answer.runner_up_probability, 6),
-    }
-
-
-class _Writer(ABC):
-    """Prints answers; all else that is said goes to stderr."""
-
-    def __init__(self, recogniser: Recogniser) -> None:
-        self.recogniser = recogniser
-
-    def say(self, words: str) -> None:
-        """Print words that are no answer."""
-        print(words, file=sys.stderr, flush=True)
-
-    def begin(self) -> None:
-        """Say which model answers."""
-        self.say(self.recogniser.origin)
-        self.say(describe_threshold(self.recogniser))
-
-    @abstractmethod
-    def answer(self, file: str, note: str, answer: Answer) -> None:
-        """Print one answer."""
-
-    def end(self) -> None:  # noqa: B027  most have nothing left to print
-        """Print what is left."""
-
-
-@final
-class _Table(_Writer):
-    def __init__(self, recogniser: Recogniser, files: list[Path]) -> None:
-        super().__init__(recogniser)
-        names = [_shown(file) for file in files]
-        self._width = max(4, min(MAX_NAME, max(map(len, names))))
-        self._class = max(6, *map(len, recogniser.predictor.class_names))
-
-    def say(self, words: str) -> None:
-        print(words, flush=True)
-
-    def begin(self) -> None:
-        super().begin()
-        self.say(f"\n{self._row('file', 'answer', 'probability', 'runner-up')}".rstrip())
-
-    def answer(self, file: str, note: str, answer: Answer) -> None:
-        comments = [note] if note else []
-        name = file if len(file) <= self._width else f"…{file[1 - self._width :]}"
-        if answer.prepared.problem:
-            row = self._row(name, "none", "", "")
-            comments.insert(0, answer.status)
-        else:
-            if answer.label is None:
-                comments.insert(0, f"unsure, looks most like {answer.best}")
-            row = self._row(
-                name,
-                answer.label or "none",
-                _share(answer.probability),
-                f"{answer.runner_up}  {_share(answer.runner_up_probability)}",
-            )
-        self.say(f"{row}{'; '.join(comments)}".rstrip())
-
-    def _row(self, file: str, label: str, probability: str, runner_up: str) -> str:
-        columns = (f"{file:<{self._width}}", f"{label:<{self._class}}", f"{probability:<11}")
-        return "  ".join([*columns, f"{runner_up:<{self._class + 4}}", ""])
-
-
-@final
-class _Csv(_Writer):
-    def begin(self) -> None:
-        super().begin()
-        self._rows = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
-        self._rows.writeheader()
-
-    def answer(self, file: str, note: str, answer: Answer) -> None:
-        self._rows.writerow({"file": file, **record(answer), "note": note})
-
-
-@final
-class _Json(_Writer):
-    def begin(self) -> None:
-        super().begin()
-        self._records: list[dict[str, Any]] = []
-
-    def answer(self, file: str, note: str, answer: Answer) -> None:
-        names = self.recogniser.predictor.class_names
-        pairs = zip(names, answer.probabilities.tolist(), strict=True)
-        probabilities = {name: round(value, 6) for name, value in pairs}
-        notes = {"note": note} if note else {}
-        classes = {} if answer.prepared.problem else {"probabilities": probabilities}
-        self._records.append({"file": file, **record(answer), **classes, **notes})
-
-    def end(self) -> None:
-        own = self.recogniser
-        whole = {
-            "run": own.run.id,
-            "threshold": round(own.threshold.value, 6),
-            "answers": self._records,
+    values: Record = dict.fromkeys(COLUMNS) | {"file": file, "note": note}
+    values |= {"status": answer.status, "label": answer.label}
+    if answer.status not in get_args(Problem):
+        pairs = zip(recogniser.predictor.class_names, answer.probabilities.tolist(), strict=True)
+        values |= {
+            "best": answer.best,
+            "probability": round(answer.probability, 6),
+            "runner_up": answer.runner_up,
+            "runner_up_probability": round(answer.runner_up_probability, 6),
+            "probabilities": {name: round(value, 6) for name, value in pairs},
         }
+    return values
+
+
+def print_answers(
+    records: Iterable[Record], recogniser: Recogniser, form: str, *, width: int
+) -> None:
+    """Print records in a format as they come, and what is no answer to stderr, but for a table.
+
+    width: of the longest name.
+    """
+    said = f"{recogniser.origin}\n{describe_threshold(recogniser)}"
+    print(said, file=_stream(form), flush=True)
+    if form == "csv":
+        rows = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n", extrasaction="ignore")
+        rows.writeheader()
+        rows.writerows(records)
+    elif form == "kaggle":
+        print("ImageId,Label")
+        for number, values in enumerate(records, start=1):
+            print(f"{number},{values['best']}")
+    elif form == "json":
+        kept = [{k: v for k, v in r.items() if k != "note" or v} for r in records]
+        own = {"run": recogniser.run.id, "threshold": round(recogniser.threshold.value, 6)}
         shows_all = sys.stdout.encoding.lower() == "utf-8"
-        print(json.dumps(whole, indent=2, ensure_ascii=not shows_all))
+        print(json.dumps({**own, "answers": kept}, indent=2, ensure_ascii=not shows_all))
+    else:
+        _print_table(records, recogniser, width=max(4, min(MAX_NAME, width)))
 
 
-def _writer(settings: Predict, files: list[Path], recogniser: Recogniser) -> _Writer:
-    if settings.format == "table":
-        return _Table(recogniser, files)
-    return (_Csv if settings.format == "csv" else _Json)(recogniser)
+def _stream(form: str) -> TextIO:
+    return sys.stdout if form == "table" else sys.stderr
+
+
+def _print_table(records: Iterable[Record], recogniser: Recogniser, *, width: int) -> None:
+    label = max(6, *map(len, recogniser.predictor.class_names))
+    columns = f"{{:<{width}}}  {{:<{label}}}  {{:<11}}  {{:<{label + 4}}}  "
+    print(f"\n{columns.format('file', 'answer', 'probability', 'runner-up')}".rstrip())
+    for values in records:
+        file, comments = values["file"], [values["note"]] if values["note"] else []
+        shares = ["", ""]
+        if values["best"] is None:
+            comments.insert(0, values["status"])
+        else:
+            second = f"{values['runner_up']}  {_share(values['runner_up_probability'])}"
+            shares = [_share(values["probability"]), second]
+            if values["label"] is None:
+                comments.insert(0, f"unsure, looks most like {values['best']}")
+        name = file if len(file) <= width else f"…{file[1 - width :]}"
+        row = columns.format(name, values["label"] or "none", *shares)
+        print(f"{row}{'; '.join(comments)}".rstrip(), flush=True)
 
 
 def describe_threshold(recogniser: Recogniser) -> str:
     """Return the threshold and how it does, for people."""
     own = recogniser.threshold
     if own.answered == 0:
-        return f"no answer below probability {own.value:.3f}: no validation image has one"
+        made_from = recogniser.calibration.made_from
+        return f"no answer below probability {own.value:.3f}: none of {made_from} has one"
     return (
-        f"no answer below probability {own.value:.3f}: of the validation images "
+        f"no answer below probability {own.value:.3f}: of {recogniser.calibration.made_from} "
         f"{own.answered:.1%} have one, and {own.right:.1%} of those are right"
     )
 
@@ -222,9 +174,3 @@ def _explained(file: Path, picture: Picture, answer: Answer, recogniser: Recogni
         class_names=recogniser.predictor.class_names,
         threshold=recogniser.threshold.value,
     )
-
-
-def _draw(rows: list[Explained], path: Path) -> Path:
-    make_folder(path.parent)
-    save_picture(explained_sheet(rows), path)
-    return path

@@ -11,9 +11,9 @@ from PIL import Image
 from torch import nn
 
 from src.figures.weights import shared_scale_limit, weight_tiles
-from src.inference.preprocessing import Prepared
 from src.inference.recogniser import Recogniser
 from src.models.probabilities import scale
+from src.pictures.preparation import Prepared
 
 TILE_PX = 84
 

@@ -51,6 +51,8 @@ def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outco
         executor.check(request.plan)
         source: DataSource = request.plan.data.build()
         dataset = source.load()
+        for note in dataset.notes:
+            print(f"data: {note}", flush=True)
         check_first(request.space, request.settings, request.composer, dataset)
         storage = stack.enter_context(studies.lock(request.name))
         study = open_study(

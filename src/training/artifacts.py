@@ -1,7 +1,9 @@
 """The files and pictures a finished training leaves on its run, under fixed names."""
 
+import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import final
 
@@ -13,10 +15,8 @@ from src.figures.confusion import confusion_card, draw_confusion_matrix
 from src.figures.curves import draw_learning_curves
 from src.figures.misclassified import draw_misclassified
 from src.figures.style import save_picture
-from src.figures.weights import (
-    draw_weights_over_training,
-    weight_sheet,
-)
+from src.figures.weights import draw_weights_over_training, weight_sheet
+from src.pictures.form import evenly, measure_form
 from src.stats.autocorrelation import order_units
 from src.stats.scores import (
     confusion_counts,
@@ -25,6 +25,7 @@ from src.stats.scores import (
 from src.tracking.run import Run
 from src.training.fit import Fit
 
+PICTURES_KEPT = 300
 UNITS_IN_SERIES = 12
 WEIGHTS, CONFUSION = "weights by minibatch", "confusion by epoch"
 """Keys of the series; their last word is what the UI's slider counts."""
@@ -37,7 +38,7 @@ def write_files(
     dataset: Dataset,
     weights: "WeightPictures",
 ) -> np.ndarray | None:
-    """Write the checkpoint, figures/, tables/ and predictions/ of the best epoch.
+    """Write the checkpoint, figures/, tables/, predictions/ and preparation/ of the best epoch.
 
     Returns its confusion counts, int64 `[K, K]`, None without probabilities.
 
@@ -49,6 +50,7 @@ def write_files(
     counts = None
     if probabilities is not None:
         counts = _write_answers(folder, probabilities, dataset)
+        write_preparation(folder / "preparation", dataset)
     draw_learning_curves(
         fit.classifier.history,
         best_epoch=fit.best_epoch,
@@ -83,6 +85,23 @@ def _write_answers(folder: Path, probabilities: np.ndarray, dataset: Dataset) ->
         path=figures / "misclassified.png",
     )
     return counts
+
+
+def write_preparation(folder: Path, dataset: Dataset) -> None:
+    """Write what predicting needs to prepare pictures, and tables, as the images were.
+
+    form.json: the images' form, and how a table was read. validation.npz: some validation images,
+    uint8 `[N, C, H, W]`, with labels, on which a threshold for pictures can be chosen.
+    """
+    folder.mkdir()
+    train, validation = dataset.train, dataset.validation
+    form = measure_form(train.pixels, train.labels, num_classes=len(dataset.class_names))
+    if dataset.form is not None:
+        form = replace(dataset.form, digits=form.digits)
+    text = json.dumps({"form": form.as_dict(), "table": dataset.reading}, indent=2)
+    (folder / "form.json").write_text(text, encoding="utf-8")
+    kept = validation.take(evenly(len(validation), PICTURES_KEPT))
+    np.savez_compressed(folder / "validation.npz", pixels=kept.pixels, labels=kept.labels)
 
 
 def write_predictions(

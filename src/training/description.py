@@ -180,6 +180,7 @@ def describe_data(plan: Plan, dataset: Dataset) -> DataDescription:
             "validation": len(dataset.validation),
             "image_shape": list(dataset.train.pixels.shape[1:]),
             "classes": len(dataset.class_names),
+            **({"notes": list(dataset.notes)} if dataset.notes else {}),
         },
     )
 
@@ -215,10 +216,11 @@ def describe_device(accelerator: str) -> str:
 def describe_images(plan: Plan, dataset: Dataset) -> str:
     """Return the data as a sentence in Markdown."""
     shape = " x ".join(str(side) for side in dataset.train.pixels.shape[1:])
+    notes = "".join(f"\n- {note}" for note in dataset.notes)
     return (
         f"**{plan.choices['data']}**: {len(dataset.train):,} images to train, "
         f"{len(dataset.validation):,} to validate, {shape} pixels, "
-        f"{len(dataset.class_names)} classes."
+        f"{len(dataset.class_names)} classes.{notes}"
     )
 
 

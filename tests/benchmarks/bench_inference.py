@@ -13,8 +13,8 @@ import torch
 from src.config.settings import Tracking
 from src.data.mnist import Mnist
 from src.inference.export import export_onnx
-from src.inference.pictures import picture_from_array
 from src.inference.recogniser import Recogniser, load_recogniser
+from src.pictures.reading import picture_from_array
 from src.process.machine import available_cores
 from tests.benchmarks.robustness import SIDE, guised, plain
 from tests.plans import plan_of, stored_runs, train_plan

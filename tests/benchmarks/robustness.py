@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from src.config.settings import Tracking
 from src.data.mnist import Mnist
-from src.inference.pictures import picture_from_array
 from src.inference.recogniser import Recogniser, load_recogniser
+from src.pictures.reading import picture_from_array
 from src.stats.intervals import wilson_interval
 from src.tracking.runs import finished_run
 from src.tracking.store import open_store

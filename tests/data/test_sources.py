@@ -7,7 +7,7 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from tests.data.tables import as_text, digit_rows, write
+from tests.data.tables import as_text, digit_rows, write, write_pictures
 
 FILES = sorted((Path(__file__).parents[2] / "conf" / "data").glob("*.yaml"))
 
@@ -15,13 +15,15 @@ FILES = sorted((Path(__file__).parents[2] / "conf" / "data").glob("*.yaml"))
 @pytest.fixture(params=FILES, ids=lambda file: file.stem)
 def make(request, tmp_path):
     values = OmegaConf.to_container(OmegaConf.load(request.param))
-    if "path" in values and values["path"] is None:
+    if "skip_unreadable" in values:
+        values["path"] = write_pictures(tmp_path / "photos")
+    elif "path" in values and values["path"] is None:
         values["path"] = write(tmp_path / "digits.csv", as_text(digit_rows()))
     return lambda **changes: instantiate(values | changes, _convert_="all")
 
 
 def test_there_are_data_sources():
-    assert {"mnist_20k", "mnist", "csv", "digits"} <= {file.stem for file in FILES}
+    assert {"mnist_20k", "mnist", "csv", "folder", "digits"} <= {file.stem for file in FILES}
 
 
 def test_the_file_says_what_it_is_and_every_hyperparameter(make, request):
@@ -72,4 +74,4 @@ def test_another_split_seed_splits_the_same_data_in_another_way(make):
     one, other = make(split_seed=5).load(), make(split_seed=6).load()
     assert one.data_digest == other.data_digest
     assert one.split_digest != other.split_digest
-    assert not np.array_equal(one.validation.labels, other.validation.labels)
+    assert not np.array_equal(one.validation.pixels, other.validation.pixels)

@@ -17,7 +17,7 @@ import pytest
 
 from src.errors import ConfigError
 from src.inference.export import export_onnx, require_free
-from src.inference.pictures import picture_from_array
+from src.pictures.reading import picture_from_array
 from tests.conftest import REPOSITORY, environment
 from tests.plans import stored_runs
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from src.app import app_command
 from src.errors import ConfigError
-from src.inference.pictures import read_picture
+from src.pictures.reading import read_picture
 from tests.conftest import environment
 from tests.inference.conftest import enlarged
 

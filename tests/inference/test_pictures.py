@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from src.inference.pictures import PictureError, picture_files, read_picture
-from src.inference.preprocessing import prepare
+from src.pictures.form import mnist_form
+from src.pictures.preparation import prepare
+from src.pictures.reading import PictureError, picture_files, read_picture
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def seven():
 
 
 def seen(path):
-    return prepare(read_picture(path), height=28, width=28).pixels.astype(int)
+    return prepare(read_picture(path), mnist_form(28, 28)).pixels.astype(int)
 
 
 def test_the_same_picture_is_seen_in_every_format_and_mode(seven, tmp_path):
@@ -70,7 +71,7 @@ def test_of_an_animation_the_first_frame_is_taken_and_it_is_said(seven, tmp_path
     seven.save(tmp_path / "moving.gif", save_all=True, append_images=[blank, blank.rotate(1)])
     picture = read_picture(tmp_path / "moving.gif")
     assert picture.note.startswith("the first of ")
-    assert prepare(picture, height=28, width=28).problem is None
+    assert prepare(picture, mnist_form(28, 28)).problem is None
 
 
 def bomb(path):

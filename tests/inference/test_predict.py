@@ -11,9 +11,10 @@ from PIL import Image
 from src.config.settings import Predict, Tracking
 from src.errors import ConfigError, TrackingError
 from src.figures.canvas import font
+from src.inference.calibration import choose_threshold, judge_threshold
 from src.inference.output import answer_files
-from src.inference.pictures import picture_from_array
-from src.inference.recogniser import choose_threshold, judge_threshold, load_recogniser
+from src.inference.recogniser import load_recogniser
+from src.pictures.reading import picture_from_array
 from src.predict import split_arguments
 from tests.conftest import python
 from tests.inference.conftest import enlarged

@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
 from src.figures.canvas import font
-from src.inference.pictures import picture_from_array
-from src.inference.preprocessing import prepare
+from src.pictures.form import mnist_form
+from src.pictures.preparation import prepare
+from src.pictures.reading import picture_from_array
 from tests.inference.conftest import enlarged
 
 N = 60
+FORM = mnist_form(28, 28)
 MIN_SAME = 0.95
 """Share of the digits that must be answered as the image itself is; the rest are borderline."""
 
@@ -72,7 +74,7 @@ def test_a_digit_in_another_guise_is_answered_as_the_image_itself(trained, digit
 
 def test_the_form_is_that_of_the_training_images(digits):
     for pixels in digits.pixels[:N, 0]:
-        prepared = prepare(picture_from_array(in_bytes(1 - enlarged(pixels))), height=28, width=28)
+        prepared = prepare(picture_from_array(in_bytes(1 - enlarged(pixels))), FORM)
         rows = np.flatnonzero(prepared.pixels.any(axis=1))
         columns = np.flatnonzero(prepared.pixels.any(axis=0))
         assert max(np.ptp(rows), np.ptp(columns)) + 1 in {19, 20}  # faint rims may vanish
@@ -84,14 +86,14 @@ def test_the_form_is_that_of_the_training_images(digits):
 
 def test_an_image_in_the_datas_own_form_is_left_as_it_is(digits):
     for pixels in digits.pixels[:N, 0]:
-        prepared = prepare(picture_from_array(pixels), height=28, width=28)
+        prepared = prepare(picture_from_array(pixels), FORM)
         assert (prepared.pixels == pixels).all()
 
 
 def test_a_dark_on_light_image_of_that_size_is_not_left_as_it_is(digits):
     differences = []
     for pixels in digits.pixels[:N, 0]:
-        prepared = prepare(picture_from_array(255 - pixels), height=28, width=28)
+        prepared = prepare(picture_from_array(255 - pixels), FORM)
         assert not prepared.as_it_was
         differences.append(np.abs(prepared.pixels.astype(int) - pixels).mean())
     assert np.median(differences) < 3  # some are moved by a pixel
@@ -104,7 +106,7 @@ def page(*, side=240):
 
 def problem(image):
     picture = picture_from_array(np.asarray(image))
-    return prepare(picture, height=28, width=28).problem
+    return prepare(picture, FORM).problem
 
 
 def test_without_ink_it_says_so():
@@ -173,7 +175,7 @@ def test_any_picture_gives_an_image_or_a_reason(height, width, channels, seed, l
     shape = (height, width) if channels is None else (height, width, channels)
     rng = np.random.default_rng(seed)
     pixels = (rng.integers(0, levels, shape) * (255 // max(1, levels - 1))).astype(np.uint8)
-    prepared = prepare(picture_from_array(pixels), height=28, width=28)
+    prepared = prepare(picture_from_array(pixels), FORM)
     assert prepared.pixels.shape == (28, 28)
     assert prepared.pixels.dtype == np.uint8
     assert prepared.problem or prepared.pixels.max() >= 60

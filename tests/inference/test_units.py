@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from src.inference.pictures import picture_from_array
 from src.inference.recogniser import load_recogniser
 from src.inference.units import strongest_units
+from src.pictures.reading import picture_from_array
 from tests.plans import stored_runs
 
 

@@ -10,9 +10,9 @@ from typing import final
 from src.errors import UserError
 from src.inference.page.limit import MAX_REQUEST_BYTES
 from src.inference.page.panel import answer_panel, problem_panel, waiting_panel
-from src.inference.pictures import Picture, PictureError, read_picture
 from src.inference.recogniser import Recogniser, load_recogniser
 from src.inference.units import strongest_units
+from src.pictures.reading import Picture, PictureError, read_picture
 from src.tracking.queries import StoredRuns
 
 MAX_LOADED = 8
@@ -46,10 +46,10 @@ class Answers:
 def _panels(picture: Picture, chosen: Sequence[Recogniser]) -> str:
     panels, prepared = [], {}
     for recogniser in chosen:
-        shape = recogniser.image_shape
-        if shape not in prepared:
-            prepared[shape] = recogniser.prepare(picture)
-        [answer] = recogniser.answer([prepared[shape]])
+        form = recogniser.calibration.form
+        if form not in prepared:
+            prepared[form] = recogniser.prepare(picture)
+        [answer] = recogniser.answer([prepared[form]])
         units = [] if answer.prepared.problem else strongest_units(recogniser, answer.prepared)
         panels.append(answer_panel(recogniser, answer, units, note=picture.note))
     return "".join(panels)

@@ -81,6 +81,8 @@ def _words(answer: Answer, recogniser: Recogniser) -> str:
         return "No ink to be seen."
     if answer.status == "several digits":
         return "These look like several digits; give one at a time."
+    if answer.status == "touches a frame":
+        return "The ink touches the picture's edge or a frame; leave some paper around it."
     if answer.status == "unsure":
         return f"Unsure: {answer.best} or {answer.runner_up}?"
     return f"This is {answer.label}."

@@ -43,6 +43,17 @@ class Picture:
     note: str = ""
 
 
+def is_table(path: Path) -> bool:
+    """Tell a table of images, text or parquet, packed or not, from a picture, by what it holds."""
+    if path.suffix.lower() in SUFFIXES or not os.path.isfile(path):  # noqa: PTH113  any length
+        return False
+    with path.open("rb") as file:
+        begins = file.read(512)
+    if begins.startswith((b"\x1f\x8b", b"PK\x03\x04", b"PAR1")):
+        return True
+    return b"\0" not in begins and any(sign in begins for sign in (b",", b";", b"\t"))
+
+
 def picture_files(paths: Iterable[Path]) -> list[Path]:
     """Return the files, and in place of each folder the pictures in it in order of their names.
 
@@ -59,7 +70,7 @@ def picture_files(paths: Iterable[Path]) -> list[Path]:
         files += found
         if not found:
             problems.append(f"{path}: this folder has no pictures ({' '.join(sorted(SUFFIXES))})")
-    if not any(map(os.path.exists, files)):
+    if files and not any(map(os.path.exists, files)):
         problems += [f"{file}: there is no such file" for file in files]
     if problems:
         raise PictureError(*problems)

@@ -1,6 +1,6 @@
 """Finds the ink in a picture: dark or light, in any colour, under uneven light, among specks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import final
 
@@ -16,8 +16,6 @@ BLUR = 3.0
 """Standard deviation, in thumbnail pixels, of the blur that smooths the background."""
 FULL_INK = 0.8
 """The quantile of the ink's differences that counts as full ink."""
-SOFT_EDGE = 0.01
-"""Width of the soft edge around ink that is kept, of the picture's longer side."""
 MIN_CONTRAST = 0.08
 """Of ink against its background, 1 is black on white; less is taken for a texture of the paper."""
 MIN_SIGNAL = 5.0
@@ -32,27 +30,47 @@ ARM = 0.3
 """But a left one that ends this much above the other's foot, and is as near, is an arm of a 4."""
 
 
+EDGE = 0.15
+"""Of the picture's side; a strip of another colour along all of a side, no wider, is cut off."""
+WHOLE = 0.97
+"""Share of a strip's pixels that are not paper."""
+LINE = 0.04
+"""Of the picture's longer side; a line that nobody wrote is at most so thick."""
+MIN_HEIGHT = 0.15
+"""Of the picture's; less beside a line or a box is no digit of its own."""
+TRACE = 0.1
+"""Of full ink; the soft edge of ink ends where it is fainter."""
+RIM = 0.5
+"""Of full ink; the box goes so far."""
+SOFT = 0.08
+"""Width of the soft edge around ink that is kept, at most, of the ink's longer side."""
+
+
 @final
 @dataclass(frozen=True)
 class Ink:
     """Where ink is: amount float32 `[H, W]` in 0..1, its box, and the number of digits in it.
 
-    box: left, top, right, bottom; right and bottom are the first without ink.
+    box: left, top, right, bottom; right and bottom are the first without ink. is_cut: whether it
+    hangs together with the picture's edge, or with a box around it, and may be anything.
     """
 
     amount: np.ndarray
     box: tuple[int, int, int, int]
     digits: int
+    is_cut: bool = False
 
 
 def find_ink(colours: np.ndarray) -> Ink | None:
     """Return the ink of a picture, float32 `[H, W, 3]` in 0..1; None where there is none.
 
     The background is what changes slowly and reaches the border; ink is what differs from it.
+    Edges of a scanner, frames, boxes of forms and lines are no ink.
     """
-    if min(colours.shape[:2]) < 3:
+    inner, edges = _without_edges(colours)
+    if min(inner.shape[:2]) < 3:
         return None
-    difference = _difference(*_projected(colours))
+    difference = _difference(*_projected(inner))
     smooth = ndimage.gaussian_filter(difference, max(difference.shape) / 400)
     if smooth.max() - smooth.min() < MIN_CONTRAST:
         return None
@@ -62,11 +80,75 @@ def find_ink(colours: np.ndarray) -> Ink | None:
         return None
     level = float(np.median(smooth[~above]))
     noise = 1.4826 * float(np.median(np.abs(smooth[~above] - level)))
-    contrast = float(np.quantile(difference[above], FULL_INK)) - level
+    written, is_cut = _without_lines(above)
+    contrast = float(np.quantile(difference[written], FULL_INK)) - level
     if contrast < max(MIN_CONTRAST, MIN_SIGNAL * noise):
         return None
-    kept, digits = _parts(above)
-    return _measured((difference - level) / contrast, kept, digits=digits)
+    kept, digits = _parts(written)
+    sides = (kept[0], kept[-1], kept[:, 0], kept[:, -1])
+    is_cut |= any(cut and side.any() for cut, side in zip(edges, sides, strict=True))
+    amount = (difference - level) / contrast
+    soft = amount > max(TRACE, 3 * noise / contrast)
+    ink = _measured(amount, kept, soft & ~(above & ~written), digits=digits, is_cut=is_cut)
+    amount = np.pad(ink.amount, ((edges[0], edges[1]), (edges[2], edges[3])))
+    x, y, right, bottom = ink.box
+    box = (x + edges[2], y + edges[0], right + edges[2], bottom + edges[0])
+    return replace(ink, amount=amount, box=box)
+
+
+def _without_edges(colours: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+    """Return the picture without the strips along its sides, and their widths.
+
+    Widths: top, bottom, left, right. A strip is not of the paper's colour, over all of a side.
+    """
+    grey = colours @ np.full(3, 1 / 3, np.float32)
+    low, high = np.quantile(grey, [0.02, 0.98])
+    strange = np.abs(grey - np.median(grey)) > max(0.3 * (high - low), MIN_CONTRAST)
+    height, width = grey.shape
+    rows = np.count_nonzero(strange, axis=1) >= WHOLE * width
+    columns = np.count_nonzero(strange, axis=0) >= WHOLE * height
+    top, bottom, left, right = map(_strip, (rows, rows[::-1], columns, columns[::-1]))
+    return colours[top : height - bottom, left : width - right], (top, bottom, left, right)
+
+
+def _strip(strange: np.ndarray) -> int:
+    """Return how many lines at the beginning are a strip, with the soft one after them."""
+    width = int(np.argmin(strange)) if not strange.all() else len(strange)
+    return width + 1 if 0 < width <= EDGE * len(strange) else 0
+
+
+def _without_lines(above: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return the ink without lines and boxes that nobody wrote, where something else is left.
+
+    Also whether what is left is a box itself, to which the ink hangs.
+    """
+    labels, number = ndimage.label(above, np.ones((3, 3)))
+    boxes = ndimage.find_objects(labels)
+    areas = np.bincount(labels.ravel(), minlength=number + 1)[1:]
+    large = [k for k in range(number) if areas[k] >= SPECK * areas.max()]
+    printed = [k for k in large if _is_printed(labels[boxes[k]] == k + 1, boxes[k], above.shape)]
+    heights = [boxes[k][0].stop - boxes[k][0].start for k in large if k not in printed]
+    if max(heights, default=0) < MIN_HEIGHT * above.shape[0]:  # what is left would be a speck
+        return above, any(_spans(boxes[k], above.shape) for k in printed)
+    return above & ~np.isin(labels, [k + 1 for k in printed]), False
+
+
+def _spans(box: tuple[slice, slice], shape: tuple[int, ...]) -> bool:
+    sides = (side.stop - side.start for side in box)
+    return all(side >= 0.75 * whole for side, whole in zip(sides, shape, strict=True))
+
+
+def _is_printed(part: np.ndarray, box: tuple[slice, slice], shape: tuple[int, ...]) -> bool:
+    """Tell whether a part is a box around the others, or a thin line through the picture."""
+    height, width = part.shape
+    thick = max(2.0, LINE * max(shape))
+    if _spans(box, shape):
+        straight = [part.any(axis=axis) & (part.mean(axis=axis) > 0.85) for axis in (0, 1)]
+        ends = [line[: int(thick) + 1].any() and line[-int(thick) - 1 :].any() for line in straight]
+        return all(ends)
+    filled = part.mean() > 0.5
+    rule = height <= thick and width >= 0.6 * shape[1] and filled
+    return rule or (width <= thick and height >= 0.9 * shape[0] and filled)
 
 
 def _projected(colours: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -75,6 +157,8 @@ def _projected(colours: np.ndarray) -> tuple[np.ndarray, bool]:
     So red on green of the same lightness is seen too; for grey pictures it is the grey value.
     Also whether they are light, which a shadow multiplies, rather than a difference of channels.
     """
+    if (colours == colours[..., :1]).all():
+        return colours[..., 0], True
     flat = colours.reshape(-1, 3)
     centred = flat - flat.mean(axis=0)
     _, directions = np.linalg.eigh(centred.T @ centred)
@@ -168,6 +252,11 @@ def _parts(above: np.ndarray) -> tuple[np.ndarray, int]:
     return kept, _count_digits([boxes[i] for i in chosen])
 
 
+def count_digits(above: np.ndarray) -> int:
+    """Count the digits beside each other in ink, bool `[H, W]`, of which there is some."""
+    return _parts(above)[1]
+
+
 def _frame(labels: np.ndarray, number: int) -> np.ndarray:
     """Tell which parts run along a side of the picture, as the edge of a table: bool `[number]`."""
     sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
@@ -197,10 +286,14 @@ def _count_digits(boxes: list[tuple[slice, slice]]) -> int:
     return digits
 
 
-def _measured(amount: np.ndarray, kept: np.ndarray, *, digits: int) -> Ink:
+def _measured(
+    amount: np.ndarray, kept: np.ndarray, soft: np.ndarray, *, digits: int, is_cut: bool
+) -> Ink:
     """Return the ink's amount on the kept parts and their soft edges, and nothing elsewhere."""
-    edge = max(1, round(max(amount.shape) * SOFT_EDGE))
-    around = ndimage.binary_dilation(kept, np.ones((3, 3)), iterations=edge)
     rows, columns = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
+    reach = max(2, round(SOFT * (max(np.ptp(rows), np.ptp(columns)) + 1)))
+    around = ndimage.binary_dilation(kept, np.ones((3, 3)), iterations=reach, mask=soft | kept)
+    marked = around & (amount > RIM)
+    rows, columns = np.flatnonzero(marked.any(axis=1)), np.flatnonzero(marked.any(axis=0))
     box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-    return Ink(np.where(around, amount, 0).clip(0, 1).astype(np.float32), box, digits)
+    return Ink(np.where(around, amount, 0).clip(0, 1).astype(np.float32), box, digits, is_cut)

@@ -1,0 +1,137 @@
+"""Pictures of one's own: a folder of folders, one a class, or a flat one with labels in a table."""
+
+import csv
+from pathlib import Path
+from typing import final
+
+import numpy as np
+
+from src.config.types import Flag, PositiveInt, Seed, SplitSize
+from src.data.source import DataSource, LabelledImages
+from src.errors import DataError
+from src.pictures.form import mnist_form
+from src.pictures.preparation import prepare
+from src.pictures.reading import SUFFIXES, Picture, PictureError, read_picture
+
+SIDE = 28
+SMALL = 64
+"""Pixels a side up to which pictures of one size are taken for images as they are."""
+SHOWN = 5
+
+
+@final
+class Folder(DataSource):
+    """Images from picture files of any format, grey.
+
+    path: the folder; the names of its sub-folders are the classes. Pictures that all have one size,
+    at most 64 pixels a side, are taken as they are. Of others the ink is found, and they are
+    cropped, scaled and centred as MNIST's were.
+    classes: a CSV of the pictures' file names and labels, for a folder without sub-folders.
+    size: pixels a side; null is 28, or what the pictures have.
+    skip_unreadable: whether pictures that cannot be read are left out instead of being an error.
+    validation_size, test_size, split_seed: which of them validate and test, the others train.
+    """
+
+    own = True
+
+    def __init__(
+        self,
+        *,
+        path: str | None = None,
+        classes: str | None = None,
+        size: PositiveInt | None = None,
+        skip_unreadable: Flag = False,
+        validation_size: SplitSize = 0.2,
+        test_size: SplitSize = 0.2,
+        split_seed: Seed = 0,
+    ) -> None:
+        super().__init__(
+            validation_size=validation_size, test_size=test_size, split_seed=split_seed
+        )
+        self._path = path
+        self._classes = classes
+        self._size = size
+        self._skip = skip_unreadable
+
+    def read_pool(self) -> tuple[LabelledImages, tuple[str, ...]]:
+        """Return the pictures in order of their names; raises DataError naming what is wrong."""
+        files = self._files()
+        pictures: list[Picture] = []
+        read: list[str] = []
+        unreadable: list[str] = []
+        for file, label in files:
+            try:
+                pictures.append(read_picture(file))
+                read.append(label)
+            except PictureError as error:
+                unreadable.append(str(error))
+        if unreadable and not self._skip:
+            more = len(unreadable) - SHOWN
+            raise DataError(
+                *unreadable[:SHOWN],
+                f"data.path={self._path}: {len(unreadable)} of {len(files)} pictures cannot be read"
+                + (f", {more} more than these" if more > 0 else "")
+                + "; fix: data.skip_unreadable=true leaves them out",
+            )
+        names = tuple(sorted(set(read)))
+        images = self._images(pictures)
+        left_out = f", {len(unreadable)} unreadable left out" if unreadable else ""
+        how = "as they are" if self.form is None else "ink found, scaled and centred"
+        size = " x ".join(map(str, images.shape[2:]))
+        self.notes += (f"{len(images):,} pictures{left_out}, {size} pixels, {how}",)
+        labels = np.array([names.index(label) for label in read], np.int64)
+        return LabelledImages(images, labels), names
+
+    def read_test_file(self) -> None:
+        return None
+
+    def _images(self, pictures: list[Picture]) -> np.ndarray:
+        shapes = {None if p.grey is None else p.grey.shape for p in pictures}
+        [shape, *others] = shapes
+        asked = {None, (self._size, self._size)} if self._size else {None, shape}
+        if not others and shape is not None and max(shape) <= SMALL and shape in asked:
+            return np.stack([p.grey for p in pictures if p.grey is not None])[:, np.newaxis]
+        side = self._size or SIDE
+        self.form = mnist_form(side, side)
+        prepared = [prepare(picture, self.form) for picture in pictures]
+        empty = sum(image.problem == "no ink" for image in prepared)
+        if empty:
+            self.notes += (f"{empty:,} pictures have no ink to be seen; look at them",)
+        return np.stack([image.pixels for image in prepared])[:, np.newaxis]
+
+    def _files(self) -> list[tuple[Path, str]]:
+        """Return the picture files with their labels."""
+        if self._path is None:
+            raise DataError("data.path: missing, the folder of pictures; fix: data.path=photos/")
+        root = Path(self._path).expanduser()
+        if not root.is_dir():
+            raise DataError(f"data.path={self._path}: no such folder, looked in {Path.cwd()}")
+        if self._classes is not None:
+            return self._listed(root, Path(self._classes).expanduser())
+        folders = sorted(f for f in root.iterdir() if f.is_dir() and not f.name.startswith("."))
+        found = [(file, folder.name) for folder in folders for file in sorted(folder.rglob("*"))]
+        pictures = [(f, label) for f, label in found if f.suffix.lower() in SUFFIXES]
+        if len({label for _, label in pictures}) < 2:
+            raise DataError(
+                f"data.path={self._path}: {len(folders)} folders in it, pictures in "
+                f"{len({label for _, label in pictures})} of them; it needs one for each of at "
+                "least two classes; fix: make them, or data.classes=labels.csv"
+            )
+        return pictures
+
+    def _listed(self, root: Path, table: Path) -> list[tuple[Path, str]]:
+        """Return the files that a table of names and labels lists, with or without a header."""
+        try:
+            with table.open(encoding="utf-8-sig", newline="") as file:
+                rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"data.classes={table}: cannot be read ({error})") from error
+        if rows and not (root / rows[0][0]).is_file():
+            del rows[0]  # a header
+        bad = [row for row in rows if len(row) != 2 or not (root / row[0]).is_file()]
+        if bad or not rows:
+            shown = ",".join(bad[0]) if bad else "empty"
+            raise DataError(
+                f"data.classes={table}: {shown}: every row must be a file in {root} and its label"
+            )
+        return [(root / name, label) for name, label in rows]

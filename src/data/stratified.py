@@ -1,0 +1,77 @@
+"""A split of the user's own images: classes alike in every part, copies of an image together."""
+
+import numpy as np
+
+from src.data.split import Split, split_counts
+from src.pictures.form import measure_form
+
+
+def draw_stratified_split(
+    labels: np.ndarray,
+    copies: np.ndarray,
+    *,
+    validation_size: int | float,
+    test_size: int | float,
+    seed: int,
+) -> Split:
+    """Draw a split in which every class has its share, and copies of an image are together.
+
+    labels: int64 `[N]`. copies: int64 `[N]`, the first row with the same image. A class keeps at
+    least one image to train on. Arguments and errors are else those of `draw_split`.
+    """
+    sizes = split_counts(len(labels), validation_size, test_size)
+    rng = np.random.default_rng(seed)
+    side = np.zeros(len(labels), np.int64)  # 0 trains, 1 validates, 2 tests
+    heads = np.flatnonzero(copies == np.arange(len(labels)))
+    weights = np.bincount(copies, minlength=len(labels))[heads]
+    shuffled = rng.permutation(len(heads))
+    classes, totals = np.unique(labels, return_counts=True)
+    quotas = [_quotas(totals, size) for size in sizes]
+    for number, label in enumerate(classes):
+        order = [k for k in shuffled if labels[heads[k]] == label][:-1]  # the last one trains
+        for split in (2, 1):  # the same test rows, whatever validates
+            left = quotas[split - 1][number]
+            while order and left > 0 and weights[order[0]] < 2 * left:
+                left -= weights[order[0]]
+                side[heads[order.pop(0)]] = split
+    side = side[copies]
+    train, validation, test = (np.flatnonzero(side == split) for split in range(3))
+    return Split(train=train, validation=validation, test=test)
+
+
+def _quotas(totals: np.ndarray, size: int) -> np.ndarray:
+    """Share `size` out in proportion to the totals, by largest remainders."""
+    exact = totals * size / totals.sum()
+    quotas = np.floor(exact).astype(np.int64)
+    largest = np.argsort(quotas - exact, kind="stable")
+    quotas[largest[: size - quotas.sum()]] += 1
+    return quotas
+
+
+def find_copies(pixels: np.ndarray) -> np.ndarray:
+    """Return for each image `[N, C, H, W]` the first row that has the same pixels, int64 `[N]`."""
+    first: dict[bytes, int] = {}
+    return np.array([first.setdefault(image.tobytes(), row) for row, image in enumerate(pixels)])
+
+
+def describe_split(
+    pixels: np.ndarray, labels: np.ndarray, split: Split, class_names: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return what is to be known of a split of the user's own images, a line each."""
+    train, classes = split.train, len(class_names)
+    said = [measure_form(pixels[train], labels[train], num_classes=classes).describe()]
+    copies = find_copies(pixels)
+    different = len(np.unique(copies))
+    if different < len(pixels):
+        said.append(
+            f"{len(pixels) - different:,} of {len(pixels):,} images are copies of others (equal "
+            "pixels); copies stay in one split"
+        )
+    if unclear := len(np.unique(np.stack([copies, labels]), axis=1).T) - different:
+        said.append(f"{unclear:,} images are there again with another label; fix: correct them")
+    for name, rows in (("validation", split.validation), ("test", split.test)):
+        missing = sorted(set(range(classes)) - set(labels[rows].tolist()))
+        if missing and len(rows):
+            names = ", ".join(repr(class_names[label]) for label in missing[:20])
+            said.append(f"no {name} image of class {names}; bring more images of it")
+    return tuple(said)

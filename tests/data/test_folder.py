@@ -1,0 +1,61 @@
+"""Folders of pictures become images, a class a sub-folder."""
+
+import numpy as np
+import pytest
+
+from src.data.folder import Folder
+from src.errors import DataError
+from tests.data.tables import digit_rows, write_pictures
+
+
+def test_small_pictures_of_one_size_are_taken_as_they_are(tmp_path):
+    path = write_pictures(tmp_path / "photos", count=60)
+    images, names = Folder(path=path).read_pool()
+    assert names == tuple("0123456789")
+    rows = digit_rows(60)
+    expected = {(int(row[0]), row[1:].astype(np.uint8).tobytes()) for row in rows}
+    pairs = zip(images.labels.tolist(), images.pixels, strict=True)
+    assert {(label, image.tobytes()) for label, image in pairs} == expected
+
+
+def test_pictures_of_any_kind_are_brought_to_one_form(tmp_path):
+    path = write_pictures(tmp_path / "photos", count=30, tiny=False)
+    source = Folder(path=path)
+    images, _ = source.read_pool()
+    assert images.pixels.shape == (30, 1, 28, 28)
+    assert source.form is not None
+    assert all("ink found" in note for note in source.notes)
+    for image in images.pixels[:, 0]:
+        rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
+        assert max(np.ptp(rows), np.ptp(columns)) + 1 in {19, 20}
+    assert Folder(path=path, size=16).read_pool()[0].pixels.shape == (30, 1, 16, 16)
+
+
+def test_labels_can_stand_in_a_table(tmp_path):
+    nested = write_pictures(tmp_path / "nested", count=20)
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    lines = ["file,label"]
+    for file in (tmp_path / "nested").rglob("*.png"):
+        file.rename(flat / file.name)
+        lines.append(f"{file.name},{file.parent.name}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    images, names = Folder(path=str(flat), classes=str(tmp_path / "labels.csv")).read_pool()
+    assert (len(images), names) == (20, tuple("0123456789"))
+    (tmp_path / "labels.csv").write_text("0.png,0\nmissing.png,1\n")
+    with pytest.raises(DataError, match=r"missing.png,1: every row must be a file"):
+        Folder(path=str(flat), classes=str(tmp_path / "labels.csv")).read_pool()
+    with pytest.raises(DataError, match=r"it needs one for each of at least two classes"):
+        Folder(path=nested).read_pool()
+
+
+def test_what_cannot_be_read_is_listed_and_left_out_only_if_asked(tmp_path):
+    path = write_pictures(tmp_path / "photos", count=30)
+    (tmp_path / "photos" / "0" / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(DataError) as caught:
+        Folder(path=path).read_pool()
+    assert "broken.png: is not a picture" in str(caught.value)
+    assert "1 of 31 pictures cannot be read" in str(caught.value)
+    source = Folder(path=path, skip_unreadable=True)
+    assert len(source.read_pool()[0]) == 30
+    assert "1 unreadable left out" in source.notes[0]
