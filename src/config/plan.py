@@ -59,11 +59,6 @@ class Component:
         except (TypeError, ValueError) as error:
             raise ConfigError(f"`{self.kind}` ({self.target}): {error}") from error
 
-    def default(self, name: str) -> Any:
-        """Return what an argument is where nothing is said, None where it has to be given."""
-        found = inspect.signature(resolve_name(self.target)).parameters.get(name)
-        return None if found is None or found.default is found.empty else found.default
-
 
 @final
 @dataclass(frozen=True)

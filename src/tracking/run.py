@@ -25,6 +25,10 @@ from src.tracking.outbox import MAX_DIGEST_LENGTH, Event, Outbox
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 LAST = "last.ckpt"
+PACKED = "resume"
+"""Folder among the artifacts of a stopped run on a server: from it another machine resumes."""
+STAYS = ("lock", "unsent*", "*.draft")
+"""What of a working folder belongs to the machine it is on."""
 """What makes a working folder one to resume from."""
 
 OUTCOME = "outcome"
@@ -231,6 +235,9 @@ class Run:
             with tempfile.TemporaryDirectory() as draft:
                 (Path(draft) / "checkpoint").mkdir()
                 shutil.copyfile(self.folder / "best.ckpt", Path(draft) / "checkpoint/best.ckpt")
+                if self._store and self._store.is_server and (self.folder / LAST).exists():
+                    stays = shutil.ignore_patterns(*STAYS)
+                    shutil.copytree(self.folder, Path(draft) / PACKED, ignore=stays)
                 self.log_files(Path(draft))
         now = int(time.time() * 1000)
         self._send({"tags": dict(tags), "status": status, "time": now})

@@ -17,6 +17,7 @@ from mlflow.entities import Run as StoredRun
 from src.errors import ConfigError, DataError, RunGone, TrackingError
 from src.tracking.connection import Store, all_runs, living_run
 from src.tracking.database import make_folder
+from src.tracking.handover import download_workdir
 from src.tracking.outbox import MAX_DIGEST_LENGTH
 from src.tracking.owner import this_process
 from src.tracking.provenance import COMMIT, describe_environment, uncommitted_changes
@@ -222,8 +223,12 @@ def runs_below(store: Store, parent: str) -> list[StoredRun]:
 def find_interrupted(store: Store, run_id: str) -> tuple[str, dict[str, Any]]:
     """Return the whole id and the configuration of a run that can be resumed.
 
-    run_id: the id or the beginning of it. Raises ConfigError where no such run has a checkpoint.
+    run_id: the id or the beginning of it. What was stopped elsewhere comes from the server.
+    Raises ConfigError where no such run has a checkpoint.
     """
+    if store.is_server:
+        with store.usable():
+            download_workdir(store, run_id)
     runs = store.folder / "runs"
     found = sorted(p.parent.name for p in runs.glob(f"*/{LAST}"))
     matches = [name for name in found if name.startswith(run_id)]

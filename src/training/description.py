@@ -1,11 +1,13 @@
 """A training in the words of its run: name, parameters, data, tags."""
 
+import inspect
 import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import torch
@@ -120,7 +122,13 @@ def _of_component(plan: Plan, component: Component) -> Iterator[tuple[str, Any, 
         taken_over = kind == "model" and plan.config["regularization"].get(name, ...) == value
         unseen = key in NO_OTHER_CONFIGURATION and key != "data.path"
         if not (said_by_name or follows_seed or taken_over or unseen):
-            yield key, value, component.default(name)
+            yield key, value, _default(component, name)
+
+
+def _default(component: Component, name: str) -> Any:
+    """Return what an argument is where nothing is said, None where it has to be given."""
+    found = inspect.signature(resolve_name(component.target)).parameters.get(name)
+    return None if found is None or found.default is found.empty else found.default
 
 
 def _of_settings(

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from src.config.settings import Tracking
 from src.data.digits import Digits
 from tests.cluster.conftest import Cluster
 from tests.comparison.conftest import train_into
-from tests.conftest import python
+from tests.conftest import TRAINING, python, start_training
+from tests.faults.test_sweep_kills import read_until
 
 pytestmark = pytest.mark.cluster
 EPOCHS = 40
@@ -28,6 +30,30 @@ def there(tmp_path) -> Path:
     """A folder that has nothing."""
     (tmp_path / "there").mkdir()
     return tmp_path / "there"
+
+
+def test_a_training_stopped_here_is_gone_on_with_there(cluster: Cluster, here, there):
+    line = (*cluster.tracking, "tracking.experiment=moved")
+    process = start_training(*TRAINING, *line, cwd=here)
+    read_until(process, f"epoch 12/{EPOCHS} ")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    client = cluster.store(here).client
+    experiment = client.get_experiment_by_name("moved").experiment_id
+    [stopped] = client.search_runs([experiment])
+    assert stopped.info.status == "KILLED"
+    left = cluster.store(here).curve(stopped.info.run_id, "val_loss")
+    resumed = python("-m", "src.train", f"resume={stopped.info.run_id[:8]}", *line, cwd=there)
+    assert resumed.returncode == 0, resumed.stderr
+    [finished] = client.search_runs([experiment])
+    assert finished.info.status == "FINISHED"
+    curve = cluster.store(there).curve(finished.info.run_id, "val_loss")
+    assert [step for step, _ in curve] == list(range(1, EPOCHS + 1))
+    assert curve[: len(left)] == left
+    refused = python("-m", "src.train", f"resume={stopped.info.run_id}", *line, cwd=here)
+    assert refused.returncode == 2
+    assert "is finished; there is nothing to resume" in refused.stderr
 
 
 def test_every_verb_finds_what_it_needs_from_a_folder_that_has_nothing(
