@@ -48,14 +48,17 @@ def run_plan(
     store: where it is open already.
     """
     source = plan.data.build()
-    for note in source.load().notes:
+    dataset = source.load()
+    for note in dataset.notes:
         print(f"data: {note}", flush=True)
     # loaded only now, so that a mistake in the configuration or the data is answered at once
     from src.cli.output import print_result, print_resume_command
     from src.tracking.store import open_store
+    from src.training.fit import require_trainable
     from src.training.progress import epoch_reporter
     from src.training.train_run import train
 
+    require_trainable(plan, dataset)
     if store is None and plan.tracking.enabled:
         store = open_store(plan.tracking)
     started: list[str] = []

@@ -239,7 +239,7 @@ TOO_LATE_FOR_THE_PARSER = {
     "data=digits tracking=server": "`tracking.uri` is missing; give it as tracking.uri=http://HOST:",
     "data=digits trainer.accelerator=mps": "`trainer.accelerator`=mps: this machine has none",
     "data=digits tracking.folder=taken": "cannot be written",
-    "resume=deadbeef": "`resume`=deadbeef: must name one interrupted run",
+    "resume=deadbeef": "nothing is tracked there yet; train first",
 }
 
 

@@ -55,12 +55,11 @@ def check_first(
     space: Space, settings: SweepSettings, composer: Composer, dataset: Dataset
 ) -> None:
     """Build what the first trial trains; raises ConfigError where that cannot be."""
-    from src.training.fit import build_classifier, find_device  # beside workers that load the same
+    from src.training.fit import require_trainable  # beside workers that load the same
 
     tried_first = settings.enqueue[0] if settings.enqueue else {}
     plan = composer.plan({**space.fixed, **tried_first}, seed=settings.seed, name="check")
-    find_device(plan.trainer.accelerator)
-    build_classifier(plan, dataset)
+    require_trainable(plan, dataset)
 
 
 def _refit_problems(plan: Plan) -> Iterator[str]:

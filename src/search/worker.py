@@ -31,9 +31,9 @@ from src.search.messages import (
     ToWorker,
 )
 from src.tracking.connection import Store, connect, patiently
-from src.training.average import average_runs
+from src.training.average import average_runs, evaluate_on_test
 from src.training.progress import SilentReporter
-from src.training.train_run import evaluate_on_test, train
+from src.training.train_run import train
 
 
 class Channel(Protocol):

@@ -1,4 +1,4 @@
-"""One run of several finished ones: a model that answers with the mean of their probabilities."""
+"""What is made of finished runs: one that answers with their mean, and scores on test images."""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -11,10 +11,13 @@ from src.data.source import DataSource
 from src.models.checkpoints import read_checkpoint
 from src.models.ensemble import join_checkpoints
 from src.models.predictor import load_predictor
+from src.process.machine import available_cores
 from src.tracking.connection import Store
 from src.tracking.queries import CHECKPOINT
 from src.tracking.runs import finished_run
 from src.training.description import data_tags
+from src.training.evaluation import evaluate_test, log_model
+from src.training.result import Score
 from src.training.train_run import tracked
 
 
@@ -60,3 +63,15 @@ def average_runs(
         parameters = sum(p.numel() for p in model.parameters())
         run.log_metrics({"model/parameters": parameters, "best/epoch": plan.trainer.max_epochs})
     return run.id
+
+
+def evaluate_on_test(plan: Plan, run_id: str, *, source: DataSource, store: Store) -> Score:
+    """Look at the test images with the best checkpoint of a finished run, and export its model."""
+    run = finished_run(store, run_id)
+    torch.set_num_threads(plan.trainer.threads or available_cores())
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = run.fetch("checkpoint/best.ckpt", Path(folder))
+        predictor = load_predictor(checkpoint)
+    score = evaluate_test(predictor, source.load_test(), run)
+    log_model(predictor, source.load(), run, data=plan.choices["data"])
+    return score

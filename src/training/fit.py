@@ -93,6 +93,12 @@ def build_classifier(plan: Plan, dataset: Dataset, **callbacks: Callable[..., No
     return classifier
 
 
+def require_trainable(plan: Plan, dataset: Dataset) -> None:
+    """Raise ConfigError where this machine, or the data, do not let the plan be trained."""
+    find_device(plan.trainer.accelerator)
+    build_classifier(plan, dataset)
+
+
 def minibatches(plan: Plan, dataset: Dataset) -> tuple[int, int]:
     """Return the images in a minibatch, and the minibatches in an epoch.
 

@@ -1,11 +1,9 @@
 """One training, start to end: the only training path, of `src.train` and of every trial."""
 
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from time import perf_counter
 from types import MappingProxyType
 
@@ -14,14 +12,14 @@ import torch
 from src.config.plan import Plan
 from src.data.source import Dataset, DataSource
 from src.errors import TrainingFailed, disk_trouble, first_line
-from src.models.predictor import confusion_now, load_predictor
+from src.models.predictor import confusion_now
 from src.process.gc_pause import loaded
 from src.process.machine import available_cores
 from src.process.signals import Halted
 from src.tracking.connection import Store, patiently
 from src.tracking.queries import StoredRun
 from src.tracking.run import Run
-from src.tracking.runs import finished_run, reopen_run, require_same_data, start_run
+from src.tracking.runs import reopen_run, require_same_data, start_run
 from src.training.description import (
     data_tags,
     describe_configuration,
@@ -36,7 +34,7 @@ from src.training.description import (
 from src.training.evaluation import evaluate, evaluate_test, log_model
 from src.training.fit import build_classifier, find_device, fit, minibatches
 from src.training.progress import EpochReporter
-from src.training.result import CURVES, Result, Score
+from src.training.result import CURVES, Result
 from src.training.series import keep_array
 
 
@@ -135,18 +133,6 @@ def _settled(plan: Plan, dataset: Dataset) -> Plan:
         threads=plan.trainer.threads or available_cores(),
         batch_size=batch_size,
     )
-
-
-def evaluate_on_test(plan: Plan, run_id: str, *, source: DataSource, store: Store) -> Score:
-    """Look at the test images with the best checkpoint of a finished run, and export its model."""
-    run = finished_run(store, run_id)
-    torch.set_num_threads(plan.trainer.threads or available_cores())
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint = run.fetch("checkpoint/best.ckpt", Path(folder))
-        predictor = load_predictor(checkpoint)
-    score = evaluate_test(predictor, source.load_test(), run)
-    log_model(predictor, source.load(), run, data=plan.choices["data"])
-    return score
 
 
 @contextmanager
