@@ -68,9 +68,10 @@ def harder(target: float | None, best: float, *, by: Objective) -> float | None:
         return None
     perfect = 1.0 if by.direction == "maximize" else 0.0
     while by.reaches(best, target):
-        if target == perfect:
+        nearer = round((target + perfect) / 2, 6)
+        if nearer in (target, perfect):
             return None
-        target = round((target + perfect) / 2, 6)
+        target = nearer
     return target
 
 

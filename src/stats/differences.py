@@ -129,7 +129,7 @@ def clearly_behind(values: Sequence[Sequence[float]]) -> list[bool]:
     """Tell which candidates are behind the one with the best mean, by more than chance explains.
 
     values: of each candidate so far, none where there are none; more is better. Clearly: by a
-    one-sided t test at 95 % with one spread for all, from two degrees of freedom on.
+    one-sided t test at 99 % with one spread for all, from two degrees of freedom on.
     """
     from scipy.special import stdtrit
 
@@ -139,7 +139,7 @@ def clearly_behind(values: Sequence[Sequence[float]]) -> list[bool]:
         return [False] * len(values)
     spread = (sum(float(((some - some.mean()) ** 2).sum()) for some in known) / freedom) ** 0.5
     best = max(known, key=lambda some: float(some.mean()))
-    bound = float(stdtrit(freedom, 0.95)) * spread
+    bound = float(stdtrit(freedom, 0.99)) * spread
     return [
         bool(some)
         and float(best.mean() - np.mean(some)) > bound * (1 / len(best) + 1 / len(some)) ** 0.5

@@ -117,4 +117,4 @@ def test_equal_candidates_are_rarely_called_behind():
     called = [
         any(clearly_behind(draw.normal(0.97, 0.002, size=(3, 2)).tolist())) for _ in range(400)
     ]
-    assert sum(called) / 400 < 0.2
+    assert sum(called) / 400 < 0.1
