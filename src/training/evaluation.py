@@ -34,10 +34,8 @@ def evaluate(
     Returns None where there are no validation images; then the run has no such numbers.
     """
     best = fit.classifier.history[fit.best_epoch - 1]
-    numbers = {
+    numbers: dict[str, float] = {
         "best/epoch": fit.best_epoch,
-        "best/train_accuracy": best["train_accuracy"],
-        "best/train_loss": best["train_loss"],
         "model/parameters": fit.parameters,
     }
     score, probabilities = None, None

@@ -288,10 +288,10 @@ def test_the_end_says_how_much_was_luck_and_how_to_search_on(story, champion):
 
 
 def test_the_winner_is_trained_once_more_on_all_rows(story, champion):
-    [refit] = [r for r in story.sweep.below() if r.info.run_name == f"quick {champion:03} refit 1"]
+    [refit] = [r for r in story.sweep.below() if r.info.run_name == f"#{champion:03} refit 1/1"]
     trial = story.sweep.children()[champion].data.params
     ours = refit.data.params
-    changed = {key: ours[key] for key in trial if ours[key] != trial[key]}
+    changed = {key: value for key, value in ours.items() if trial.get(key) != value}
     assert changed.pop("seed")
     assert changed == {"data.validation_size": "0", "trainer.select": "last"}
     assert refit.data.tags["refit"] == "training and validation rows"
@@ -496,7 +496,7 @@ def test_verdict_and_stop_reason_are_on_the_parent(targeted):
     assert f"verdict             target 0.9 {tags['verdict']}: mean 0.9" in output
     assert confirmations.keys() == {0, 1}
     assert {run.info.status for run in confirmations.values()} == {"FINISHED"}
-    [mean] = [run for run in found.below() if run.info.run_name == "targeted 001 refit, mean of 2"]
+    [mean] = [run for run in found.below() if run.info.run_name == "#001 refit, mean of 2"]
     assert mean.data.metrics["test/accuracy"] == found.parent.data.metrics["test/accuracy"]
     assert len([run for run in found.below() if "test.looks" in run.data.tags]) == 1
 
