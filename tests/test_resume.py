@@ -136,7 +136,7 @@ def test_every_prediction_is_that_of_an_uninterrupted_training(history, finished
 def test_the_series_of_pictures_is_that_of_an_uninterrupted_training(history, finished):
     def steps(artifacts):
         files = (artifacts / "images").glob("*.png")
-        return sorted(re.match(r"(\w+\+step\+\d+)\+", file.name)[1] for file in files)
+        return sorted(re.match(r"([\w ]+\+step\+\d+)\+", file.name)[1] for file in files)
 
     assert steps(history.store.artifacts(history.run_id)) == steps(finished.artifacts)
 
