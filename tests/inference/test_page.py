@@ -29,7 +29,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-ANSWER_WITHIN_MS = 100
+ANSWER_WITHIN_MS = 250
 SETTLED = "() => document.querySelector('#answers .panels').dataset.settled === 'true'"
 
 STROKES = {
