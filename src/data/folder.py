@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 
-from src.config.types import Flag, PositiveInt, Seed, SplitSize
+from src.config.types import Flag, PositiveInt, Seed, SplitSize, ValidationSize
 from src.data.source import DataSource, LabelledImages
 from src.errors import DataError
 from src.pictures.form import mnist_form
@@ -41,7 +41,7 @@ class Folder(DataSource):
         classes: str | None = None,
         size: PositiveInt | None = None,
         skip_unreadable: Flag = False,
-        validation_size: SplitSize = 0.2,
+        validation_size: ValidationSize = 0.2,
         test_size: SplitSize = 0.2,
         split_seed: Seed = 0,
     ) -> None:

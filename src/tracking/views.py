@@ -33,7 +33,7 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {
         },
     },
     "Sweeps": {
-        "searchFilter": "tags.`sweep.key` LIKE '%'",
+        "searchFilter": "tags.`mlflow.source.name` = 'src.sweep'",
         "orderByKey": "attributes.start_time",
         "widths": {
             "metrics.`best/val_accuracy`": 125,

@@ -75,3 +75,17 @@ def test_another_split_seed_splits_the_same_data_in_another_way(make):
     assert one.data_digest == other.data_digest
     assert one.split_digest != other.split_digest
     assert not np.array_equal(one.validation.pixels, other.validation.pixels)
+
+
+def test_every_row_but_those_of_the_same_test_images_can_be_trained_on(make):
+    """As a search's winner is, once it is chosen; the values are checked before."""
+    import inspect
+
+    from pydantic import TypeAdapter
+
+    usual, whole = make(), make(validation_size=0)
+    declared = inspect.signature(type(whole).__init__).parameters["validation_size"].annotation
+    assert TypeAdapter(declared).validate_python(0) == 0
+    assert len(whole.load().validation) == 0
+    assert len(whole.load().train) == len(usual.load().train) + len(usual.load().validation)
+    np.testing.assert_array_equal(whole.load_test().pixels, usual.load_test().pixels)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
+from src.tracking.views import VIEWS
 from tests.conftest import python
 from tests.sweeping import FAST, Sweep, sweep, two_at_a_time
 
@@ -499,6 +500,8 @@ def test_verdict_and_stop_reason_are_on_the_parent(targeted):
     [mean] = [run for run in found.below() if run.info.run_name == "#001 refit, mean of 2"]
     assert mean.data.metrics["test/accuracy"] == found.parent.data.metrics["test/accuracy"]
     assert len([run for run in found.below() if "test.looks" in run.data.tags]) == 1
+    shown = found.store.client.search_runs(["1"], VIEWS["Sweeps"]["searchFilter"])
+    assert [run.info.run_id for run in shown] == [found.parent.info.run_id]
 
 
 def test_two_objectives_under_conditions_give_a_front(pareto):
