@@ -9,14 +9,13 @@ import optuna
 
 from src.config.plan import Plan
 from src.search.messages import Job
-from src.search.request import Request
 from src.search.screen import number
 from src.search.session import Session
 from src.search.settings import SweepSettings
 from src.search.study import best_first, trial_seed
 from src.search.tasks import Done, run_tasks
 from src.stats.differences import clearly_behind
-from src.training.description import as_trial, run_name
+from src.training.description import run_name
 
 FIRST_FRESH_SEED = 1_000_000
 """Number whose seed the first confirmation gets; trials never come that far."""
@@ -41,11 +40,9 @@ class Candidate:
         """The mean on fresh seeds."""
         return mean(self.confirmed) if self.confirmed else None
 
-    def plan(self, request: Request) -> Plan:
+    def plan(self, session: Session) -> Plan:
         """Return what the trial has trained."""
-        seed = trial_seed(request.settings.seed, self.number)
-        plan = request.composer.plan(dict(self.assignment), seed=seed, name="trial")
-        return as_trial(plan, self.number, searched=self.assignment)
+        return session.trial_plan(dict(self.assignment), self.number)
 
 
 def candidates(study: optuna.Study, settings: SweepSettings) -> list[Candidate]:
@@ -115,7 +112,7 @@ def _round(session: Session, found: Sequence[Candidate], n: int) -> dict[str, Jo
     seed = trial_seed(session.request.settings.seed, FIRST_FRESH_SEED + n)
     jobs = {}
     for c in found:
-        plan = c.plan(session.request)
+        plan = c.plan(session)
         plan = replace(plan, seed=seed, name=run_name(plan, confirmation=(n + 1, seeds)))
         jobs[f"{c.name} seed {n + 1}"] = Job(
             n,

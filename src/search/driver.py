@@ -7,7 +7,6 @@ from typing import final
 
 from optuna.trial import Trial, TrialState
 
-from src.config.plan import Plan
 from src.errors import ConfigError, StudyStorageUnavailable
 from src.search.executors.base import Worker, WorkerDied, ends_job
 from src.search.messages import (
@@ -24,10 +23,8 @@ from src.search.messages import (
 )
 from src.search.screen import TrialLine
 from src.search.session import Session
-from src.search.space import Assignment
-from src.search.study import Best, finished_trials, trial_seed, try_again
+from src.search.study import Best, finished_trials, try_again
 from src.search.tasks import POLL_INTERVAL_S
-from src.training.description import as_trial
 
 
 @final
@@ -129,7 +126,7 @@ class Driver:
         trial.set_user_attr("assignment", assignment)
         running = _Running(trial, perf_counter())
         try:
-            plan = self._plan(assignment, trial.number)
+            plan = self._session.trial_plan(assignment, trial.number)
         except ConfigError as error:  # each value fits, but not all of them together
             self._close(running, Failed(str(error)))
         else:
@@ -138,11 +135,6 @@ class Driver:
                 trial.number, plan, metric, self._session.parent, self._study.study_name
             )
         return running
-
-    def _plan(self, assignment: Assignment, number: int) -> Plan:
-        seed = trial_seed(self._settings.seed, number)
-        plan = self._session.request.composer.plan(assignment, seed=seed, name="trial")
-        return as_trial(plan, number, searched=assignment)
 
     def _handle(self, worker: Worker, message: FromWorker | WorkerDied) -> None:
         running = self._running.get(worker)

@@ -23,7 +23,7 @@ def refit(session: Session, winner: Candidate) -> str | None:
     """
     settings, sweep = session.request.settings, session.study.study_name
     seeds = settings.refit.seeds
-    plan = on_all_rows(winner.plan(session.request), epochs=winner.epochs)
+    plan = on_all_rows(winner.plan(session), epochs=winner.epochs)
     tags = {"refit": ROWS, "validation.run": winner.run_id}
     jobs: dict[str, Task] = {}
     for number in range(seeds):
@@ -50,6 +50,6 @@ def evaluate_on_test(session: Session, winner: Candidate, run_id: str) -> dict[s
 
     Returns `test/accuracy` and its interval, or None where it failed, which is said.
     """
-    task = EvaluateOnTest(run_id, winner.plan(session.request))
+    task = EvaluateOnTest(run_id, winner.plan(session))
     found = run_tasks(session, TESTS, lambda done: {run_id: task}).get(run_id)
     return {k: v for k, v in found.items() if k != "run_id"} if found is not None else None

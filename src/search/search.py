@@ -107,7 +107,7 @@ def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outco
             seconds=usage.seconds,
             missing=[],
         )
-        plan = winner.plan(request) if winner else None
+        plan = winner.plan(session) if winner else None
         outcome.missing.extend(write_report(outcome, study, request.settings, best=plan))
         finish_parent(parent, study, store, outcome, request)
     return outcome

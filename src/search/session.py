@@ -5,14 +5,18 @@ from typing import final
 
 import optuna
 
+from src.config.plan import Plan
 from src.process.signals import StopRequest
 from src.search.executors.base import Executor
 from src.search.request import Request
 from src.search.screen import SweepScreen
+from src.search.space import Assignment
+from src.search.study import trial_seed
 from src.search.usage import Usage
 from src.tracking.connection import Store
 from src.tracking.run import Status
 from src.tracking.runs import finished_run
+from src.training.description import as_trial
 
 
 @final
@@ -28,6 +32,12 @@ class Session:
     usage: Usage
     screen: SweepScreen
     stop: StopRequest
+
+    def trial_plan(self, assignment: Assignment, number: int) -> Plan:
+        """Return what a trial with these values trains; raises ConfigError if they do not fit."""
+        seed = trial_seed(self.request.settings.seed, number)
+        plan = self.request.composer.plan(assignment, seed=seed, name="trial")
+        return as_trial(plan, number, searched=assignment)
 
     def end_run(self, run_id: str, status: Status, *, reason: str) -> None:
         """End a run on which nobody works any more."""

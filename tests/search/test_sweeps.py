@@ -12,10 +12,10 @@ from src.cli.overrides import CONF, SWEEPS, resolved
 from src.errors import ConfigError
 from src.search import composer
 from src.search.check import check_first, check_space
-from src.search.driver import trial_seed
 from src.search.grammar import split_ranges
 from src.search.request import Request, make_request
 from src.search.screen import SweepScreen, TrialLine
+from src.search.study import trial_seed
 from src.sweep import register_sweeps
 from src.training.fit import build_classifier
 from tests.plans import dataset_of
