@@ -12,7 +12,7 @@ from src.config.plan import Component, ConfigValidator
 from src.config.settings import Explore
 from src.data.source import Dataset, DataSource, LabelledImages
 from src.errors import ConfigError
-from src.pictures.form import evenly, measure_form
+from src.pictures.form import evenly
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,11 +88,8 @@ def _print_table(table: "pd.DataFrame", *, name: str, image_shape: tuple[int, ..
 
 def _print_form(dataset: Dataset) -> None:
     """Say what the images seem to be, so that a mistake is seen before a training."""
-    images, classes = dataset.train, len(dataset.class_names)
-    form = measure_form(images.pixels, images.labels, num_classes=classes)
-    print(
-        f"\nThe values run from {images.pixels.min()} to {images.pixels.max()}; {form.describe()}."
-    )
+    low, high = dataset.train.pixels.min(), dataset.train.pixels.max()
+    print(f"\nThe values run from {low} to {high}; {dataset.measured_form.describe()}.")
     print("Turned or mirrored images cannot be told: look at first_nine.png (data.transpose=true).")
     for note in dataset.notes:
         print(f"data: {note}")

@@ -20,11 +20,17 @@ def require_form(pixels: np.ndarray, labels: np.ndarray, class_names: tuple[str,
         )
 
 
+def missing_classes(labels: np.ndarray, class_names: tuple[str, ...]) -> list[str]:
+    """Return the classes of which there is no label, as they are written for people."""
+    there = set(labels.tolist())
+    return [repr(name) for label, name in enumerate(class_names) if label not in there]
+
+
 def require_every_class(labels: np.ndarray, class_names: tuple[str, ...]) -> None:
-    missing = sorted(set(range(len(class_names))) - set(labels.tolist()))
+    """Raise DataError where a class would have no image to train on."""
+    missing = ", ".join(missing_classes(labels, class_names))
     if missing:
-        names = ", ".join(repr(class_names[label]) for label in missing)
         raise DataError(
-            f"data: no image of class {names} is among the {len(labels)} to train on; bring more "
+            f"data: no image of class {missing} is among the {len(labels)} to train on; bring more "
             "rows of it, leave it out, or draw another split with data.split_seed"
         )

@@ -3,6 +3,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -12,7 +13,7 @@ from src.data.contract import require_every_class, require_form
 from src.data.split import Split, draw_split
 from src.data.stratified import describe_split, draw_stratified_split, find_copies
 from src.errors import DataError
-from src.pictures.form import Form
+from src.pictures.form import Form, measure_form
 
 
 @final
@@ -59,6 +60,12 @@ class Dataset:
     def pixels_used(self) -> np.ndarray:
         """Bool `[H, W]`: pixels that have ink in any training image."""
         return np.asarray(self.train.pixels.any(axis=(0, 1)))
+
+    @cached_property
+    def measured_form(self) -> Form:
+        """The form of the training images; measured once, a third of a second."""
+        train = self.train
+        return measure_form(train.pixels, train.labels, num_classes=len(self.class_names))
 
 
 class DataSource(ABC):
@@ -107,10 +114,11 @@ class DataSource(ABC):
 
     def _read_dataset(self) -> Dataset:
         pool, class_names = self._pool()
-        split = self._split(pool)
+        copies = find_copies(pool.pixels) if self.own else None
+        split = self._split(pool, copies)
         require_every_class(pool.labels[split.train], class_names)
-        if self.own:
-            self.notes += describe_split(pool.pixels, pool.labels, split, class_names)
+        if copies is not None:
+            self.notes += describe_split(pool.pixels, pool.labels, copies, split, class_names)
         if self._test_size:
             self._test = pool.take(split.test)
         data_digest = digest(pool)
@@ -141,7 +149,8 @@ class DataSource(ABC):
     def _read_test(self) -> LabelledImages:
         if self._test_size:
             pool, _ = self._pool()
-            return pool.take(self._split(pool).test)
+            copies = find_copies(pool.pixels) if self.own else None
+            return pool.take(self._split(pool, copies).test)
         test = self.read_test_file()
         assert test is not None, "a source without a test file needs a test_size"
         return test
@@ -158,11 +167,10 @@ class DataSource(ABC):
             )
         return pool, class_names
 
-    def _split(self, pool: LabelledImages) -> Split:
+    def _split(self, pool: LabelledImages, copies: np.ndarray | None) -> Split:
         sizes = {"validation_size": self._validation_size, "test_size": self._test_size}
-        if not self.own:
+        if copies is None:
             return draw_split(len(pool), **sizes, seed=self._split_seed)
-        copies = find_copies(pool.pixels)
         return draw_stratified_split(pool.labels, copies, **sizes, seed=self._split_seed)
 
 

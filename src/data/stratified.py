@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from src.data.contract import missing_classes
 from src.data.split import Split, split_counts
 from src.pictures.form import measure_form
 
@@ -55,12 +56,18 @@ def find_copies(pixels: np.ndarray) -> np.ndarray:
 
 
 def describe_split(
-    pixels: np.ndarray, labels: np.ndarray, split: Split, class_names: tuple[str, ...]
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    copies: np.ndarray,
+    split: Split,
+    class_names: tuple[str, ...],
 ) -> tuple[str, ...]:
-    """Return what is to be known of a split of the user's own images, a line each."""
+    """Return what is to be known of a split of the user's own images, a line each.
+
+    copies: as `find_copies` returns them.
+    """
     train, classes = split.train, len(class_names)
     said = [measure_form(pixels[train], labels[train], num_classes=classes).describe()]
-    copies = find_copies(pixels)
     different = len(np.unique(copies))
     if different < len(pixels):
         said.append(
@@ -70,8 +77,9 @@ def describe_split(
     if unclear := len(np.unique(np.stack([copies, labels]), axis=1).T) - different:
         said.append(f"{unclear:,} images are there again with another label; fix: correct them")
     for name, rows in (("validation", split.validation), ("test", split.test)):
-        missing = sorted(set(range(classes)) - set(labels[rows].tolist()))
+        missing = missing_classes(labels[rows], class_names)
         if missing and len(rows):
-            names = ", ".join(repr(class_names[label]) for label in missing[:20])
-            said.append(f"no {name} image of class {names}; bring more images of it")
+            said.append(
+                f"no {name} image of class {', '.join(missing[:20])}; bring more images of it"
+            )
     return tuple(said)

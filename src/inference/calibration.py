@@ -14,7 +14,7 @@ from src.config.plan import ConfigValidator
 from src.data.source import DataSource, LabelledImages
 from src.errors import TrackingError, UserError
 from src.models.predictor import Predictor
-from src.pictures.form import Form, evenly, form_from, measure_form, mnist_form
+from src.pictures.form import Form, evenly, form_from, mnist_form
 from src.pictures.preparation import as_picture, prepare
 from src.tracking.queries import StoredRun, StoredRuns
 from src.tracking.runs import finished_run
@@ -69,7 +69,7 @@ def calibrate(stored: StoredRuns, run: StoredRun, predictor: Predictor) -> Calib
     and the answers are those to the validation images as they are.
     """
     with TemporaryDirectory() as folder:
-        known = _known(stored, run, Path(folder), num_classes=len(predictor.class_names))
+        known = _known(stored, run, Path(folder))
         if known is None:
             _, height, width = predictor.image_shape
             with np.load(stored.file(run.id, VALIDATION, Path(folder))) as kept:
@@ -90,7 +90,7 @@ def calibrate(stored: StoredRuns, run: StoredRun, predictor: Predictor) -> Calib
 
 
 def _known(
-    stored: StoredRuns, run: StoredRun, folder: Path, *, num_classes: int
+    stored: StoredRuns, run: StoredRun, folder: Path
 ) -> tuple[Form, Mapping[str, Any] | None, LabelledImages] | None:
     """Return the form, the way a table was read, and validation images; None if they are gone."""
     try:
@@ -105,9 +105,9 @@ def _known(
         dataset = source_of(stored, run).load()
     except UserError:
         return None
-    train, validation = dataset.train, dataset.validation
-    form = measure_form(train.pixels, train.labels, num_classes=num_classes)
-    return form, dataset.reading, validation.take(evenly(len(validation), MAX_PICTURES))
+    images = dataset.validation
+    kept = images.take(evenly(len(images), MAX_PICTURES))
+    return dataset.measured_form, dataset.reading, kept
 
 
 def source_of(stored: StoredRuns, run: StoredRun) -> DataSource:

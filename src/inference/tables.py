@@ -11,6 +11,7 @@ from src.data.table import Table, read_table
 from src.errors import DataError
 from src.inference.output import print_answers, record
 from src.inference.recogniser import Answer, Recogniser
+from src.pictures.form import borders
 from src.pictures.preparation import Prepared
 from src.stats.intervals import wilson_interval
 
@@ -54,9 +55,8 @@ def _images(path: Path, recogniser: Recogniser) -> tuple[np.ndarray, Table, str]
     transpose = bool(told and told["transpose"])
     pixels = as_images(table.scaled(low, high), shape, transpose=transpose)
     amount = calibration.form.amount(pixels[:, 0])
-    rims = [amount[:, [0, -1]].reshape(len(amount), -1), amount[:, :, 0], amount[:, :, -1]]
     said = f"{len(pixels):,} images; {table.columns.said}; values {low:g}..{high:g}"
-    if float(np.median(np.concatenate(rims, axis=1))) > CONTRARY:
+    if float(np.median(borders(amount))) > CONTRARY:
         pixels = calibration.form.pixels(1 - amount)[:, np.newaxis]
         said += "; inverted, as the training images are"
     return pixels, table, said

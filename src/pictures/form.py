@@ -120,10 +120,15 @@ def measure_form(pixels: np.ndarray, labels: np.ndarray, *, num_classes: int) ->
     )
 
 
+def borders(images: np.ndarray) -> np.ndarray:
+    """Return the values at the border of images `[N, H, W]`, a row an image."""
+    upper_and_lower = images[:, [0, -1]].reshape(len(images), -1)
+    return np.concatenate([upper_and_lower, images[:, :, 0], images[:, :, -1]], axis=1)
+
+
 def _levels(grey: np.ndarray) -> tuple[int, int]:
     """Return the grey values of background and full ink in images `[N, H, W]`."""
-    rims = [grey[:, [0, -1]].reshape(len(grey), -1), grey[:, :, 0], grey[:, :, -1]]
-    paper = float(np.median(np.median(np.concatenate(rims, axis=1), axis=1)))
+    paper = float(np.median(np.median(borders(grey), axis=1)))
     extreme = grey.max if grey.mean() >= paper else grey.min
     return round(paper), round(float(np.median(extreme(axis=(1, 2)))))
 

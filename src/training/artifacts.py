@@ -16,7 +16,7 @@ from src.figures.curves import draw_learning_curves
 from src.figures.misclassified import draw_misclassified
 from src.figures.style import save_picture
 from src.figures.weights import draw_weights_over_training, weight_sheet
-from src.pictures.form import evenly, measure_form
+from src.pictures.form import evenly
 from src.stats.autocorrelation import order_units
 from src.stats.scores import (
     confusion_counts,
@@ -94,8 +94,7 @@ def write_preparation(folder: Path, dataset: Dataset) -> None:
     uint8 `[N, C, H, W]`, with labels, on which a threshold for pictures can be chosen.
     """
     folder.mkdir()
-    train, validation = dataset.train, dataset.validation
-    form = measure_form(train.pixels, train.labels, num_classes=len(dataset.class_names))
+    validation, form = dataset.validation, dataset.measured_form
     if dataset.form is not None:
         form = replace(dataset.form, digits=form.digits)
     text = json.dumps({"form": form.as_dict(), "table": dataset.reading}, indent=2)
