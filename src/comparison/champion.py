@@ -137,7 +137,7 @@ def _with_test_scores(
         _expect_same(run, run.tags["digest.test"], same_as)
         return run
     with tempfile.TemporaryDirectory() as draft:
-        origin = load_origin(stored, run, Path(draft))
+        origin = load_origin(stored, run)
         images = origin.source.load_test()
         _expect_same(run, digest(images), same_as)
         model = load_model(stored, run, Path(draft))
@@ -158,7 +158,7 @@ def _exported(stored: StoredRuns, run: StoredRun) -> str:
     """Return the id of the run's exported model; exports it from its checkpoint where needed."""
     if run.model_id is None:
         with tempfile.TemporaryDirectory() as draft:
-            origin = load_origin(stored, run, Path(draft))
+            origin = load_origin(stored, run)
             model = load_model(stored, run, Path(draft))
             kept = finished_run(stored.store, run.id)
             log_model(model, origin.dataset, kept, data=run.tags["data"])

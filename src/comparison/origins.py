@@ -1,18 +1,17 @@
 """What a stored run was made from: its data, loaded again and checked, and its trained model."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
-from src.config.plan import ConfigValidator
 from src.data.source import Dataset, DataSource, LabelledImages, digest
 from src.errors import DataError
+from src.inference.calibration import source_of
 from src.models.predictor import Predictor, load_predictor
-from src.tracking.queries import StoredRun, StoredRuns
+from src.tracking.queries import CHECKPOINT, StoredRun, StoredRuns
 
 
 @final
@@ -24,9 +23,9 @@ class Origin:
     dataset: Dataset
 
 
-def load_origin(stored: StoredRuns, run: StoredRun, folder: Path) -> Origin:
+def load_origin(stored: StoredRuns, run: StoredRun) -> Origin:
     """Load the data of a run again; raises DataError where it is no longer what it was."""
-    source = data_source(stored.config(run.id, folder))
+    source = source_of(stored, run)
     dataset = source.load()
     if dataset.split_digest != run.tags["digest.split"]:
         raise DataError(
@@ -34,15 +33,6 @@ def load_origin(stored: StoredRuns, run: StoredRun, folder: Path) -> Origin:
             f"{run.tags['digest.split'][:12]}); bring the data back as it was"
         )
     return Origin(source, dataset)
-
-
-def data_source(config: Mapping[str, Any]) -> DataSource:
-    """Return the data source of a run's configuration; raises ConfigError where it is unknown."""
-    check = ConfigValidator(config)
-    component = check.component("data")
-    check.finish()
-    source: DataSource = component.build()
-    return source
 
 
 def load_test_images(origin: Origin, run: StoredRun) -> LabelledImages:
@@ -55,7 +45,7 @@ def load_test_images(origin: Origin, run: StoredRun) -> LabelledImages:
 
 def load_model(stored: StoredRuns, run: StoredRun, folder: Path) -> Predictor:
     """Build a run's model again, as it was in its best epoch."""
-    return load_predictor(stored.file(run.id, "checkpoint/best.ckpt", folder))
+    return load_predictor(stored.file(run.id, CHECKPOINT, folder))
 
 
 def first_layer(model: Predictor, image_shape: tuple[int, ...]) -> tuple[np.ndarray, bool] | None:

@@ -146,7 +146,7 @@ def _materials(
         try:
             digests = run.tags["digest.split"], run.tags.get("digest.test")
             if digests not in origins:
-                origins[digests] = load_origin(stored, run, folder)
+                origins[digests] = load_origin(stored, run)
             origin = origins[digests]
             test = selection.split == "test"
             images = load_test_images(origin, run) if test else origin.dataset.validation

@@ -68,8 +68,9 @@ def view_tags() -> dict[str, str]:
 
 def mend_views(client: MlflowClient, experiment: Experiment) -> None:
     """Give the experiment the views that it lacks; one that a person has changed stays."""
-    for key in {KEY + name.lower() for name in VIEWS} - experiment.tags.keys():
-        client.set_experiment_tag(experiment.experiment_id, key, view_tags()[key])
+    for key, view in view_tags().items():
+        if key not in experiment.tags:
+            client.set_experiment_tag(experiment.experiment_id, key, view)
 
 
 def view_address(experiment_id: str, name: str) -> str:

@@ -70,7 +70,7 @@ def evaluate_on_test(plan: Plan, run_id: str, *, source: DataSource, store: Stor
     run = finished_run(store, run_id)
     torch.set_num_threads(plan.trainer.threads or available_cores())
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = run.fetch("checkpoint/best.ckpt", Path(folder))
+        checkpoint = run.fetch(CHECKPOINT, Path(folder))
         predictor = load_predictor(checkpoint)
     score = evaluate_test(predictor, source.load_test(), run)
     log_model(predictor, source.load(), run, data=plan.choices["data"])
