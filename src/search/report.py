@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import optuna
@@ -33,18 +34,26 @@ def write_report(
     """Write trials.csv, summary.json, experiment/best.yaml and the charts; return what is missing.
 
     A chart that Optuna cannot draw, as importances of a single trial, is named with the reason.
+    Files of an earlier session are replaced whole, once all the new ones are there.
     """
-    folder = outcome.folder
-    for part in ("experiment", "charts"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    study.trials_dataframe().to_csv(folder / "trials.csv", index=False)
-    summary = json.dumps(asdict(outcome), default=str, indent=2)
-    (folder / "summary.json").write_text(summary, encoding="utf-8")
-    if best is None:
-        return ["charts: no trial was finished"]
-    again = _best_as_yaml(folder, study, best)
-    (folder / "experiment" / "best.yaml").write_text(again, encoding="utf-8")
-    return _draw_charts(folder / "charts" / "charts.html", study, settings)
+    folder, missing = outcome.folder, ["charts: no trial was finished"]
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".draft-", dir=folder) as name:
+        draft = Path(name)
+        study.trials_dataframe().to_csv(draft / "trials.csv", index=False)
+        summary = json.dumps(asdict(outcome), default=str, indent=2)
+        (draft / "summary.json").write_text(summary, encoding="utf-8")
+        if best is not None:
+            for part in ("experiment", "charts"):
+                (draft / part).mkdir()
+            again = _best_as_yaml(folder, study, best)
+            (draft / "experiment" / "best.yaml").write_text(again, encoding="utf-8")
+            missing = _draw_charts(draft / "charts" / "charts.html", study, settings)
+        for new in [path for path in draft.rglob("*") if path.is_file()]:
+            target = folder / new.relative_to(draft)
+            target.parent.mkdir(exist_ok=True)
+            new.replace(target)
+    return missing
 
 
 def best_command(folder: Path, elsewhere: Mapping[str, str | bool]) -> str:
