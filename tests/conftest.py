@@ -1,6 +1,7 @@
 """Real command lines in processes of their own, and one finished training that tests share."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -144,3 +145,19 @@ def finished(tmp_path_factory) -> Finished:
     assert done.stderr == ""
     store = Store(folder)
     return Finished(done.stdout, store, store.only_run().info.run_id)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Return the one browser of this process, which asks nobody else for anything."""
+    executable = shutil.which("chromium")
+    if executable is None:
+        pytest.skip("there is no Chromium here; `make browser` installs Debian's")
+    from playwright.sync_api import sync_playwright
+
+    quiet = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
+    arguments = ["--no-sandbox", "--disable-gpu", *quiet]
+    with sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=executable, args=arguments)
+        yield launched
+        launched.close()

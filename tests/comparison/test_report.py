@@ -17,14 +17,6 @@ from tests.conftest import Store, python
 from tests.data.tables import as_text, digit_rows, write
 from tests.plans import stored_runs
 
-CHROMIUM = Path("/usr/bin/chromium")
-QUIETLY = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 HOSTILE = "<script>alert(1)</script> | \"quoted\" & 'more'"
 
 
@@ -126,24 +118,19 @@ def test_it_is_made_without_the_data_and_says_what_is_left_out(tmp_path, own_con
     assert "What only one of them gets right" not in html
 
 
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium")
 @pytest.mark.parametrize("width", [390, 1280])
-def test_a_browser_shows_it_whole_without_asking_anyone(outcome, width):
-    from playwright.sync_api import sync_playwright
-
+def test_a_browser_shows_it_whole_without_asking_anyone(outcome, chromium, width):
     asked, said = [], []
-    with sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=str(CHROMIUM), args=list(QUIETLY))
-        page = browser.new_page(viewport={"width": width, "height": 900})
-        page.on("request", lambda r: asked.append(r.url))
-        page.on("console", lambda m: said.append(m.text))
-        page.on("dialog", lambda d: said.append(d.message))
-        page.goto((outcome.folder / "report.html").resolve().as_uri())
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        pictures = page.evaluate(
-            "[...document.images].map(i => [i.naturalWidth, i.getBoundingClientRect().right])"
-        )
-        browser.close()
+    page = chromium.new_page(viewport={"width": width, "height": 900})
+    page.on("request", lambda r: asked.append(r.url))
+    page.on("console", lambda m: said.append(m.text))
+    page.on("dialog", lambda d: said.append(d.message))
+    page.goto((outcome.folder / "report.html").resolve().as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    pictures = page.evaluate(
+        "[...document.images].map(i => [i.naturalWidth, i.getBoundingClientRect().right])"
+    )
+    page.close()
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
     assert said == []
     assert all(natural > 0 and right <= width for natural, right in pictures)

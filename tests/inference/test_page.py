@@ -1,6 +1,5 @@
 """The page in a real browser: digits drawn with the pointer, read back as a person reads them."""
 
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,17 +17,6 @@ from src.pictures.reading import read_picture
 from tests.conftest import environment
 from tests.inference.conftest import enlarged
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="there is no Chromium here; `make browser` installs Debian's"
-)
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 ANSWER_WITHIN_MS = 250
 SETTLED = "() => document.querySelector('#answers .panels').dataset.settled === 'true'"
 
@@ -56,20 +44,10 @@ def address(trained):
     assert process.wait(20) == 0
 
 
-@pytest.fixture(scope="session")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        launched = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield launched
-        launched.close()
-
-
 @pytest.fixture
-def page(browser, address):
+def page(chromium, address):
     """Open the page; at the end nothing has gone wrong in it and nobody else was asked."""
-    opened = browser.new_page(viewport={"width": 1100, "height": 900})
+    opened = chromium.new_page(viewport={"width": 1100, "height": 900})
     errors, asked = [], []
     opened.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
     opened.on("pageerror", lambda error: errors.append(str(error)))
@@ -210,8 +188,8 @@ def test_a_request_that_is_too_large_is_refused(address):
         assert connection.recv(100).startswith(b"HTTP/1.1 413")
 
 
-def test_it_fits_a_phone(browser, address, trained):
-    phone = browser.new_page(viewport={"width": 375, "height": 720}, has_touch=True)
+def test_it_fits_a_phone(chromium, address, trained):
+    phone = chromium.new_page(viewport={"width": 375, "height": 720}, has_touch=True)
     phone.goto(address)
     phone.wait_for_selector("#answers [data-status=waiting]")
     draw(phone, "4")

@@ -1,6 +1,5 @@
 """What a person sees who opens the MLflow UI: read from its pages in a real browser."""
 
-import shutil
 import time
 from base64 import b64decode
 from json import loads
@@ -15,8 +14,6 @@ from src.tracking.views import KEY, VIEWS
 from tests.plans import plan_of, train_plan
 from tests.tracking.test_store import page as ui
 
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 WAIT_MS = 60_000
 CLOSED = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
 COLUMNS = """() => [...document.querySelectorAll('[role=columnheader][col-id]')]
@@ -87,20 +84,14 @@ def test_a_name_that_is_taken_gets_a_number(runs, client):
 
 
 @pytest.fixture(scope="module")
-def browser(runs):
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium here; `make browser` installs Debian's")
-    from playwright.sync_api import sync_playwright
-
+def browser(runs, chromium):
     place = f"tracking.folder={runs[0]}/mlruns"
-    with ui(place, cwd=runs[0]) as address, sync_playwright() as driver:
-        launched = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        context = launched.new_context(viewport={"width": 1440, "height": 900})
+    with ui(place, cwd=runs[0]) as address:
+        context = chromium.new_context(viewport={"width": 1440, "height": 900})
         context.set_default_timeout(WAIT_MS)
         context.add_init_script(CLOSED)
-        page = context.new_page()
-        yield address, page
-        launched.close()
+        yield address, context.new_page()
+        context.close()
 
 
 def opened(browser, path: str):
