@@ -1,5 +1,6 @@
 """The one process that owns the study: asks Optuna, hands out trials, answers epochs."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -23,7 +24,7 @@ from src.search.messages import (
 )
 from src.search.screen import TrialLine
 from src.search.session import Session
-from src.search.study import Best, finished_trials, try_again
+from src.search.study import Best, best_first, finished_trials, try_again
 from src.search.tasks import POLL_INTERVAL_S
 
 
@@ -173,6 +174,7 @@ class Driver:
             values = [message.values[o.metric] for o in self._settings.objective]
             for name, value in {**message.values, "epochs": message.epochs}.items():
                 running.trial.set_user_attr(name, value)
+            reason = self._constrain(running.trial, message.values)
         elif isinstance(message, Stopped) and message.pruned:
             state, reason = TrialState.PRUNED, f"after epoch {running.epochs}"
         elif isinstance(message, Stopped):
@@ -190,11 +192,21 @@ class Driver:
         self._study.tell(running.trial, values, state)
         self._session.usage.note(searching=True)
         self._finished += state != TrialState.FAIL
-        self._best.hear(values)
+        may_win = values is not None and reason is None
+        self._best.hear(values if may_win else None)
         self._line(running, state.name, values, reason or "")
         self._count_failures(state, reason)
-        if values is not None and self._reaches(values[0]):
+        if values is not None and may_win and self._reaches(values[0]):
             self._end(self._reached(running.trial.number))
+
+    def _constrain(self, trial: Trial, values: Mapping[str, float]) -> str | None:
+        """Tell Optuna by how much a trial is beyond each constraint; return which it breaks."""
+        broken = []
+        for name, most in self._settings.constraints.limits().items():
+            trial.set_constraint(name, values[name] - most)
+            if values[name] > most:
+                broken.append(f"{values[name]:,.4g} {name}, at most {most:,.4g}")
+        return "; ".join(broken) or None
 
     def _retry(self, running: _Running) -> bool:
         """Enqueue a trial whose worker died for one more try, on from its last checkpoint."""
@@ -224,9 +236,8 @@ class Driver:
 
     def _reached_before(self) -> str | None:
         """Return the stop reason of a search that had reached its target in an earlier session."""
-        complete = self._study.get_trials(states=[TrialState.COMPLETE], deepcopy=False)
-        reached = [trial.number for trial in complete if self._reaches(trial.values[0])]
-        return self._reached(reached[0]) if reached else None
+        reached = [t.number for t in best_first(self._study) if self._reaches(t.values[0])]
+        return self._reached(min(reached)) if reached else None
 
     def _line(self, running: _Running, state: str, values: list[float] | None, reason: str) -> None:
         self._screen.trial(

@@ -111,6 +111,8 @@ class SweepScreen:
         ended = {"PRUNED": f"pruned@{line.epochs}", "FAIL": "failed", "STOPPED": "stopped"}
         value = ", ".join(number(v) for v in line.values) if line.values else ended[line.state]
         best = number(line.best) if line.best is not None else ""
+        if line.values and line.reason:  # it breaks a constraint, and cannot win
+            value = f"({value})"
         said = line.reason if line.state == "FAIL" else self.columns.line(line.assignment)
         self.row(f"trial {line.number:>3}", value, best, f"{line.seconds:.1f}", said)
 

@@ -158,4 +158,5 @@ def _definition(request: Request, dataset: Dataset, test: str | None) -> dict[st
     space = {f"space.{key}": value for key, value in request.space.describe().items()}
     objective = [f"{o.direction} {o.metric}" for o in request.settings.objective]
     images = {"data split": dataset.split_digest, **({"test images": test} if test else {})}
-    return {"objective": objective, **images, **space, **base}
+    limits = {f"constraints.{k}": most for k, most in request.settings.constraints.limits().items()}
+    return {"objective": objective, **limits, **images, **space, **base}

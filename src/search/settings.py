@@ -17,7 +17,7 @@ class _Part(BaseModel):
 
 @final
 class Objective(_Part):
-    """A metric of the best epoch, and whether more of it is better."""
+    """A metric of the epoch that is kept, and whether more of it is better."""
 
     metric: Metric = "val_accuracy"
     direction: Literal["maximize", "minimize"] = "maximize"
@@ -48,6 +48,21 @@ class Refit(_Part):
 
 
 @final
+class Constraints(_Part):
+    """The most a trial may have, of parameters and of seconds of training; None: any.
+
+    A trial that has more counts, and cannot win.
+    """
+
+    parameters: PositiveInt | None = None
+    seconds: Positive | None = None
+
+    def limits(self) -> dict[str, float]:
+        """Return those that are set, by name of the metric."""
+        return self.model_dump(exclude_none=True)
+
+
+@final
 class SweepSettings(BaseModel):
     """Objective, target and budgets; budgets are totals over all sessions of a sweep.
 
@@ -58,6 +73,7 @@ class SweepSettings(BaseModel):
 
     objective: list[Objective] = Field(default=[Objective()], min_length=1)
     target: float | None = Field(default=None, allow_inf_nan=False)
+    constraints: Constraints = Constraints()
     n_trials: PositiveInt = 20
     timeout_minutes: Positive | None = None
     max_failures: PositiveInt = 5

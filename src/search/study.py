@@ -106,10 +106,18 @@ def counts_by_state(study: optuna.Study) -> dict[str, int]:
 
 
 def best_first(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the complete trials, the best in the first objective first; of equals the older."""
+    """Return the complete trials that may win, the best in the first objective first.
+
+    Of equals the older; those that break a constraint may not win.
+    """
     complete = study.get_trials(states=[TrialState.COMPLETE], deepcopy=False)
     sign = -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1
-    return sorted(complete, key=lambda trial: sign * trial.values[0])
+    return sorted(filter(keeps_within, complete), key=lambda trial: sign * trial.values[0])
+
+
+def keeps_within(trial: FrozenTrial) -> bool:
+    """Tell whether a trial breaks no constraint."""
+    return all(excess <= 0 for excess in trial.constraints.values())
 
 
 def best_so_far(study: optuna.Study) -> dict[int, float]:
@@ -118,7 +126,8 @@ def best_so_far(study: optuna.Study) -> dict[int, float]:
     best, ended = Best(study, empty=True), finished_trials(study)
     for count, trial in enumerate(sorted(ended, key=lambda t: str(t.datetime_complete)), start=1):
         before = best.value
-        best.hear(trial.values if trial.state == TrialState.COMPLETE else None)
+        wins = trial.state == TrialState.COMPLETE and keeps_within(trial)
+        best.hear(trial.values if wins else None)
         if best.value is not None and (best.value != before or count == len(ended)):
             found[count] = best.value
     return found

@@ -551,3 +551,18 @@ def test_a_search_without_a_file_in_the_grammar_of_hydra(adhoc):
     for trial in clashing:
         assert trial.user_attrs["assignment"]["trainer.max_epochs"] == 3
         assert trial.user_attrs["end_reason"].startswith("`regularization.patience`=5: can never")
+
+
+def test_a_trial_beyond_a_constraint_counts_and_cannot_win(tmp_path):
+    widths = ("model.hidden_sizes=choice([8],[64])", "constraints.parameters=1000")
+    first = "enqueue=[{model.hidden_sizes: [64]},{model.hidden_sizes: [8]}]"
+    short = ("trainer.max_epochs=3", "n_trials=2", "target=0.1", "confirm.seeds=0", "refit.seeds=0")
+    done = sweep("name=small", *FAST, "model=dnn", *widths, first, *short, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    large, small = Sweep(tmp_path, "small").trials()
+    assert large.constraints == {"parameters": 64 * 65 + 65 * 10 - 1000}
+    assert large.user_attrs["end_reason"] == "4,810 parameters, at most 1,000"
+    assert f"trial   0  ({large.value:.4f})" in done.stdout
+    assert re.search(r"^winner +trial 1,", done.stdout, re.MULTILINE)
+    assert "stopped because     trial 1 reached the target 0.1" in done.stdout
+    assert small.constraints["parameters"] < 0

@@ -138,6 +138,10 @@ SMALL = ("data=digits", "model=dnn")
         (("seed=interval(1,9)",), "`seed` cannot be searched; only values of data, model,"),
         (("tracking.experiment=choice(a,b)",), "`tracking.experiment` cannot be searched; only "),
         ((), "`space`: nothing to search; name a sweep (sweep=dnn) or give ranges"),
+        (
+            ("objective.metric=val_loss", "optimizer.lr=interval(0.1,1)", "trainer.select=best"),
+            "`trainer.select`=best: keeps the epoch of the best accuracy, which is not that of",
+        ),
         (("optimizer.lr=interval(0.1,1)", "name=../up"), "`name`=../up: may have letters, digits"),
         (("optimizer.lr=interval(0.1,1)", "name=.hidden"), "`name`=.hidden: may have letters, "),
         (("optimizer.lr=interval(0.1,1)", "name=dnn.2"), "`name`=dnn.2: may have letters, digits"),
