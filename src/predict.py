@@ -36,7 +36,7 @@ def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
     if not paths and request.settings.export is None:
         raise ConfigError(
             "name at least one picture, folder or table: python -m src.predict digit.png; "
-            "or export=digits.onnx"
+            "or export=digits.html"
         )
     # loaded only now, so that a mistake on the command line is answered at once
     from src.pictures.reading import is_table, picture_files
@@ -69,9 +69,14 @@ def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
 
         answer_table(table, recogniser, settings.format)
     if settings.export is not None:
-        from src.inference.export import export_onnx
+        if settings.export.suffix == ".html":
+            from src.inference.standalone import export_page
 
-        said = export_onnx(recogniser, stored, settings.export).describe()
+            said = export_page(recogniser, settings.export)
+        else:
+            from src.inference.export import export_onnx
+
+            said = export_onnx(recogniser, stored, settings.export).describe()
         print(said, file=sys.stdout if settings.format == "table" else sys.stderr)
     if problems:
         raise UserError(*problems)

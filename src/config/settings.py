@@ -162,7 +162,7 @@ class Predict(_Settings):
 
     format: kaggle is ImageId and Label of each row of a table.
     threshold: the least probability of an answer; None: chosen on the validation images. export:
-    the ONNX file to write.
+    the ONNX file, or the HTML page, to write.
     """
 
     format: Literal["table", "json", "csv", "kaggle"] = "table"

@@ -50,10 +50,12 @@ def require_free(path: Path) -> None:
     """Raise ConfigError where the export could not be written or would overwrite something."""
     if os.path.exists(path):  # noqa: PTH110  takes any length
         raise ConfigError(f"`export`={path}: is there already; choose another name")
-    if path.suffix != ".onnx":
-        raise ConfigError(f"`export`={path}: must end in .onnx")
+    if path.suffix not in {".onnx", ".html"}:
+        raise ConfigError(f"`export`={path}: must end in .onnx or .html")
     if not path.parent.is_dir():
         raise ConfigError(f"`export`={path}: there is no folder {path.parent}; make it first")
+    if path.suffix == ".html":
+        return
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401

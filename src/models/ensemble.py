@@ -35,11 +35,11 @@ class Ensemble(nn.Module):
             kind.build(image_shape=image_shape, num_classes=num_classes) for _ in range(members)
         ]
         self.members = nn.ModuleList(built)
-        self._loss: Loss = loss
+        self.loss: Loss = loss
 
     def forward(self, images: Tensor) -> Tensor:
         """Return log probabilities `[N, num_classes]` of images `[N, C, H, W]`."""
-        found = [log_probabilities(member(images), self._loss) for member in self.members]
+        found = [log_probabilities(member(images), self.loss) for member in self.members]
         return torch.stack(found).logsumexp(dim=0) - log(len(found))
 
 

@@ -31,12 +31,12 @@ class Predictor(nn.Module):
         self.model = model
         self.image_shape = image_shape
         self.class_names = class_names
-        self._loss: Loss = loss
+        self.loss: Loss = loss
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
         """Return probabilities `[N, K]`."""
-        return log_probabilities(self.model(images), self._loss).exp()
+        return log_probabilities(self.model(images), self.loss).exp()
 
     @torch.inference_mode()
     def predict(self, pixels: np.ndarray) -> np.ndarray:

@@ -52,12 +52,12 @@ def check_sweep(config: Mapping[str, Any]) -> tuple[SweepSettings, dict[str, Com
                 f"`target`={settings.target:g}: must be above 0 and at most 1 for val_accuracy, "
                 "as in target=0.95"
             )
-    if settings is not None and any(o.metric == "val_loss" for o in settings.objective):
-        if config["trainer"].get("select") == "best":
-            check.problems.append(
-                "`trainer.select`=best: keeps the epoch of the best accuracy, which is not that of "
-                "the least `objective.metric`=val_loss; leave it at trainer.select=last"
-            )
+    by_loss = settings is not None and any(o.metric == "val_loss" for o in settings.objective)
+    if by_loss and config["trainer"].get("select") == "best":
+        check.problems.append(
+            "`trainer.select`=best: keeps the epoch of the best accuracy, which is not that of "
+            "the least `objective.metric`=val_loss; leave it at trainer.select=last"
+        )
     if settings is not None and settings.storage is not None:
         try:
             require_address(settings.storage)
