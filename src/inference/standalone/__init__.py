@@ -17,7 +17,7 @@ from src.models.ensemble import Ensemble
 HERE = Path(__file__).parent
 PAD = HERE.parent / "page"
 """The app's pad, which is this page's too."""
-MOST_PICTURE_BYTES = 10_000_000
+MAX_PICTURE_BYTES = 10_000_000
 ACTIVATIONS: dict[type[nn.Module], str] = {
     nn.ReLU: "relu",
     nn.LeakyReLU: "leaky_relu",
@@ -68,7 +68,7 @@ def _page(recogniser: Recogniser) -> str:
     model = json.dumps(_model(recogniser)).replace("<", "\\u003c")  # no name ends the script
     return template.render(
         model=model,
-        most_bytes=MOST_PICTURE_BYTES,
+        most_bytes=MAX_PICTURE_BYTES,
         page_css=_read(PAD / "page.css"),
         prepare_js=_read(HERE / "prepare.js"),
         network_js=_read(HERE / "network.js"),

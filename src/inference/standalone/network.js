@@ -1,5 +1,5 @@
 // The network and its answer on the page; MODEL is what the program has written into it.
-const MOST_BARS = 12, MOST_PIXELS = 512;
+const MAX_BARS = 12, MAX_SIDE = 512;
 const ACTIVATIONS = {
   none: (x) => x,
   relu: (x) => Math.max(0, x),
@@ -84,7 +84,7 @@ function panel(answer) {
   if (answer) section.querySelector(".top").prepend(seen(answer.pixels));
   const counts = answer && answer.status !== "no ink" && answer.status !== "several digits";
   const given = MODEL.classes.map((_, k) => (counts ? answer.probabilities[k] : 0));
-  const likeliest = [...given.keys()].sort((a, b) => given[b] - given[a]).slice(0, MOST_BARS);
+  const likeliest = [...given.keys()].sort((a, b) => given[b] - given[a]).slice(0, MAX_BARS);
   for (const k of likeliest.sort((a, b) => a - b)) {
     const share = given[k], row = document.createElement("li");
     row.className = counts && k === answer.best ? "best" : "";
@@ -116,7 +116,7 @@ const server = {
     const image = new Image(), canvas = document.createElement("canvas");
     image.src = picture;
     await image.decode();
-    const factor = Math.min(1, MOST_PIXELS / Math.max(image.width, image.height));
+    const factor = Math.min(1, MAX_SIDE / Math.max(image.width, image.height));
     [canvas.width, canvas.height] = [image.width, image.height].map((n) => Math.round(n * factor));
     const pen = canvas.getContext("2d", { willReadFrequently: true });
     pen.fillStyle = "#fff"; // where it is transparent
