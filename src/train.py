@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from src.training.result import Result
 
 
-def train_command(config: DictConfig, *, said: "ValuesSaid") -> None:
+def train_command(config: DictConfig, *, said: "ValuesSaid") -> "Result":
     """Check the configuration, train, print the result and where to look.
 
     said: what the command line says of a run that it names.
@@ -27,13 +27,11 @@ def train_command(config: DictConfig, *, said: "ValuesSaid") -> None:
     if config.reproduce is not None and config.resume is not None:
         raise ConfigError("`resume` and `reproduce`: give one of them")
     if config.reproduce is not None:
-        reproduce_command(config, said)
-        return
+        return reproduce_command(config, said)
     if config.resume is not None:
         plan, store = resumed_plan(config, said)
-        run_plan(plan, evaluate_on_test_set=True, store=store)
-        return
-    run_plan(plan_from(config), evaluate_on_test_set=True)
+        return run_plan(plan, evaluate_on_test_set=True, store=store)
+    return run_plan(plan_from(config), evaluate_on_test_set=True)
 
 
 def run_plan(
@@ -99,7 +97,7 @@ def resumed_plan(config: DictConfig, said: "ValuesSaid") -> "tuple[Plan, Store]"
     return make_plan(stored, choices=choices), store
 
 
-def reproduce_command(config: DictConfig, said: "ValuesSaid") -> None:
+def reproduce_command(config: DictConfig, said: "ValuesSaid") -> "Result":
     """Train a finished run again as it was, and say whether it came out the same."""
     asked, now = requested_run("reproduce", config)
     from src.cli.output import print_reproduction
@@ -116,6 +114,14 @@ def reproduce_command(config: DictConfig, said: "ValuesSaid") -> None:
     finished_run(store, result.run_id).set_tags(reproduction.tags)
     print_reproduction(reproduction, old)
     reproduction.require_same()
+    return result
+
+
+def sum_up(runs: "list[tuple[list[str], Result | None]]") -> None:
+    """Print the runs of a grid as a table."""
+    from src.cli.output import print_grid
+
+    print_grid(runs)
 
 
 def requested_run(key: str, config: DictConfig) -> tuple[str, Plan]:
@@ -133,4 +139,5 @@ if __name__ == "__main__":
         config_name="train",
         check=partial(make_plan, choices={}),
         read=read_said_of_run,
+        sum_up=sum_up,
     )

@@ -371,3 +371,14 @@ def test_a_grid_leaves_one_finished_run_for_every_combination(run_verb, store, t
     assert len({run.data.metrics["test/accuracy"] for run in runs}) > 1
     assert [path.name for path in tmp_path.iterdir()] == ["mlruns"]
     assert Store(tmp_path).curve(runs[0].info.run_id, "val_loss")[-1][0] == 2
+    head, *rows = done.stdout.splitlines()[-7:]
+    assert head.split() == ["validation", "test", "seconds", "run"]
+    assert [row.split()[-1] for row in rows] == [
+        run.info.run_id[:8]
+        for run in sorted(
+            reversed(runs), key=lambda r: -round(r.data.metrics["best/val_accuracy"], 4)
+        )
+    ]
+    assert {" ".join(row.split()[:2]) for row in rows} == {
+        f"model={model} seed={seed}" for model in ("linear", "dnn") for seed in "123"
+    }

@@ -21,8 +21,11 @@ from src.process.gc_pause import begin_loading
 from src.process.signals import Interrupted
 from src.process.streams import outlast_readers
 
-Task = Callable[..., None]
+Task = Callable[..., Any]
 """What a verb does with its configuration, and with what it read of the command line itself."""
+
+Runs = list[tuple[list[str], Any]]
+"""Of a grid: the overrides of each run, and what its task returned, None where it failed."""
 
 
 def run_verb(
@@ -31,12 +34,14 @@ def run_verb(
     config_name: str,
     check: Callable[[dict[str, Any]], object],
     read: Callable[[list[str]], tuple[list[str], dict[str, Any]]] = lambda words: (words, {}),
+    sum_up: Callable[[Runs], None] = lambda runs: None,
 ) -> None:
     """Compose the configuration for `task`, and leave with the exit code it earned.
 
     check: is given a resolved configuration, and raises ConfigError with all that is wrong in it.
     read: is given the words of the command line; returns those that are for Hydra, and what else
     they say, as keyword arguments of the task.
+    sum_up: is given the runs of a grid at its end.
 
     0: done; 1: a run failed, or what was asked for did not come about; 2: the user's mistake;
     128 + signal number: interrupted. Of several runs (`-m`) a failed one does not keep the others
@@ -50,7 +55,14 @@ def run_verb(
         line = read_flags(quote_files(words), verb=config_name)
         task = partial(task, **said)
         with conf_open(*line.config_dir):
-            done = _do(task, line, verb=config_name, check=check, with_traceback=wants_traceback)
+            done = _do(
+                task,
+                line,
+                verb=config_name,
+                check=check,
+                sum_up=sum_up,
+                with_traceback=wants_traceback,
+            )
     except Interrupted as stop:
         _leave(stop)
     except KeyboardInterrupt:  # before a training listens, or between two of them
@@ -73,6 +85,7 @@ def _do(
     *,
     verb: str,
     check: Callable[[dict[str, Any]], object],
+    sum_up: Callable[[Runs], None],
     with_traceback: bool,
 ) -> bool:
     """Show or run what the command line asks for; tell whether every run came about."""
@@ -84,14 +97,19 @@ def _do(
         shown = [OmegaConf.to_yaml(configuration(verb, run)) for run in runs]
         print("---\n".join(shown), end="")
         return True
-    done = True
+    ended: Runs = []
+    failed = False
     for run in runs:
+        result = None
         try:
-            task(configuration(verb, run))
+            result = task(configuration(verb, run))
         except CommandFailed as error:
-            done = False
+            failed = True
             _report(error, with_traceback=with_traceback)
-    return done
+        ended.append((run, result))
+    if len(runs) > 1:
+        sum_up(ended)
+    return not failed
 
 
 def _leave(stop: Interrupted) -> NoReturn:

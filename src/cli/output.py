@@ -31,6 +31,24 @@ def print_result(result: "Result", plan: Plan) -> None:
         print(f"\nlook at it with: {ui_command(plan.tracking)}")
 
 
+def print_grid(runs: "Sequence[tuple[list[str], Result | None]]") -> None:
+    """Print the runs of a grid, the best on the validation images first, by what differs."""
+    same = set.intersection(*(set(overrides) for overrides, _ in runs))
+    rows = []
+    for overrides, result in runs:
+        words = " ".join(word for word in overrides if word not in same)
+        scores = (result.validation, result.test) if result else (None, None)
+        numbers = [f"{score.accuracy:.4f}" if score else "" for score in scores]
+        seconds = f"{result.training_seconds:.1f}" if result else "failed"
+        run_id = result.run_id[:8] if result and result.tracked else ""
+        rows.append((words, *numbers, seconds, run_id))
+    width = max(len(words) for words, *_ in rows)
+    line = f"{{:<{width}}}  {{:>10}}  {{:>6}}  {{:>7}}  {{}}"
+    print(f"\n{line.format('', 'validation', 'test', 'seconds', 'run')}".rstrip())
+    for row in sorted(rows, key=lambda row: row[1], reverse=True):
+        print(line.format(*row).rstrip())
+
+
 def print_reproduction(reproduction: "Reproduction", old: "StoredRun") -> None:
     """Print whether a run came out the same, what differs, and why it may."""
     print(f"\n{reproduction.verdict}: compared with run {old.id} ({old.name})")
