@@ -1,17 +1,15 @@
 """The report of a comparison: one HTML file that needs nothing else, and Markdown."""
 
-import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-
 from src.comparison.contenders import Contender, Selection
 from src.comparison.judgement import ContenderScore, PairwiseResult, named, p_number, points
 from src.comparison.pictures import FigureGroup
+from src.figures.page import data_uri, make_renderer
 from src.tracking.queries import TestSetUsage
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -57,21 +55,14 @@ class Comparison:
 
 def write_report(comparison: Comparison, folder: Path) -> None:
     """Write report.html and report.md into a folder."""
-    surroundings = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=select_autoescape(enabled_extensions=("html.j2",)),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    surroundings.filters |= {
+    filters: dict[str, Callable[..., str]] = {
         "points": points,
         "p_number": p_number,
         "named": named,
         "data_uri": _data_uri,
         "cell": _cell,
     }
+    render = make_renderer(TEMPLATES, filters=filters)
     known = {
         "c": comparison,
         "differing": differing_params(comparison.contenders),
@@ -79,8 +70,7 @@ def write_report(comparison: Comparison, folder: Path) -> None:
         "test_set_disclosure": test_set_disclosure(comparison),
     }
     for name in ("report.html", "report.md"):
-        text = surroundings.get_template(f"{name}.j2").render(known)
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(render(f"{name}.j2", known), encoding="utf-8")
 
 
 def differing_params(contenders: Sequence[Contender]) -> Mapping[str, list[str]]:
@@ -121,7 +111,7 @@ def _seconds(contender: Contender) -> str:
 
 
 def _data_uri(path: Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    return data_uri(path.read_bytes(), kind="png")
 
 
 def _cell(text: object) -> str:

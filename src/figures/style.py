@@ -1,12 +1,14 @@
 """The look all figures share: colours safe for colour-blind eyes, one font, white paper."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -45,10 +47,24 @@ def style_axes(axes: Axes, *, title: str, x_label: str, y_label: str) -> None:
     axes.spines[["bottom", "left"]].set_color(MUTED)
 
 
-def drawn(figure: Figure) -> Image.Image:
-    """Return a figure as a picture; a `$` in a name is no formula."""
+def svg(axes: Axes) -> bytes:
+    """Return the figure that axes are in as SVG, the same bytes each time; letters are shapes."""
+    figure, image = axes.get_figure(root=True), BytesIO()
+    assert figure is not None
+    _no_formulas(figure)
+    with rc_context({"svg.hashsalt": "figure"}):
+        FigureCanvasSVG(figure).print_svg(image, metadata={"Date": None})
+    return image.getvalue()
+
+
+def _no_formulas(figure: Figure) -> None:
     for text in figure.findobj(Text):
         text.set_parse_math(False)
+
+
+def drawn(figure: Figure) -> Image.Image:
+    """Return a figure as a picture; a `$` in a name is no formula."""
+    _no_formulas(figure)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")

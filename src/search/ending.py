@@ -60,7 +60,7 @@ def _rows(outcome: Outcome, request: Request) -> dict[str, str]:
             f"{outcome.test['test/accuracy_low']:.4f} to {outcome.test['test/accuracy_high']:.4f})"
         )
     left_out = {"left out": "; ".join(outcome.missing)} if outcome.missing else {}
-    return {**rows, "report": str(outcome.folder), **left_out}
+    return {**rows, "report": str(outcome.folder / "report.html"), **left_out}
 
 
 def _further(outcome: Outcome, request: Request, said: Sequence[str]) -> str | None:

@@ -14,6 +14,7 @@ def describe_search(outcome: Outcome, request: Request) -> str:
     if outcome.test is not None:
         tested = f"{outcome.test['test/accuracy']:.4f}"
         lines.append(f"\nTest accuracy of run {outcome.handed_over}: {tested}.")
+    lines += ["", *(f"- {said}." for said in outcome.advice)]
     head = ["trial", "in the search", "on fresh seeds", *names.values()]
     lines += ["", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for found in outcome.finalists:

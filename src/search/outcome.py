@@ -1,6 +1,6 @@
 """How a session of a search ended."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -19,6 +19,7 @@ class Outcome:
     test: metrics of what is handed over on the test images, None where they were not looked at.
     utilisation: share of the workers' time spent on trials; seconds: in all sessions.
     missing: what of the report could not be made, and why.
+    advice: what the trials say of the search.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Outcome:
     utilisation: float
     seconds: float
     missing: list[str]
+    advice: Sequence[str] = ()
 
     def luck(self) -> str | None:
         """Say what the best trial has come to on fresh seeds, and the winner where it is another.

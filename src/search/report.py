@@ -1,59 +1,65 @@
-"""What a sweep leaves behind: charts, the trials as a table, the best as a configuration."""
+"""What a sweep leaves behind: a page, the trials as a table, the best as a configuration."""
 
 import json
-import warnings
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import optuna
 import yaml
-from optuna.trial import TrialState
 
 from src.config.commands import command, tracking_overrides
 from src.config.plan import Plan
+from src.errors import TrackingError
+from src.search.advice import read_search
 from src.search.composer import PLAN_KEYS
 from src.search.outcome import Outcome
-from src.search.settings import SweepSettings
-
-CHARTS = (
-    "optimization_history",
-    "param_importances",
-    "slice",
-    "parallel_coordinate",
-    "intermediate_values",
-    "timeline",
-)
+from src.search.request import Request
+from src.tracking.connection import Store
+from src.tracking.runs import runs_below
 
 
 def write_report(
-    outcome: Outcome, study: optuna.Study, settings: SweepSettings, *, best: Plan | None
-) -> list[str]:
-    """Write trials.csv, summary.json, experiment/best.yaml and the charts; return what is missing.
+    outcome: Outcome, study: optuna.Study, request: Request, store: Store, *, best: Plan | None
+) -> Outcome:
+    """Write report.html, trials.csv, summary.json and experiment/best.yaml.
 
-    A chart that Optuna cannot draw, as importances of a single trial, is named with the reason.
+    Returns the outcome with what its trials say of the search, and with what could not be made.
     Files of an earlier session are replaced whole, once all the new ones are there.
     """
-    folder, missing = outcome.folder, ["charts: no trial was finished"]
-    folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".draft-", dir=folder) as name:
-        draft = Path(name)
-        study.trials_dataframe().to_csv(draft / "trials.csv", index=False)
-        summary = json.dumps(asdict(outcome), default=str, indent=2)
-        (draft / "summary.json").write_text(summary, encoding="utf-8")
-        if best is not None:
-            for part in ("experiment", "charts"):
-                (draft / part).mkdir()
-            again = _best_as_yaml(folder, study, best)
-            (draft / "experiment" / "best.yaml").write_text(again, encoding="utf-8")
-            missing = _draw_charts(draft / "charts" / "charts.html", study, settings)
-        for new in [path for path in draft.rglob("*") if path.is_file()]:
-            target = folder / new.relative_to(draft)
+    # loaded only now: matplotlib would delay the first trial
+    from src.search.page import ended_trials, render_page
+
+    if outcome.best is not None and len(request.settings.objective) == 1:
+        advice = read_search(
+            ended_trials(study),
+            request.settings.objective[0],
+            trained=_trained(store, outcome),
+            fresh={c.number: c.confirmed for c in outcome.finalists},
+            reached=outcome.verdict.answer == "reached",
+        )
+        outcome = replace(outcome, advice=advice)
+    elsewhere = tracking_overrides(request.plan.tracking)
+    again = best_command(outcome.folder, elsewhere)
+    texts = {}
+    try:
+        texts["report.html"] = render_page(outcome, study, request, again=again)
+    except Exception as error:  # noqa: BLE001  the search is worth more than its charts
+        outcome = replace(outcome, missing=[f"report: {error!r}"])
+    texts["trials.csv"] = study.trials_dataframe().to_csv(index=False)
+    texts["summary.json"] = json.dumps(asdict(outcome), default=str, indent=2)
+    if best is not None:
+        texts["experiment/best.yaml"] = _best_as_yaml(study, best, again=again)
+    outcome.folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".draft-", dir=outcome.folder) as draft:
+        for name, text in texts.items():
+            (Path(draft) / Path(name).name).write_text(text, encoding="utf-8")
+        for name in texts:
+            target = outcome.folder / name
             target.parent.mkdir(exist_ok=True)
-            new.replace(target)
-    return missing
+            (Path(draft) / target.name).replace(target)
+    return outcome
 
 
 def best_command(folder: Path, elsewhere: Mapping[str, str | bool]) -> str:
@@ -61,41 +67,23 @@ def best_command(folder: Path, elsewhere: Mapping[str, str | bool]) -> str:
     return command("train", {"experiment": "best", **elsewhere}, "--config-dir", str(folder))
 
 
-def _best_as_yaml(folder: Path, study: optuna.Study, plan: Plan) -> str:
+def _best_as_yaml(study: optuna.Study, plan: Plan, *, again: str) -> str:
     """Return the best configuration in the form of an experiment, which `src.train` composes."""
     sections = {key: plan.config[key] for key in PLAN_KEYS if key not in {"tracking", "name"}}
     defaults = [{f"override /{group}": option} for group, option in plan.choices.items()]
     head = (
         "# @package _global_\n"
         f"# {plan.name}, the winner of sweep {study.study_name}; train it again with\n"
-        f"# {best_command(folder, tracking_overrides(plan.tracking))}\n"
+        f"# {again}\n"
     )
     return head + yaml.safe_dump({"defaults": defaults, **sections}, sort_keys=False)
 
 
-def _draw_charts(path: Path, study: optuna.Study, settings: SweepSettings) -> list[str]:
-    """Write all charts into one page that needs no network; return those that are missing."""
-    import optuna.visualization as charts
-
-    several = len(settings.objective) > 1
-    names = ("pareto_front", "timeline") if several else CHARTS
-    if len(study.get_trials(states=[TrialState.COMPLETE], deepcopy=False)) < 2:
-        names = ("intermediate_values", "timeline")  # the others compare trials
-    missing: list[str] = []
-    parts: list[str] = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # experimental charts
-        for name in names:
-            options: dict[str, Any] = {}
-            if name == "pareto_front":
-                options = {"target_names": [o.metric for o in settings.objective]}
-            elif name not in {"intermediate_values", "timeline"}:
-                options = {"target_name": settings.objective[0].metric}
-            try:
-                figure = getattr(charts, f"plot_{name}")(study, **options)
-                parts.append(figure.to_html(full_html=False, include_plotlyjs=not parts))
-            except Exception as error:  # noqa: BLE001  the search is worth more than its charts
-                missing.append(f"{name}: {error}")
-    page = "<!doctype html><meta charset='utf-8'><title>Charts of the sweep</title>"
-    path.write_text(page + "\n".join(parts), encoding="utf-8")
-    return missing
+def _trained(store: Store, outcome: Outcome) -> dict[int, float]:
+    """Return the accuracy on training images of trials by number; none where nobody answers."""
+    try:
+        runs = [run.data for run in runs_below(store, outcome.parent)]
+    except TrackingError:
+        return {}
+    known = [run for run in runs if "trial.number" in run.tags and "train_accuracy" in run.metrics]
+    return {int(run.tags["trial.number"]): run.metrics["train_accuracy"] for run in known}

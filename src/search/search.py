@@ -108,7 +108,7 @@ def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outco
             missing=[],
         )
         plan = winner.plan(session) if winner else None
-        outcome.missing.extend(write_report(outcome, study, request.settings, best=plan))
+        outcome = write_report(outcome, study, request, store, best=plan)
         finish_parent(parent, study, store, outcome, request)
     return outcome
 

@@ -104,3 +104,16 @@ def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
     given_to_truth = probabilities[np.arange(len(labels)), labels]
     smallest = np.finfo(probabilities.dtype).eps
     return float(-np.log(given_to_truth.clip(smallest, 1).astype(np.float64)).mean())
+
+
+def expected_best(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of the largest of n draws, `[N]` each, for n from 1 to N.
+
+    Draws are from the N values, with replacement (Dodge et al. 2019, "Show Your Work").
+    """
+    ordered, total = np.sort(values), len(values)
+    # P(largest of n <= value), [N, N + 1]
+    up_to = (np.arange(total + 1) / total) ** np.arange(1, total + 1)[:, np.newaxis]
+    weights = np.diff(up_to, axis=1)
+    mean = weights @ ordered
+    return mean, np.sqrt(np.maximum(weights @ ordered**2 - mean**2, 0))
