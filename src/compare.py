@@ -8,9 +8,13 @@ from src.cli.entry import run_verb
 from src.cli.overrides import resolved
 from src.comparison.settings import Request, make_request
 from src.process.gc_pause import loaded
+from src.process.signals import stop_on_signals
 
 if TYPE_CHECKING:
+    from src.comparison.contenders import Selection
+    from src.comparison.splits import OverSplits
     from src.tracking.connection import Store
+    from src.tracking.queries import StoredRuns
 
 
 def compare_command(config: DictConfig) -> None:
@@ -46,12 +50,31 @@ def compare_command(config: DictConfig) -> None:
     loaded()
     selection = select(stored, request.which)
     print_selection(selection)
+    over = _over_splits(stored, selection, request.which.splits)
     with progress() as say:
         outcome = compare(
-            stored, selection, name=request.name, margin=request.which.margin / 100, say=say
+            stored,
+            selection,
+            name=request.name,
+            margin=request.which.margin / 100,
+            say=say,
+            over=over,
         )
     print_outcome(outcome, store)
     print_promote_command(outcome, store)
+
+
+def _over_splits(
+    stored: "StoredRuns", selection: "Selection", splits: int | None
+) -> "OverSplits | None":
+    """Train the contenders on other splits where that is asked for."""
+    if splits is None:
+        return None
+    from src.comparison.screen import progress
+    from src.comparison.splits import train_over_splits
+
+    with stop_on_signals() as stop, progress() as say:
+        return train_over_splits(stored, selection, splits, say=say, check_stop=stop.check)
 
 
 def rollback_command(store: "Store", request: Request) -> None:

@@ -1,5 +1,6 @@
 """`python -m src.train`: train one model, tracked."""
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,14 +31,13 @@ def train_command(config: DictConfig, *, said: "ValuesSaid") -> "Result":
         return reproduce_command(config, said)
     if config.resume is not None:
         plan, store = resumed_plan(config, said)
-        return run_plan(plan, evaluate_on_test_set=True, store=store)
-    return run_plan(plan_from(config), evaluate_on_test_set=True)
+        return run_plan(plan, store=store)
+    return run_plan(plan_from(config))
 
 
 def run_plan(
     plan: Plan,
     *,
-    evaluate_on_test_set: bool,
     store: "Store | None" = None,
     repeats: "StoredRun | None" = None,
 ) -> "Result":
@@ -68,7 +68,7 @@ def run_plan(
                 store=store,
                 reporter=epoch_reporter(plan),
                 check_stop=stop.check,
-                evaluate_on_test_set=evaluate_on_test_set,
+                evaluate_on_test_set=plan.test,
                 on_start=started.append,
                 repeats=repeats,
             )
@@ -109,7 +109,8 @@ def reproduce_command(config: DictConfig, said: "ValuesSaid") -> "Result":
     store = open_existing_store(now.tracking)
     stored = StoredRuns(store)
     plan, old = plan_again(stored, asked, said=said)
-    result = run_plan(plan, evaluate_on_test_set=old.tested, store=store, repeats=old)
+    plan = replace(plan, test=plan.test and old.tested)  # a sweep's trials have not looked
+    result = run_plan(plan, store=store, repeats=old)
     reproduction = compare_runs(stored, old, stored.again(result.run_id))
     finished_run(store, result.run_id).set_tags(reproduction.tags)
     print_reproduction(reproduction, old)

@@ -18,6 +18,7 @@ PAIRS = {
     "data.path": (CSV, "one.csv", "moved/one.csv"),
     "data.test_path": (CSV, "test.csv", "moved/test.csv"),
     "data.cache_dir": (MNIST, "null", "moved"),
+    "test": (("data=digits",), "true", "false"),
     "tracking.enabled": (("data=digits",), "true", "false"),
     "tracking.folder": (("data=digits",), "mlruns", "others"),
     "tracking.uri": (("data=digits",), "null", "sqlite:///other.db"),

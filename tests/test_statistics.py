@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 from sklearn import metrics
 
+from src.models.probabilities import log_losses
 from src.stats.intervals import t_interval, wilson_interval
 from src.stats.scores import (
-    calibration_table,
     confusion_counts,
     expected_calibration_error,
     log_loss,
@@ -65,20 +66,18 @@ def test_calibration_error_equals_a_loop_over_the_definition(num_bins: int) -> N
     assert found > 0.1
 
 
-def test_calibration_table_counts_every_image_and_leaves_empty_bins_unknown() -> None:
+def test_the_calibration_error_of_three_images_by_hand() -> None:
     probabilities = np.array([[1.0, 0.0], [0.0, 1.0], [0.55, 0.45]], dtype=np.float32)
-    table = calibration_table(probabilities, np.array([0, 0, 0]), num_bins=10)
-    assert table.counts.tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 0, 2]
-    assert table.accuracy[9] == 0.5
-    assert table.confidence[9] == 1.0
-    assert np.isnan(table.accuracy[:5]).all()
-    assert table.expected_error == pytest.approx((0.45 + 2 * 0.5) / 3)
+    found = expected_calibration_error(probabilities, np.array([0, 0, 0]), num_bins=10)
+    assert found == pytest.approx((0.45 + 2 * 0.5) / 3)
+    assert np.isnan(expected_calibration_error(probabilities[:0], np.array([], dtype=np.int64)))
 
 
 def test_a_confidence_on_an_edge_belongs_to_the_bin_below() -> None:
-    probabilities = np.array([[0.5, 0.5], [0.5 + 1e-9, 0.5 - 1e-9]])
-    table = calibration_table(probabilities, np.array([0, 0]), num_bins=2)
-    assert table.counts.tolist() == [1, 1]
+    """In two bins the gaps of 0.5 and -0.4 add up; in one they would cancel."""
+    probabilities = np.array([[0.5, 0.5], [0.4, 0.6]])
+    found = expected_calibration_error(probabilities, np.array([0, 0]), num_bins=2)
+    assert found == pytest.approx((0.5 + 0.6) / 2)
 
 
 def test_a_perfectly_calibrated_model_has_no_error() -> None:
@@ -121,5 +120,17 @@ def test_log_loss_equals_scikit_learn() -> None:
 
 
 def test_log_loss_of_a_certain_mistake_is_large_and_finite() -> None:
-    loss = log_loss(np.array([[1.0, 0.0]], dtype=np.float32), np.array([1]))
-    assert loss == pytest.approx(-math.log(np.finfo(np.float32).eps))
+    expected = -math.log(np.finfo(np.float32).eps)
+    for kind in (np.float32, np.float64):
+        loss = log_loss(np.array([[1.0, 0.0]], dtype=kind), np.array([1]))
+        assert loss == pytest.approx(expected)
+
+
+def test_a_training_and_a_table_of_probabilities_have_one_log_loss() -> None:
+    logits = torch.tensor([[40.0, 0.0, 0.0], [0.3, 0.1, -2.0], [-1000.0, 0.0, 1.0]])
+    labels = torch.tensor([1, 0, 0])
+    log_probabilities = logits.log_softmax(dim=1)
+    found = log_losses(log_probabilities, labels)
+    assert found[0] == found[2] == pytest.approx(-math.log(np.finfo(np.float32).eps))
+    expected = log_loss(log_probabilities.exp().numpy(), labels.numpy())
+    assert float(found.mean()) == pytest.approx(expected, rel=1e-6)

@@ -14,7 +14,8 @@ import yaml
 from PIL import Image
 
 from src.stats.intervals import wilson_interval
-from src.stats.scores import confusion_counts, per_class_scores
+from src.stats.scores import confusion_counts, log_loss, per_class_scores
+from src.training.description import config_digest
 from src.training.fit import find_device
 from src.training.result import Score
 from tests.conftest import TRAINING, Store
@@ -92,6 +93,37 @@ def test_the_test_images_are_the_sources_own_and_the_look_is_counted(finished):
     test = plan_of(*QUICK).data.build().load_test()
     np.testing.assert_array_equal(predictions(finished, "test")["labels"], test.labels)
     assert finished.run.data.tags["test.looks"] == "1"
+
+
+def test_the_test_images_can_be_left_alone(run_verb, store):
+    done = run_verb(*QUICK, "trainer.max_epochs=1", "test=false")
+    assert done.returncode == 0, done.stderr
+    assert "test accuracy             not looked at" in done.stdout
+    run = store.only_run()
+    assert not [key for key in run.data.metrics if key.startswith("test/")]
+    assert not {"test.looks", "digest.test"} & run.data.tags.keys()
+    kept = yaml.safe_load((store.artifacts(run.info.run_id) / "config.yaml").read_text())
+    assert kept["test"] is False
+    # what is repeated follows the run; and it is no other configuration
+    done = run_verb(f"reproduce={run.info.run_id}")
+    assert done.returncode == 0, done.stderr
+    again = store.runs()[0]
+    assert "test.looks" not in again.data.tags
+    assert again.data.tags["config.digest"] == run.data.tags["config.digest"]
+    done = run_verb(f"reproduce={run.info.run_id}", "test=true")
+    assert done.returncode == 2
+    assert "`test=True`: cannot be changed" in done.stderr
+    assert config_digest(plan_of(*QUICK, "test=false")) == config_digest(plan_of(*QUICK))
+
+
+def test_validation_and_test_have_one_log_loss(finished):
+    metrics = finished.run.data.metrics
+    best = int(metrics["best/epoch"])
+    for split, found in (("validation", "best/val_loss"), ("test", "test/log_loss")):
+        file = predictions(finished, split)
+        assert log_loss(file["probabilities"], file["labels"]) == metrics[found]
+    curve = dict(finished.store.curve(finished.run_id, "val_loss"))
+    assert curve[best] == pytest.approx(metrics["best/val_loss"], rel=1e-5)
 
 
 def test_params_are_what_a_person_compares_and_no_more(finished):

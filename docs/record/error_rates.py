@@ -6,8 +6,9 @@ a seed. Two configurations drawn so are equally good, and every difference that 
 error of the first kind.
 """
 
+import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from math import pi
@@ -18,7 +19,8 @@ from typing import final
 import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
 from scipy.optimize import brentq
-from scipy.special import expit
+from scipy.special import expit, ndtr, stdtrit
+from scipy.stats import chi2
 
 from docs.record.document import BLOCK
 from src.stats.differences import (
@@ -30,12 +32,13 @@ from src.stats.differences import (
     paired_bootstrap,
 )
 from src.stats.intervals import t_interval, wilson_interval
-from src.stats.seeds import mean_interval, seeds_difference
+from src.stats.seeds import FEW_SEEDS, mean_interval, seeds_difference, splits_difference
 
 PAGE = Path(__file__).resolve().parents[1] / "statistics.md"
 REPEATS = 5_000
 SHARED, OWN = 4.0, 1.5
 """Standard deviations of an image's difficulty in log odds: for all, and for one configuration."""
+SPLITS = (3, 5, 10)
 ALPHA = 0.05
 CHALLENGES = 10
 
@@ -60,9 +63,13 @@ SHAPES = (
     Shape(5_000, 0.97, 0.0005),
     Shape(5_000, 0.97, 0.0029),
     Shape(10_000, 0.97, 0.0029),
+    Shape(10_000, 0.97, 0.005),
     Shape(10_000, 0.995, 0.001),
 )
-SEEDS = ((2, 2), (3, 3), (5, 5), (20, 20), (2, 1), (3, 1), (5, 1), (20, 1), (2, 20))
+SEEDS = (
+    *((2, 2), (3, 3), (5, 5), (20, 20)),
+    *((2, 1), (3, 1), (5, 1), (20, 1), (2, 20), (3, 20)),
+)
 
 
 @cache
@@ -94,25 +101,42 @@ def draw(
     return rights
 
 
-def seeds_errors(shape: Shape, seeds: tuple[int, int], repeats: int) -> tuple[float, float]:
-    """Return how often equal configurations are called different, and what the interval covers."""
-    rng, called, covered = np.random.default_rng(1), 0, 0
-    for _ in range(repeats):
-        found = seeds_difference(*draw(rng, shape, seeds), paired=True)
-        low, high = found.interval()
-        called += found.p_value < ALPHA
-        covered += low <= 0 <= high
-    return called / repeats, covered / repeats
+@final
+@dataclass(frozen=True)
+class SeedsErrors:
+    """Of configurations over seeds: how often each number of seeds errs, shares of the data sets.
+
+    called: by seeds of the two, how often equal ones are called different, which is how often the
+    interval of their difference leaves 0 out. means: by seeds, how often the interval covers
+    the accuracy. holm: any of three of five seeds called different.
+    """
+
+    called: dict[tuple[int, int], float]
+    means: dict[int, float]
+    holm: float
 
 
-def mean_coverage(shape: Shape, seeds: int, repeats: int) -> float:
-    """Return how often the interval of one configuration covers its accuracy."""
-    rng, covered = np.random.default_rng(2), 0
+def seeds_errors(shape: Shape, repeats: int, pairs: tuple[tuple[int, int], ...]) -> SeedsErrors:
+    """Draw configurations, and judge them by the first few of their seeds."""
+    rng, three = np.random.default_rng(1), 0
+    called = dict.fromkeys(pairs, 0)
+    means = dict.fromkeys((2, 3, 5, 20), 0)
     for _ in range(repeats):
-        [right] = draw(rng, shape, (seeds,))
-        low, high = mean_interval(right)
-        covered += low <= shape.accuracy <= high
-    return covered / repeats
+        a, b, c = draw(rng, shape, (20, 20, 5))
+        for pair in pairs:
+            found = seeds_difference(a[: pair[0]], b[: pair[1]], paired=True)
+            low, high = found.interval()
+            called[pair] += not low <= 0 <= high
+        for seeds in means:
+            low, high = mean_interval(a[:seeds])
+            means[seeds] += low <= shape.accuracy <= high
+        twos = ((a[:5], b[:5]), (a[:5], c), (b[:5], c))
+        three += min(holm([seeds_difference(*two, paired=True).p_value for two in twos])) < ALPHA
+
+    def shares(counts: dict) -> dict:
+        return {key: count / repeats for key, count in counts.items()}
+
+    return SeedsErrors(shares(called), shares(means), three / repeats)
 
 
 def two_models(shape: Shape, repeats: int) -> dict[str, float]:
@@ -135,84 +159,132 @@ def two_models(shape: Shape, repeats: int) -> dict[str, float]:
     return {name: count / repeats for name, count in counts.items()}
 
 
-def three_contenders(shape: Shape, repeats: int) -> float:
-    """Return how often any of three equal configurations of 5 seeds is called different (Holm)."""
-    rng, called = np.random.default_rng(4), 0
-    for _ in range(repeats):
-        a, b, c = draw(rng, shape, (5, 5, 5))
-        pairs = [seeds_difference(*two, paired=True).p_value for two in ((a, b), (a, c), (b, c))]
-        called += min(holm(pairs)) < ALPHA
-    return called / repeats
-
-
-def promotions(shape: Shape, repeats: int, *, spent: bool) -> float:
+def promotions(shape: Shape, repeats: int) -> tuple[float, float]:
     """Return how often any of ten challengers, no better than the champion, is promoted.
 
-    spent: the k-th challenge is given 6 / (pi k)^2 of the level, else each has all of it.
+    With all of the level for each, and where the k-th challenge is given 6 / (pi k)^2 of it.
     """
-    rng, wrong = np.random.default_rng(5), 0
+    rng, each, spent = np.random.default_rng(5), 0, 0
     fixed = Shape(shape.images, shape.accuracy, 0.0)
     for _ in range(repeats):
         champion, *others = (right[0] for right in draw(rng, fixed, (1,) * (CHALLENGES + 1)))
-        for number, challenger in enumerate(others, start=1):
-            pair = discordance(challenger, champion)
-            level = ALPHA * 6 / (pi * number) ** 2 if spent else ALPHA
-            if pair.difference > 0 and mcnemar_exact(pair) < level:
-                wrong += 1
-                break
-    return wrong / repeats
+        pairs = [discordance(challenger, champion) for challenger in others]
+        found = [mcnemar_exact(pair) if pair.difference > 0 else 1.0 for pair in pairs]
+        each += min(found) < ALPHA
+        spent += any(p < ALPHA * 6 / (pi * k) ** 2 for k, p in enumerate(found, start=1))
+    return each / repeats, spent / repeats
 
 
-def verdicts(shape: Shape, seeds: int, repeats: int) -> float:
-    """Return how often a sweep's t interval over seeds covers the mean on these very images."""
-    rng, covered = np.random.default_rng(6), 0
+def verdicts(shape: Shape, repeats: int) -> dict[int, float]:
+    """Return how often a sweep's t interval covers the mean on these very images, by seeds."""
+    rng, covered = np.random.default_rng(6), {3: 0, 5: 0}
     centre, luck = log_odds(shape)
     nodes, weights = hermegauss(7)
     for _ in range(repeats):
         own = centre + np.hypot(SHARED, OWN) * rng.standard_normal(shape.images, dtype=np.float32)
-        odds = own + luck * rng.standard_normal((seeds, 1), dtype=np.float32)
-        right = rng.random((seeds, shape.images), dtype=np.float32) < expit(odds)
+        odds = own + luck * rng.standard_normal((5, 1), dtype=np.float32)
+        right = rng.random((5, shape.images), dtype=np.float32) < expit(odds)
         at_nodes = [expit(own + luck * node).mean() for node in nodes]
-        low, high = t_interval(right.mean(axis=1))
-        covered += low <= np.average(at_nodes, weights=weights) <= high
-    return covered / repeats
+        mean = np.average(at_nodes, weights=weights)
+        for seeds in covered:
+            low, high = t_interval(right[:seeds].mean(axis=1))
+            covered[seeds] += low <= mean <= high
+    return {seeds: count / repeats for seeds, count in covered.items()}
+
+
+def splits_errors(rows: int, share: float, splits: int, repeats: int) -> tuple[float, float]:
+    """Return how often equally good ways to learn are called different over splits.
+
+    By the t test as if splits were independent, and by the corrected one. Learnt are the means of
+    two classes, by one from ten features of a row, by the other from ten others, equally telling.
+    share: of the rows that validate.
+    """
+    rng, plain, corrected = np.random.default_rng(7), 0, 0
+    validating = round(rows * share)
+    for _ in range(repeats):
+        labels = rng.choice((-1.0, 1.0), size=rows)
+        held = rng.permuted(np.tile(np.arange(rows) < validating, (splits, 1)), axis=1)
+        accuracies = []
+        for _ in range(2):
+            features = rng.standard_normal((rows, 10)) + labels[:, None] * 1.645 / 10**0.5
+            learnt = (~held * labels) @ features
+            right = (features @ learnt.T).T * labels > 0
+            accuracies.append((right & held).sum(axis=1) / validating)
+        for ratio in (0.0, validating / (rows - validating)):
+            wrong = splits_difference(*accuracies, ratio=ratio).p_value < ALPHA
+            plain, corrected = plain + (wrong and not ratio), corrected + (wrong and ratio > 0)
+    return plain / repeats, corrected / repeats
+
+
+def worst_error(freedom: int, factor: float) -> float:
+    """Return how often a test goes wrong at the worst ratio of the seeds' variance to the images'.
+
+    freedom: degrees of it of the variance between seeds, which is raised by `factor`; the images'
+    is known. Integrated over that variance's chi-squared distribution.
+    """
+    seen = chi2.ppf((np.arange(4_000) + 0.5) / 4_000, freedom) / freedom
+    wrong = []
+    for ratio in np.geomspace(0.05, 200, 60):
+        raised = ratio * seen * factor
+        degrees = np.maximum(1, (1 + raised) ** 2 / (raised**2 / freedom))
+        half = stdtrit(degrees, 1 - ALPHA / 2) * (1 + raised) ** 0.5
+        wrong.append(2 * ndtr(-half / (1 + ratio) ** 0.5).mean())
+    return float(max(wrong))
 
 
 def tables(repeats: int) -> Iterator[tuple[str, str]]:
     """Yield the name of every table of the page with its text."""
-    rows = []
-    for shape in SHAPES:
-        cells = [seeds_errors(shape, seeds, repeats) for seeds in SEEDS]
-        rows.append(f"| {shape} | " + " | ".join(f"{e:.3f}, {c:.3f}" for e, c in cells) + " |")
+    seeds = {shape: seeds_errors(shape, repeats, SEEDS) for shape in SHAPES}
+    rows = [
+        f"| {shape} | " + " | ".join(f"{found.called[pair]:.3f}" for pair in SEEDS) + " |"
+        for shape, found in seeds.items()
+    ]
     yield "configurations", _table([f"{a} against {b}" for a, b in SEEDS], rows)
+    rows = []
+    for freedom in range(1, 6):
+        factor = FEW_SEEDS.get(freedom, 1.0)
+        rates = f"{worst_error(freedom, 1.0):.3f} | {worst_error(freedom, factor):.3f}"
+        rows.append(f"| {freedom} | {factor:g} | {rates} |")
+    names = ("degrees of freedom", "factor")
+    yield "factors", _table(("as it is", "raised by the factor"), rows, names=names)
+    rows = [
+        f"| {shape} | " + " | ".join(f"{found.means[n]:.3f}" for n in (2, 3, 5, 20)) + " |"
+        for shape, found in seeds.items()
+    ]
+    yield "means", _table([f"{n} seeds" for n in (2, 3, 5, 20)], rows)
+    tests = ("McNemar", "bootstrap", "Fisher", "Newcombe", "Wilson")
     rows = [
         f"| {shape} | "
-        + " | ".join(f"{mean_coverage(shape, n, repeats):.3f}" for n in (2, 3, 5, 20))
+        + " | ".join(f"{rate:.3f}" for rate in two_models(shape, repeats).values())
         + " |"
         for shape in SHAPES
     ]
-    yield "means", _table([f"{n} seeds" for n in (2, 3, 5, 20)], rows)
-    names = ("McNemar", "bootstrap", "Fisher", "Newcombe", "Wilson")
+    yield "models", _table(tests, rows)
     rows = []
-    for shape in SHAPES:
-        found = two_models(shape, repeats)
-        rows.append(f"| {shape} | " + " | ".join(f"{found[name]:.3f}" for name in names) + " |")
-    yield "models", _table(names, rows)
-    rows = [
-        f"| {shape} | {three_contenders(shape, repeats):.3f} | "
-        f"{promotions(shape, repeats, spent=False):.3f} | "
-        f"{promotions(shape, repeats, spent=True):.3f} | {verdicts(shape, 3, repeats):.3f} | "
-        f"{verdicts(shape, 5, repeats):.3f} |"
-        for shape in SHAPES
-    ]
+    for shape, found in seeds.items():
+        cells = (found.holm, *promotions(shape, repeats), *verdicts(shape, repeats).values())
+        rows.append(f"| {shape} | " + " | ".join(f"{cell:.3f}" for cell in cells) + " |")
     heads = ("Holm", "promotion, 5 % each", "promotion", "verdict, 3 seeds", "verdict, 5 seeds")
     yield "procedures", _table(heads, rows)
+    rows = []
+    for number, share in itertools.product((500, 2_000), (0.1, 0.2)):
+        found_over = [splits_errors(number, share, splits, repeats) for splits in SPLITS]
+        said = " | ".join(f"{plain:.3f}, {corrected:.3f}" for plain, corrected in found_over)
+        rows.append(f"| {number:,} | {share:g} | {said} |")
+    yield (
+        "splits",
+        _table([f"{n} splits" for n in SPLITS], rows, names=("rows", "validation share")),
+    )
 
 
-def _table(heads: tuple[str, ...] | list[str], rows: list[str]) -> str:
-    names = ("images", "accuracy", "spread", *heads)
-    rule = "| " + " | ".join("---" for _ in names) + " |"
-    return "\n".join([f"| {' | '.join(names)} |", rule, *rows])
+def _table(
+    heads: Iterable[str],
+    rows: list[str],
+    names: tuple[str, ...] = ("images", "accuracy", "spread"),
+) -> str:
+    columns = (*names, *heads)
+    rule = "| " + " | ".join("---" for _ in columns) + " |"
+    return "\n".join([f"| {' | '.join(columns)} |", rule, *rows])
 
 
 def main(repeats: int, say: Callable[[str], None] = print) -> None:

@@ -2,12 +2,13 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from math import pi
 from pathlib import Path
 from typing import final
 
-from src.comparison.contenders import Selection, only
+from src.comparison.contenders import Contender, Selection
 from src.comparison.judgement import ALPHA, PairwiseResult, p_text, points
 from src.comparison.origins import load_model, load_origin
 from src.comparison.session import Outcome, compare
@@ -50,26 +51,20 @@ def promote(
         raise ConfigError(
             f"`promote`={named}: is the champion already (version {champion.version})"
         )
+    carry_out = partial(_carry_out, stored, request, challenger, champion)
     if champion is None:
-        words = "there was no champion"
-        if request.reason:
-            words += f"; {request.reason}"
-        return _carry_out(stored, request, challenger, None, words=words, outcome=None, pair=None)
+        return carry_out("; ".join(filter(None, ("there was no champion", request.reason))))
     try:
         present = trained_by(stored.store, champion, instead=challenger.id)
     except RunGone:
         if not request.force:
             raise
-        words = f"forced, as the champion's run {champion.run_id} was deleted: {request.reason}"
-        return _carry_out(
-            stored, request, challenger, champion, words=words, outcome=None, pair=None
-        )
+        gone = f"forced, as the champion's run {champion.run_id} was deleted: {request.reason}"
+        return carry_out(gone)
     say("looking at the test images")
-    present = _with_test_scores(stored, present, request, same_as=None)
-    challenger = _with_test_scores(
-        stored, challenger, request, same_as=None if request.force else present
-    )
-    earlier = stored.challenges(test_digest=present.tags["digest.test"])
+    present = _with_test_scores(stored, present, same_as=None)
+    challenger = _with_test_scores(stored, challenger, same_as=None if request.force else present)
+    earlier = stored.looks(present.tags["digest.test"]).challenges
     outcome = compare(
         stored,
         _duel(challenger, present),
@@ -77,30 +72,15 @@ def promote(
         say=say,
         decide=lambda pair: _decision(pair, request, earlier)[1],
     )
-    pair = outcome.comparison.pairs[0]
-    wins, words = _decision(pair, request, earlier)
-    return _carry_out(
-        stored,
-        request,
-        challenger,
-        champion,
-        words=words,
-        outcome=outcome,
-        pair=pair,
-        promoted=wins or request.force,
-    )
+    wins, words = _decision(outcome.comparison.pairs[0], request, earlier)
+    return carry_out(words, outcome=outcome, promoted=wins or request.force)
 
 
-def _duel(challenger: StoredRun, present: StoredRun) -> Selection:
-    selection = only([challenger, present])
-    words = ("challenger", "champion")
-    return replace(
-        selection,
-        contenders=tuple(
-            replace(contender, label=f"{contender.label} ({who})")
-            for contender, who in zip(selection.contenders, words, strict=True)
-        ),
-    )
+def _duel(*runs: StoredRun) -> Selection:
+    """Let two runs meet on the test images, each for itself, seeds of one configuration too."""
+    who = zip(runs, ("challenger", "champion"), strict=True)
+    contenders = tuple(Contender(f"{run.name} ({word})", (run,)) for run, word in who)
+    return Selection(contenders, "test", ())
 
 
 def _decision(pair: PairwiseResult, request: Request, earlier: int) -> tuple[bool, str]:
@@ -126,7 +106,7 @@ def _decision(pair: PairwiseResult, request: Request, earlier: int) -> tuple[boo
 
 
 def _with_test_scores(
-    stored: StoredRuns, run: StoredRun, request: Request, *, same_as: StoredRun | None
+    stored: StoredRuns, run: StoredRun, *, same_as: StoredRun | None
 ) -> StoredRun:
     """Return the run with its test predictions; looks at the test images where it never did.
 
@@ -172,10 +152,9 @@ def _carry_out(
     request: Request,
     challenger: StoredRun,
     champion: Champion | None,
-    *,
     words: str,
-    outcome: Outcome | None,
-    pair: PairwiseResult | None,
+    *,
+    outcome: Outcome | None = None,
     promoted: bool = True,
 ) -> Promotion:
     """Move the alias if so decided, and leave the decision as tags."""
@@ -186,14 +165,14 @@ def _carry_out(
         "promotion.challenger": challenger.id,
         "promotion.champion": champion.run_id if champion else "none",
     }
-    if pair is not None:
+    if outcome is not None:
+        pair = outcome.comparison.pairs[0]
         tags |= {
+            "promotion.comparison": outcome.run_id,
             "promotion.difference": f"{pair.difference:.6f}",
             "promotion.interval": f"{pair.low:.6f} to {pair.high:.6f}",
             "promotion.p_value": f"{pair.p_value:.6g}",
         }
-    if outcome is not None:
-        tags["promotion.comparison"] = outcome.run_id
     said = f"{challenger.name} ({challenger.id}): {words}"
     if promoted:
         now = register_champion(

@@ -7,7 +7,6 @@ from statistics import mean
 from typing import Any, Literal, TypeVar, final
 
 from src.comparison.settings import MAX_CONTENDERS, ContenderSelection
-from src.config.settings import NO_OTHER_CONFIGURATION
 from src.errors import ConfigError
 from src.tracking.queries import StoredRun, StoredRuns
 
@@ -15,6 +14,8 @@ Item = TypeVar("Item")
 SplitName = Literal["test", "validation"]
 VALIDATED = "best/val_accuracy"
 """Metric by which the best is chosen; a run that was trained on every row has none."""
+SPLIT = "comparison.split"
+"""Tag of runs that a comparison has trained on other splits, which do not stand for themselves."""
 
 
 @final
@@ -59,16 +60,14 @@ def select(stored: StoredRuns, which: ContenderSelection) -> Selection:
     """
     notes: list[str] = []
     others: tuple[str, ...] = ()
+    by_model = which.runs is None and which.sweep is None
     if which.runs is not None:
         runs = [stored.find(named, key="compare.runs") for named in which.runs]
         groups = _configurations(list({run.id: run for run in runs}.values()))
-        name = None
     elif which.sweep is not None:
-        groups = _best_of_sweep(stored, which.sweep, notes, most=which.best)
-        name = None
+        groups = _best_of_sweep(stored, which.sweep, most=which.best)
     else:
         groups, others = _best_of_each_model(stored, which.data)
-        name = _model
     if len(groups) > MAX_CONTENDERS:
         raise ConfigError(
             f"`compare.runs`: has {len(groups)} configurations; at most {MAX_CONTENDERS} can be "
@@ -77,16 +76,7 @@ def select(stored: StoredRuns, which: ContenderSelection) -> Selection:
     _expect_comparable(groups, which)
     split = which.split or _split_of_all(groups, notes, unpaired=which.unpaired)
     kept = [_seeds(group, split, notes) for group in groups]
-    return Selection(_labelled(kept, name), split, tuple(dict.fromkeys(notes)), others)
-
-
-def only(runs: Iterable[StoredRun]) -> Selection:
-    """Let single runs meet on the test images, each for itself, seeds of one configuration too."""
-    return Selection(_labelled([[run] for run in runs], None), "test", ())
-
-
-def _model(run: StoredRun) -> str:
-    return run.tags["model"]
+    return Selection(_labelled(kept, by_model=by_model), split, tuple(dict.fromkeys(notes)), others)
 
 
 def _best_of_each_model(
@@ -101,31 +91,26 @@ def _best_of_each_model(
         for run in stored.finished
         if data in (None, run.tags["data"], run.params.get("data.path"))
         and VALIDATED in run.metrics
-        and "reproduces" not in run.tags
+        and not run.tags.keys() & {"reproduces", SPLIT}
     ]
     splits = _grouped(runs, lambda run: run.tags["digest.split"])
-    several = {d: found for d, found in splits.items() if len({_model(r) for r in found}) > 1}
+    several = {d: found for d, found in splits.items() if len({r.tags["model"] for r in found}) > 1}
     if not several:
         on = f" on data={data}" if data else ""
-        there = sorted({f"{_model(r)} on {r.tags['data']}" for r in runs})
+        there = sorted({f"{r.tags['model']} on {r.tags['data']}" for r in runs})
         raise ConfigError(
             f"`compare`: needs finished runs of two models on the same data and split{on}; there "
             f"{'are ' + ', '.join(there) if there else 'is none'}; train another, as in "
             "python -m src.train model=linear, or name runs with compare.runs=[A,B]"
         )
     chosen = next(iter(several.values()))  # runs come newest first
-    here = chosen[0].data
-    others = {found[0].data for found in several.values() if found is not chosen}
-    if here in others:
-        others = others - {here} | {f"another split of {here} (compare.runs=[A,B])"}
-    models = _grouped(chosen, _model)
-    best = [_best(_configurations(found)) for _, found in sorted(models.items())]
+    others = {found[0].data for found in several.values()} - {chosen[0].data}
+    models = _grouped(chosen, lambda run: run.tags["model"])
+    best = [max(_configurations(found), key=_accuracy) for _, found in sorted(models.items())]
     return best, tuple(sorted(others))
 
 
-def _best_of_sweep(
-    stored: StoredRuns, sweep: str, notes: list[str], *, most: int
-) -> list[list[StoredRun]]:
+def _best_of_sweep(stored: StoredRuns, sweep: str, *, most: int) -> list[list[StoredRun]]:
     """Return the best configurations of the newest sweep of this name, as far as they are left."""
     below = [r for r in stored.finished if "sweep" in r.tags and VALIDATED in r.metrics]
     found = [r for r in below if r.tags["sweep"] == sweep]
@@ -134,12 +119,6 @@ def _best_of_sweep(
         raise ConfigError(f"`compare.sweep`={sweep}: there is no such sweep; there is {there}")
     parent = found[0].tags["mlflow.parentRunId"]
     children = [r for r in found if r.tags["mlflow.parentRunId"] == parent]
-    best = next((r.tags.get("best_trial") for r in stored.all if r.id == parent), None)
-    if best not in (None, "None", *(r.tags.get("trial.number") for r in children)):
-        notes.append(
-            f"The run of trial {best}, the best of the sweep, was deleted from the store; those "
-            "that are left are compared."
-        )
     groups = sorted(_configurations(children), key=_accuracy, reverse=True)[:most]
     if len(groups) < 2:
         raise ConfigError(
@@ -155,22 +134,12 @@ def _configurations(runs: Sequence[StoredRun]) -> list[list[StoredRun]]:
     """
 
     def key(run: StoredRun) -> tuple[object, ...]:
-        exact = run.tags.get("config.digest")
-        if exact is not None:
-            return run.tags["digest.split"], exact
-        lasting = {  # a run of an earlier version, which had a parameter of everything
-            k: v for k, v in run.params.items() if k != "seed" and k not in NO_OTHER_CONFIGURATION
-        }
-        return run.tags["digest.split"], *sorted(lasting.items())
+        return run.tags["digest.split"], run.tags["config.digest"]
 
     first = {key(run): run.tags["digest.test"] for run in reversed(runs) if run.tested}
     return list(
         _grouped(runs, lambda run: (key(run), _test_images([run]) or first.get(key(run)))).values()
     )
-
-
-def _best(groups: Iterable[list[StoredRun]]) -> list[StoredRun]:
-    return max(groups, key=_accuracy)
 
 
 def _accuracy(group: list[StoredRun]) -> float:
@@ -257,11 +226,9 @@ def _seeds(group: list[StoredRun], split: SplitName, notes: list[str]) -> list[S
     return sorted(by_seed.values(), key=lambda run: int(run.params["seed"]))
 
 
-def _labelled(
-    groups: list[list[StoredRun]], name: Callable[[StoredRun], str] | None
-) -> tuple[Contender, ...]:
+def _labelled(groups: list[list[StoredRun]], *, by_model: bool) -> tuple[Contender, ...]:
     """Give every group a short name of its own."""
-    plain = [name(group[0]) if name else _short(group[0].name, group) for group in groups]
+    plain = [g[0].tags["model"] if by_model else _short(g[0].name, g) for g in groups]
     made = []
     for group, label in zip(groups, plain, strict=True):
         unique = label if plain.count(label) == 1 else f"{label} ({group[0].id[:6]})"

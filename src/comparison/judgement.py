@@ -6,7 +6,7 @@ from itertools import combinations
 from math import ceil
 from pathlib import Path
 from statistics import mean
-from typing import Literal, cast, final
+from typing import Literal, final
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
@@ -21,7 +21,7 @@ from src.tracking.queries import StoredRun, StoredRuns
 
 ALPHA = 0.05
 SMALLEST_P = 1e-6
-Method = Literal["McNemar", "seeds and images", "Fisher"]
+Method = Literal["McNemar", "seeds and images", "Fisher", "splits"]
 Answer = Literal["better", "worse", "equivalent", "undecided"]
 
 
@@ -147,14 +147,13 @@ def contender_score(predictions: Predictions) -> ContenderScore:
     """Score one contender."""
     right, labels = predictions.right, predictions.labels
     accuracies = right.mean(axis=1)
-    several = len(right) > 1
     low, high = mean_interval(right)
     each = list(predictions.probabilities)
     return ContenderScore(
         accuracy=float(accuracies.mean()),
         low=low,
         high=high,
-        spread=float(accuracies.std(ddof=1)) if several else None,
+        spread=float(accuracies.std(ddof=1)) if len(right) > 1 else None,
         log_loss=mean(log_loss(p, labels) for p in each),
         ece=mean(expected_calibration_error(p, labels) for p in each),
         images=len(labels),
@@ -170,9 +169,14 @@ def judge(predictions: Sequence[Predictions], *, margin: float = 0.0) -> tuple[P
         _pair(first, second, predictions[first], predictions[second])
         for first, second in combinations(range(len(predictions)), 2)
     ]
-    corrected = differences.holm([pair.p_value for pair in pairs])
+    return corrected(pairs, margin=margin)
+
+
+def corrected(pairs: Sequence[PairwiseResult], *, margin: float) -> tuple[PairwiseResult, ...]:
+    """Return the pairs with p-values corrected for being several, and their margin."""
+    p_values = differences.holm([pair.p_value for pair in pairs])
     return tuple(
-        replace(pair, p_holm=p, margin=margin) for pair, p in zip(pairs, corrected, strict=True)
+        replace(pair, p_holm=p, margin=margin) for pair, p in zip(pairs, p_values, strict=True)
     )
 
 
@@ -185,38 +189,37 @@ def winner(pairs: Sequence[PairwiseResult]) -> int | None:
 
 def _pair(first: int, second: int, one: Predictions, other: Predictions) -> PairwiseResult:
     paired = one.images == other.images
-    counts, method, hint = None, "Fisher", ""
     if len(one.right) > 1 or len(other.right) > 1:
-        method = "seeds and images"
         found = seeds_difference(one.right, other.right, paired=paired)
-        difference, p_value = found.difference, found.p_value
-        wide, narrow = found.interval(), found.interval(0.9)
         hint = _more_seeds(found, one, other)
-    elif paired:
-        method = "McNemar"
+        return of_means(first, second, found, method="seeds and images", hint=hint)
+    if paired:
         counts = discordance(one.right[0], other.right[0])
         difference, p_value = counts.difference, differences.mcnemar_exact(counts)
         wide = differences.paired_bootstrap(counts)
         narrow = differences.paired_bootstrap(counts, confidence=0.9)
         hint = _more_images(differences.images_needed(counts), counts.images)
     else:
+        counts, hint = None, ""
         shares = [(int(right.sum()), right.size) for right in (one.right, other.right)]
         difference = float(one.right.mean() - other.right.mean())
         p_value = differences.fisher_exact(*shares)
         wide = differences.newcombe_interval(*shares)
         narrow = differences.newcombe_interval(*shares, confidence=0.9)
+    within = max(map(abs, narrow))
+    method: Method = "McNemar" if paired else "Fisher"
     return PairwiseResult(
-        first,
-        second,
-        difference,
-        *wide,
-        p_value,
-        p_value,
-        within=max(abs(end) for end in narrow),
-        method=cast(Method, method),
-        counts=counts,
-        hint=hint,
+        first, second, difference, *wide, p_value, p_value, within, method, counts, hint
     )
+
+
+def of_means(
+    first: int, second: int, found: MeanDifference, *, method: Method, hint: str = ""
+) -> PairwiseResult:
+    """Return what a difference of means says of two contenders, by their places."""
+    within, p_value = max(map(abs, found.interval(0.9))), found.p_value
+    seen = found.difference, *found.interval(), p_value, p_value
+    return PairwiseResult(first, second, *seen, within, method, None, hint)
 
 
 def _more_images(needed: int | None, images: int) -> str:
@@ -245,11 +248,8 @@ def sentence(
     low, high = (pair.low, pair.high) if forwards else (-pair.high, -pair.low)
     size = points(abs(pair.difference))
     interval = f"95 % interval {points(low)} to {points(high)}"
-    of_these = (
-        ""
-        if pair.method == "seeds and images"
-        else "; one run of each says nothing about other seeds"
-    )
+    of_models = pair.method in {"McNemar", "Fisher"}
+    of_these = "; one run of each says nothing about other seeds" if of_models else ""
     if pair.answer == "equivalent":
         return (
             f"{named(first)} and {named(second)} are equivalent within {points(pair.margin)} "

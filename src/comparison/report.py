@@ -9,6 +9,7 @@ from typing import final
 from src.comparison.contenders import Contender, Selection
 from src.comparison.judgement import ContenderScore, PairwiseResult, named, p_number, points
 from src.comparison.pictures import FigureGroup
+from src.comparison.splits import OverSplits
 from src.figures.page import data_uri, make_renderer
 from src.tracking.queries import TestSetUsage
 
@@ -23,7 +24,7 @@ class Comparison:
 
     sentences: one a pair, or what there is to say without one. looks: at the test images, None
     where no contender has looked. decision: on a champion, empty where none was asked for.
-    missing: what could not be made, and why.
+    missing: what could not be made, and why. over: what came of other splits, None without them.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Comparison:
     looks: TestSetUsage | None
     decision: str
     missing: Sequence[str]
+    over: OverSplits | None
 
     @property
     def contenders(self) -> tuple[Contender, ...]:
@@ -50,7 +52,7 @@ class Comparison:
     @property
     def methods(self) -> set[str]:
         """The tests that were made."""
-        return {pair.method for pair in self.pairs}
+        return {pair.method for pair in self.pairs} | ({"splits"} if self.over else set())
 
 
 def write_report(comparison: Comparison, folder: Path) -> None:
@@ -84,20 +86,21 @@ def differing_params(contenders: Sequence[Contender]) -> Mapping[str, list[str]]
 
 
 def test_set_disclosure(comparison: Comparison) -> str:
-    """Return how often the test images have been looked at, as sentences."""
+    """Return how often the test images have been looked at, and what was chosen by that."""
     looks = comparison.looks
     if looks is None:
-        return "The test images have not been looked at by any of these runs."
+        return "None of these runs has looked at the test images."
     times = {1: "once", 2: "twice"}.get(looks.looks, f"{looks.looks} times")
     runs = "one run" if looks.runs == 1 else f"{looks.runs} runs"
-    said = [
-        f"This test set has been looked at {times}, by {runs} ({looks.on_split} of the looks by "
-        "runs on this split)."
-    ]
-    if comparison.selection.split == "test":
-        used = "1 comparison has" if looks.uses == 0 else f"{looks.uses + 1} comparisons have"
-        said.append(f"Counting this one, {used} used the results.")
-    return " ".join([*said, "Whatever is chosen by test results looks a little too good on them."])
+    said = f"These test images have been looked at {times}, by {runs}"
+    challenges = looks.challenges + bool(comparison.decision)
+    if challenges == 0:
+        return f"{said}; no champion was chosen by them."
+    chosen = "1 challenge" if challenges == 1 else f"{challenges} challenges"
+    return (
+        f"{said}. Warning: {chosen} for the champion went by test results, so that the champion's "
+        "may look a little too good; the next challenge needs a smaller p."
+    )
 
 
 def _seconds(contender: Contender) -> str:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
+from statistics import mean
 from typing import final
 from uuid import uuid4
 
-from src.comparison.contenders import Contender, Selection
+from src.comparison.contenders import Selection
 from src.comparison.judgement import (
     PairwiseResult,
     Predictions,
@@ -30,6 +31,7 @@ from src.comparison.origins import (
 )
 from src.comparison.pictures import ReportInputs, draw_galleries
 from src.comparison.report import Comparison, write_report
+from src.comparison.splits import OverSplits
 from src.errors import UserError
 from src.tracking.connection import Store
 from src.tracking.database import make_folder
@@ -59,12 +61,13 @@ def compare(
     margin: float = 0.0,
     say: Callable[[str], None],
     decide: Callable[[PairwiseResult], str] | None = None,
+    over: OverSplits | None = None,
 ) -> Outcome:
     """Compare the selection, write the report, and log it.
 
     name: of the report's folder, None for one made of the contenders. say: hears what is done.
     margin: share of images by which two may differ and are equivalent. decide: hears the judgement
-    on the first pair, and returns what it decided.
+    on the first pair, and returns what it decided. over: what came of other splits.
     Raises TrackingError where predictions cannot be had; whatever else is missing is left out of
     the report, which says so.
     """
@@ -78,19 +81,23 @@ def compare(
         decision = decide(pairs[0]) if decide else ""
         missing: list[str] = []
         say("reading data and models")
-        materials = _materials(stored, selection, folder / "files", missing)
+        inputs = _report_inputs(stored, selection, predictions, folder / "files", missing)
         say("drawing")
         comparison = Comparison(
-            title=_title(selection.contenders),
+            title=f"{', '.join(map(named, selection.contenders))} compared",
             made=datetime.now(),
             selection=selection,
             standings=tuple(contender_score(found) for found in predictions),
             pairs=pairs,
-            sentences=_sentences(pairs, selection, predictions),
-            galleries=draw_galleries(report / "figures", selection, predictions, materials),
+            sentences=(
+                *(over.sentences(margin) if over else ()),
+                *_sentences(pairs, selection, predictions),
+            ),
+            galleries=draw_galleries(report / "figures", inputs),
             looks=_looks(stored, selection),
             decision=decision,
             missing=missing,
+            over=over,
         )
         write_report(comparison, report)
         kept = _keep(report, stored.store.folder / "comparisons", name or _name(selection))
@@ -98,28 +105,23 @@ def compare(
     return Outcome(comparison, kept, run_id)
 
 
-def _title(contenders: Sequence[Contender]) -> str:
-    if len(contenders) == 1:
-        return named(contenders[0])
-    labels = [named(contender) for contender in contenders]
-    return f"{', '.join(labels[:-1])} and {labels[-1]} compared"
-
-
 def _sentences(
     pairs: Sequence[PairwiseResult], selection: Selection, predictions: Sequence[Predictions]
 ) -> tuple[str, ...]:
-    """Say each pair; of more than three contenders only what the best is against the others."""
+    """Say each pair, the two best first; of more than three contenders only the best's pairs."""
     contenders = selection.contenders
     if pairs:
-        best = max(range(len(predictions)), key=lambda place: predictions[place].right.mean())
+        means = [found.right.mean() for found in predictions]
+        order = sorted(range(len(means)), key=lambda place: -means[place])
+        ranked = sorted(pairs, key=lambda pair: {pair.first, pair.second} != set(order[:2]))
         return tuple(
             sentence(
                 pair,
                 contenders,
                 images=[len(predictions[place].labels) for place in (pair.first, pair.second)],
             )
-            for pair in pairs
-            if len(contenders) <= MAX_SAID or best in (pair.first, pair.second)
+            for pair in ranked
+            if len(contenders) <= MAX_SAID or order[0] in (pair.first, pair.second)
         )
     found = contender_score(predictions[0])
     return (
@@ -128,20 +130,20 @@ def _sentences(
     )
 
 
-def _materials(
-    stored: StoredRuns, selection: Selection, folder: Path, missing: list[str]
+def _report_inputs(
+    stored: StoredRuns,
+    selection: Selection,
+    predictions: Sequence[Predictions],
+    folder: Path,
+    missing: list[str],
 ) -> list[ReportInputs]:
     """Gather what can be had of each contender; what cannot is named with the reason."""
     origins: dict[tuple[str, str | None], Origin] = {}
-    materials: list[ReportInputs] = []
-    for contender in selection.contenders:
+    inputs: list[ReportInputs] = []
+    for contender, found in zip(selection.contenders, predictions, strict=True):
         run = contender.shown
-        material = ReportInputs(
-            curves=[stored.curves(r.id, CURVES) for r in contender.runs],
-            dataset=None,
-            images=None,
-            weights=None,
-            linear=False,
+        known = ReportInputs(
+            contender, found, [stored.curves(r.id, CURVES) for r in contender.runs]
         )
         try:
             digests = run.tags["digest.split"], run.tags.get("digest.test")
@@ -150,23 +152,19 @@ def _materials(
             origin = origins[digests]
             test = selection.split == "test"
             images = load_test_images(origin, run) if test else origin.dataset.validation
-            material = replace(material, dataset=origin.dataset, images=images)
-            model = load_model(stored, run, folder)
-            found = first_layer(model, images.pixels.shape[1:])
-            if found is not None:
-                material = replace(material, weights=found[0], linear=found[1])
+            known = replace(known, dataset=origin.dataset, images=images)
+            layer = first_layer(load_model(stored, run, folder), images.pixels.shape[1:])
+            if layer is not None:
+                known = replace(known, weights=layer[0], linear=layer[1])
         except UserError as error:
             missing.append(f"pictures of {contender.label} ({error})")
-        materials.append(material)
-    return materials
+        inputs.append(known)
+    return inputs
 
 
 def _looks(stored: StoredRuns, selection: Selection) -> TestSetUsage | None:
-    for contender in selection.contenders:
-        tags = contender.shown.tags
-        if "digest.test" in tags:
-            return stored.looks(test_digest=tags["digest.test"], split_digest=tags["digest.split"])
-    return None
+    found = [contender.shown.tags.get("digest.test") for contender in selection.contenders]
+    return next((stored.looks(digest) for digest in found if digest), None)
 
 
 def _name(selection: Selection) -> str:
@@ -236,11 +234,20 @@ def _metrics(comparison: Comparison) -> dict[str, float]:
         for number, score in enumerate(comparison.standings, start=1)
     }
     for pair in comparison.pairs:
-        key = f"{pair.first + 1}_less_{pair.second + 1}"
-        found |= {
-            f"compared/difference_{key}": pair.difference,
-            f"compared/difference_low_{key}": pair.low,
-            f"compared/difference_high_{key}": pair.high,
-            f"compared/p_holm_{key}": pair.p_holm,
-        }
+        found |= _pair_metrics(pair, "compared/")
+    if comparison.over is not None:
+        for number, accuracies in enumerate(comparison.over.accuracies, start=1):
+            found[f"compared/splits_accuracy_{number}"] = mean(accuracies)
+        for pair in comparison.over.pairs(0.0):
+            found |= _pair_metrics(pair, "compared/splits_")
     return found
+
+
+def _pair_metrics(pair: PairwiseResult, prefix: str) -> dict[str, float]:
+    key = f"{pair.first + 1}_less_{pair.second + 1}"
+    return {
+        f"{prefix}difference_{key}": pair.difference,
+        f"{prefix}difference_low_{key}": pair.low,
+        f"{prefix}difference_high_{key}": pair.high,
+        f"{prefix}p_holm_{key}": pair.p_holm,
+    }

@@ -10,7 +10,7 @@ from typing import Any, Literal, final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from src.config.settings import Regularization, Tracking, Trainer
-from src.config.types import Seed
+from src.config.types import Flag, Seed
 from src.errors import ConfigError, nearest
 
 Loss = Literal["softmax", "one_vs_rest"]
@@ -76,6 +76,7 @@ class Plan:
     seed: int
     name: str | None
     resume: str | None
+    test: bool  # whether a training by hand ends with a look at the test images
     choices: dict[str, str]
     """The option chosen of every group, such as `{"model": "dnn"}`."""
     config: dict[str, Any]
@@ -150,6 +151,7 @@ class _TopLevel(BaseModel):
     name: str | None = None
     resume: str | None = None
     reproduce: str | None = None
+    test: Flag = True
 
 
 class _Loss(BaseModel):
@@ -161,7 +163,6 @@ def make_plan(config: dict[str, Any], *, choices: dict[str, str]) -> Plan:
     """Check a resolved configuration and return it as plain objects.
 
     choices: the option chosen of every group.
-
     Raises ConfigError with every problem found in it.
     """
     check = ConfigValidator(config)
@@ -175,9 +176,8 @@ def make_plan(config: dict[str, Any], *, choices: dict[str, str]) -> Plan:
     loss = check.settings(_Loss, "model")
     check.problems = list(_said_once(check.problems))
     if not check.problems:
-        check.problems += _cross_checks(
-            plan_parts["regularization"], plan_parts["trainer"], components["data"]
-        )
+        settings = plan_parts["regularization"], plan_parts["trainer"]
+        check.problems += _cross_checks(*settings, components["data"])
     check.finish()
     return Plan(
         **components,
@@ -186,6 +186,7 @@ def make_plan(config: dict[str, Any], *, choices: dict[str, str]) -> Plan:
         seed=top.seed,
         name=top.name,
         resume=top.resume,
+        test=top.test,
         choices=choices,
         config=config,
     )

@@ -16,6 +16,7 @@ MOVABLE = frozenset({"data.path", "data.test_path", "data.cache_dir"})
 
 WITHOUT_EFFECT = MOVABLE | {
     "name",
+    "test",
     "tracking.enabled",
     "tracking.folder",
     "tracking.uri",

@@ -47,6 +47,7 @@ class Calibration:
 
     table: how the table of the training images was read, None where it was none. probabilities:
     float `[N, K]`, 0 where nothing was recognised; labels: int64 `[N]`. made_from: in words.
+    images: some of the validation images as they are, None where they cannot be had any more.
     """
 
     form: Form
@@ -54,6 +55,7 @@ class Calibration:
     probabilities: np.ndarray
     labels: np.ndarray
     made_from: str
+    images: LabelledImages | None
 
     def threshold(self, value: float | None) -> Threshold:
         """Return the threshold that is given, or else chosen, and how it does."""
@@ -75,7 +77,7 @@ def calibrate(stored: StoredRuns, run: StoredRun, predictor: Predictor) -> Calib
             with np.load(stored.file(run.id, VALIDATION, Path(folder))) as kept:
                 said = kept["probabilities"], kept["labels"]
             return Calibration(
-                mnist_form(height, width), None, said[0], said[1], "validation images"
+                mnist_form(height, width), None, said[0], said[1], "validation images", images=None
             )
         form, table, images = known
         try:
@@ -86,7 +88,7 @@ def calibrate(stored: StoredRuns, run: StoredRun, predictor: Predictor) -> Calib
             _keep(stored, run, *said)
     number = len(said[1])
     made_from = f"{number} validation images made into pictures"
-    return Calibration(form, table, said[0], said[1], made_from)
+    return Calibration(form, table, said[0], said[1], made_from, images)
 
 
 def _known(

@@ -16,9 +16,7 @@ import numpy as np
 import torch
 
 from src.errors import ConfigError, UserError
-from src.inference.calibration import source_of
 from src.inference.recogniser import Recogniser
-from src.tracking.queries import StoredRuns
 
 OPSET = 20
 EXAMPLE_ROWS = 2
@@ -30,7 +28,7 @@ BLOCK = 1000
 @final
 @dataclass(frozen=True)
 class Parity:
-    """How far the exported model's probabilities are from PyTorch's on the test images."""
+    """How far the exported model's probabilities are from PyTorch's on validation images."""
 
     path: Path
     images: int
@@ -40,9 +38,9 @@ class Parity:
     def describe(self) -> str:
         """Return it for people."""
         return (
-            f"{self.path}: written; on the {self.images:,} test images the largest difference of a "
-            f"probability from PyTorch's is {self.largest_difference:.1e}, and "
-            f"{self.same_answers:,} answers are the same (labels were not looked at)"
+            f"{self.path}: written; on {self.images:,} validation images the largest difference of "
+            f"a probability from PyTorch's is {self.largest_difference:.1e}, and "
+            f"{self.same_answers:,} answers are the same"
         )
 
 
@@ -66,19 +64,26 @@ def require_free(path: Path) -> None:
         ) from error
 
 
-def export_onnx(recogniser: Recogniser, stored: StoredRuns, path: Path) -> Parity:
+def export_onnx(recogniser: Recogniser, path: Path) -> Parity:
     """Write the model as one ONNX file, under another name until it is checked.
 
-    Input `images`: float32 `[N, 1, H, W]` in 0..1, ink bright on black, any N. Output
-    `probabilities`: float32 `[N, K]`. Its metadata has the class names, the threshold, the run.
+    Input `images`: float32 `[N, 1, H, W]` in 0..1, in the form of the training images, any N.
+    Output `probabilities`: float32 `[N, K]`. Its metadata has class names, threshold, run, and
+    which way the ink runs.
 
-    Raises UserError where its probabilities differ from PyTorch's by more than 1e-4.
+    Raises UserError where its probabilities differ from PyTorch's by more than 1e-4, or where
+    there are no validation images to tell by.
     """
-    pixels = _test_pixels(recogniser, stored)
+    kept = recogniser.calibration.images
+    if kept is None:
+        raise UserError(
+            f"`export`={path}: not written, as the validation images of run {recogniser.run.id} "
+            "cannot be had to check it by; bring the data back, or choose another run"
+        )
     draft = path.with_name(f".{path.stem}-{uuid4().hex[:8]}.onnx")
     try:
         _write(recogniser, draft)
-        parity = _compare(recogniser, draft, pixels, path)
+        parity = _compare(recogniser, draft, kept.pixels, path)
         if not parity.largest_difference <= LARGEST_DIFFERENCE:
             raise UserError(
                 f"`export`={path}: not written, its probabilities differ from PyTorch's by up to "
@@ -114,7 +119,7 @@ def _write(recogniser: Recogniser, path: Path) -> None:
         "run": recogniser.run.id,
         "class_names": json.dumps(recogniser.predictor.class_names),
         "threshold": repr(recogniser.threshold.value),
-        "input": "float32 [N, 1, H, W], 0..1, ink bright on black",
+        "input": f"float32 [N, 1, H, W], 0..1, {recogniser.calibration.form.describe()}",
     }
     for key, value in facts.items():
         model.metadata_props.add(key=key, value=value)
@@ -137,11 +142,6 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-def _test_pixels(recogniser: Recogniser, stored: StoredRuns) -> np.ndarray:
-    """Return the test images of the data the model was trained on, without their labels."""
-    return source_of(stored, recogniser.run).load_test().pixels
 
 
 def _compare(recogniser: Recogniser, file: Path, pixels: np.ndarray, path: Path) -> Parity:

@@ -17,7 +17,7 @@ from src.config.plan import Loss
 from src.config.settings import Regularization
 from src.data.augmentation import augment
 from src.data.module import derived_seed
-from src.models.probabilities import log_probabilities, scale
+from src.models.probabilities import log_losses, log_probabilities, scale
 
 SNAPSHOT_STEPS = frozenset(n * 10**power for power in range(1, 9) for n in (1, 3))
 """Minibatch steps after which the first layer is kept: 10, 30, 100, 300, ..."""
@@ -128,7 +128,7 @@ class Classifier(pl.LightningModule):
             if self.steps in SNAPSHOT_STEPS:
                 self._snapshot()
         predicted = log_probabilities(torch.cat(outputs), self.loss)
-        self._epoch_losses.append(F.nll_loss(predicted, labels, reduction="none"))
+        self._epoch_losses.append(log_losses(predicted, labels))
         self._epoch_correct += (predicted.argmax(dim=1) == labels).sum()
 
     def on_validation_epoch_start(self) -> None:
@@ -142,7 +142,7 @@ class Classifier(pl.LightningModule):
         if len(labels) == 0:
             return
         predicted = log_probabilities(self.model(scale(pixels)), self.loss)
-        self._val_loss += F.nll_loss(predicted, labels, reduction="sum")
+        self._val_loss += log_losses(predicted, labels).sum()
         pairs = labels * self.num_classes + predicted.argmax(dim=1)
         self._counts += torch.bincount(pairs, minlength=self.num_classes**2)
 

@@ -19,11 +19,7 @@ def unit_images(weights: np.ndarray) -> np.ndarray:
     """
     if weights.ndim != 4:
         raise ValueError(f"weights must be [U, C, H, W], got shape {weights.shape}")
-    return (
-        weights[:, 0].astype(np.float64)
-        if weights.shape[1] == 1
-        else weights.mean(axis=1, dtype=np.float64)
-    )
+    return weights.mean(axis=1, dtype=np.float64)
 
 
 def spatial_autocorrelation(
@@ -38,7 +34,13 @@ def spatial_autocorrelation(
     weights: float `[U, C, H, W]`, averaged over the channels. pixels_used: bool `[H, W]`, the
     pixels that are not 0 in all training images; only they and pairs of them count.
     """
-    return _moran(*_deviations(weights, pixels_used=pixels_used))
+    z, used = _deviations(weights, pixels_used=pixels_used)
+    across = np.einsum("uij,uij->u", z[:, :, 1:], z[:, :, :-1])
+    down = np.einsum("uij,uij->u", z[:, 1:], z[:, :-1])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # every pair counts in both directions, in the sum and in its weights
+        covariance = 2 * (across + down) / _neighbours(used).sum()
+        return covariance * used.sum() / np.einsum("uij,uij->u", z, z)
 
 
 def is_noise_like(weights: np.ndarray, *, pixels_used: np.ndarray | None = None) -> np.ndarray:
@@ -100,16 +102,6 @@ def _deviations(
     alike = np.einsum("uij,uij->u", images, images) <= 1e-12 * squares
     images[alike] = 0.0  # what rounding left of equal weights is no structure
     return images, used
-
-
-def _moran(z: np.ndarray, used: np.ndarray) -> np.ndarray:
-    across = np.einsum("uij,uij->u", z[:, :, 1:], z[:, :, :-1])
-    down = np.einsum("uij,uij->u", z[:, 1:], z[:, :-1])
-    pair_weights = _neighbours(used).sum()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        # every pair counts in both directions, in the sum and in its weights
-        covariance = 2 * (across + down) / pair_weights
-        return covariance * used.sum() / np.einsum("uij,uij->u", z, z)
 
 
 def _neighbours(used: np.ndarray) -> np.ndarray:

@@ -1,53 +1,10 @@
 """Calibration, per-class scores and log loss: probabilities in, numbers out."""
 
-from dataclasses import dataclass
-from typing import final
-
 import numpy as np
 
-
-@final
-@dataclass(frozen=True)
-class CalibrationTable:
-    """How often a model is right where it is how sure.
-
-    edges: float64 `[B + 1]`, the bins are `(edges[b], edges[b + 1]]`, the first one closed.
-    counts: int64 `[B]`. confidence, accuracy: float64 `[B]`, means in 0..1, nan in empty bins.
-    """
-
-    edges: np.ndarray
-    counts: np.ndarray
-    confidence: np.ndarray
-    accuracy: np.ndarray
-
-    @property
-    def expected_error(self) -> float:
-        """The expected calibration error, 0..1; nan without images."""
-        if self.counts.sum() == 0:
-            return float("nan")
-        gaps = np.abs(self.accuracy - self.confidence)
-        return float(np.nansum(self.counts * gaps) / self.counts.sum())
-
-
-def calibration_table(
-    probabilities: np.ndarray, labels: np.ndarray, *, num_bins: int = 15
-) -> CalibrationTable:
-    """Put predictions into equal-width bins of confidence (Guo et al. 2017, section 2).
-
-    probabilities: float `[N, K]`, rows that sum to 1. labels: int64 `[N]`.
-    """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    right = probabilities.argmax(axis=1) == labels
-    edges = np.linspace(0.0, 1.0, num_bins + 1)
-    bins = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, num_bins - 1)
-    counts = np.bincount(bins, minlength=num_bins)
-    divisor = np.where(counts > 0, counts, np.nan)
-    return CalibrationTable(
-        edges=edges,
-        counts=counts,
-        confidence=np.bincount(bins, weights=confidence, minlength=num_bins) / divisor,
-        accuracy=np.bincount(bins, weights=right, minlength=num_bins) / divisor,
-    )
+SMALLEST = float(np.finfo(np.float32).eps)
+"""Least probability that a log loss is made of, so that a certain mistake costs much, not infinity:
+what float32 tells from nothing beside 1. In training, comparison and on every split."""
 
 
 def expected_calibration_error(
@@ -55,9 +12,16 @@ def expected_calibration_error(
 ) -> float:
     """Return the mean gap between confidence and accuracy, 0..1 (Guo et al. 2017, equation 3).
 
-    probabilities: float `[N, K]`. labels: int64 `[N]`. The bins: `calibration_table`.
+    probabilities: float `[N, K]`. labels: int64 `[N]`. No images: nan. The bins of confidence are
+    equally wide; what is on an edge belongs to the bin below.
     """
-    return calibration_table(probabilities, labels, num_bins=num_bins).expected_error
+    if len(labels) == 0:
+        return float("nan")
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    edges = np.linspace(0.0, 1.0, num_bins + 1)
+    bins = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, num_bins - 1)
+    gaps = (probabilities.argmax(axis=1) == labels) - confidence
+    return float(np.abs(np.bincount(bins, weights=gaps)).sum() / len(labels))
 
 
 def confusion_counts(
@@ -96,14 +60,13 @@ def per_class_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
 def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean negative natural logarithm of the probability of the true class.
 
-    probabilities: float `[N, K]`, clipped from below at their type's epsilon as in scikit-learn,
-    so that a certain mistake costs much and not infinity. labels: int64 `[N]`. No images: nan.
+    probabilities: float `[N, K]`, clipped from below at `SMALLEST`. labels: int64 `[N]`. No images:
+    nan.
     """
     if len(labels) == 0:
         return float("nan")
-    given_to_truth = probabilities[np.arange(len(labels)), labels]
-    smallest = np.finfo(probabilities.dtype).eps
-    return float(-np.log(given_to_truth.clip(smallest, 1).astype(np.float64)).mean())
+    given_to_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(given_to_truth.clip(SMALLEST, 1)).mean())
 
 
 def expected_best(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

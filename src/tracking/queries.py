@@ -51,14 +51,12 @@ class StoredRun:
 class TestSetUsage:
     """How often models were scored on the same test images, and by how many runs.
 
-    on_split: of these looks, those of runs that trained on the same split. uses: how many
-    comparisons have used the predictions since.
+    challenges: how many comparisons on them decided on a champion.
     """
 
     looks: int
     runs: int
-    on_split: int
-    uses: int
+    challenges: int
 
 
 @final
@@ -164,33 +162,19 @@ class StoredRuns:
                 f"({str(error).splitlines()[0]}); restore it, or choose another run"
             ) from error
 
-    def challenges(self, *, test_digest: str) -> int:
-        """Count the comparisons on these test images that decided on a champion, deleted ones too.
-
-        In all experiments.
-        """
-        query = f"tags.`digest.test` = '{test_digest}' and tags.comparison LIKE '%'"
-        found = self._search(self._everywhere, query, ViewType.ALL)
-        return sum("promotion.decision" in run.tags for run in found)
-
     @property
     def _everywhere(self) -> list[str]:
         found = self.store.client.search_experiments(view_type=ViewType.ALL)
         return [experiment.experiment_id for experiment in found]
 
-    def looks(self, *, test_digest: str, split_digest: str) -> TestSetUsage:
+    def looks(self, test_digest: str) -> TestSetUsage:
         """Count the looks at test images, in all experiments and of deleted runs too."""
         using = self._search(
             self._everywhere, f"tags.`digest.test` = '{test_digest}'", ViewType.ALL
         )
-        looked = [r for r in using if "test.looks" in r.tags]
-        here = [r for r in looked if r.tags["digest.split"] == split_digest]
-        return TestSetUsage(
-            looks=sum(int(r.tags["test.looks"]) for r in looked),
-            runs=len(looked),
-            on_split=sum(int(r.tags["test.looks"]) for r in here),
-            uses=sum("comparison" in r.tags for r in using),
-        )
+        looked = [int(run.tags["test.looks"]) for run in using if "test.looks" in run.tags]
+        challenges = sum({"comparison", "promotion.decision"} <= run.tags.keys() for run in using)
+        return TestSetUsage(sum(looked), len(looked), challenges)
 
     def _search(
         self, experiments: list[str], query: str = "", view: int = ViewType.ACTIVE_ONLY

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,6 @@ def evaluate(
 
     Returns None where there are no validation images; then the run has no such numbers.
     """
-    best = fit.classifier.history[fit.best_epoch - 1]
     numbers: dict[str, float] = {
         "best/epoch": fit.best_epoch,
         "model/parameters": fit.parameters,
@@ -42,7 +40,6 @@ def evaluate(
     if len(dataset.validation):
         probabilities = fit.predictor.predict(dataset.validation.pixels)
         score = _score(probabilities, dataset.validation)
-        score = replace(score, log_loss=best["val_loss"])  # from logits, where nothing is clipped
         numbers |= {
             "best/val_accuracy": score.accuracy,
             "best/val_loss": score.log_loss,

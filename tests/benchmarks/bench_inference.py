@@ -31,7 +31,7 @@ def main() -> None:
         plan = plan_of(f"tracking.folder={tracking.folder}", "trainer.max_epochs=1")
         train_plan(plan, evaluate_on_test_set=False)
         recogniser = load_recogniser(stored_runs(tracking))
-        exported = export_onnx(recogniser, stored_runs(tracking), Path(folder) / "digits.onnx")
+        exported = export_onnx(recogniser, Path(folder) / "digits.onnx")
         pixels = Mnist(rows=20_000).load().validation
         for rows in (1, 1_000):
             compare(recogniser, exported.path, pixels.pixels[:rows])

@@ -151,10 +151,12 @@ def test_a_challenger_that_never_looked_looks_once_and_the_look_is_counted(own_c
     challenge(own_contest, "linear")
     before = _looks(own_contest)
     assert "test.looks" not in tags(own_contest, "unseen")
-    challenge(own_contest, "unseen")
+    decided = challenge(own_contest, "unseen").outcome
+    said = (decided.folder / "report.md").read_text()
+    assert "Warning: 1 challenge for the champion went by test results" in said
     assert tags(own_contest, "unseen")["test.looks"] == "1"
     assert _looks(own_contest).looks == before.looks + 1
-    assert _looks(own_contest).uses == before.uses + 1
+    assert _looks(own_contest).challenges == before.challenges + 1
     challenge(own_contest, "unseen", force=True, reason="to see it exported")
     assert tags(own_contest, "unseen")["test.looks"] == "1"
 
@@ -195,14 +197,13 @@ def test_the_looks_of_a_deleted_run_still_count(own_contest):
     before = _looks(own_contest)
     own_contest.store.client.delete_run(own_contest.ids["dnn 2"])
     assert _looks(own_contest) == before
-    assert before.looks == before.runs == before.on_split == 5
-    assert before.uses == 0
+    assert before.looks == before.runs == 5
+    assert before.challenges == 0
 
 
 def _looks(contest):
     stored = stored_runs(contest.tracking)
-    run = stored.again(contest.ids["linear"]).tags
-    return stored.looks(test_digest=run["digest.test"], split_digest=run["digest.split"])
+    return stored.looks(stored.again(contest.ids["linear"]).tags["digest.test"])
 
 
 @pytest.mark.parametrize(

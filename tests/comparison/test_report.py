@@ -48,7 +48,9 @@ def html(outcome):
 def test_it_says_everything_once(outcome, html):
     for said in outcome.comparison.sentences:
         assert str(escape(said)) in html
-    assert "This test set has been looked at 5 times, by 5 runs" in html
+    looks = "These test images have been looked at 5 times, by 5 runs; no champion was chosen by"
+    assert looks in html
+    assert "Warning" not in html
     for heading in (
         "Learning curves",
         "Confusion matrices",
@@ -143,6 +145,10 @@ def test_the_command_prints_the_answer_and_where_to_look(own_contest):
     lines = done.stdout.splitlines()
     assert lines[0] == "comparing dnn (2 seeds), linear on the test images of digits"
     assert re.match(r"dnn \(2 seeds\) beats linear by \d\.\d points \(95 % interval ", lines[1])
+    assert lines[3].split() == ["accuracy", "95", "%", "interval", "log", "loss", "parameters"]
+    reckoned = [line.partition(": ")[2] for line in lines if line.startswith("reckoned: ")]
+    assert reckoned[-1].endswith("docs/statistics.md")
+    assert sum("seeds and images together" in line for line in reckoned) == 1
     [report] = [Path(line.split()[-1]) for line in lines if line.startswith("report")]
     assert (own_contest.folder / report).exists()
     assert {p.name for p in own_contest.folder.iterdir()} == {"mlruns"}

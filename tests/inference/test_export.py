@@ -8,14 +8,16 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import numpy as np
+import onnxruntime
 import pytest
 
-from src.errors import ConfigError
+from src.errors import ConfigError, UserError
 from src.inference.export import export_onnx, require_free
 from src.pictures.reading import picture_from_array
 from tests.conftest import REPOSITORY, environment
@@ -27,13 +29,45 @@ N = 200
 @pytest.fixture(scope="module")
 def exported(trained, tmp_path_factory):
     path = tmp_path_factory.mktemp("exported") / "digits.onnx"
-    return export_onnx(trained.champion, stored_runs(trained.tracking), path)
+    return export_onnx(trained.champion, path)
 
 
-def test_all_test_images_get_the_same_answers(exported):
-    assert exported.images == exported.same_answers == 10_000
+def test_validation_images_get_the_same_answers_and_the_test_images_are_left_alone(
+    exported, trained
+):
+    kept = trained.champion.calibration.images
+    assert exported.images == exported.same_answers == len(kept) > 100
     assert 0 < exported.largest_difference < 1e-5
     assert [p.name for p in exported.path.parent.iterdir()] == ["digits.onnx"]
+    with np.load(
+        stored_runs(trained.tracking).file(
+            trained.champion.run.id, "preparation/validation.npz", exported.path.parent.parent
+        )
+    ) as file:
+        np.testing.assert_array_equal(kept.pixels, file["pixels"])
+
+
+def test_its_metadata_say_which_way_the_ink_runs(trained, tmp_path):
+    calibration = trained.champion.calibration
+    assert _input(trained.champion, tmp_path / "bright.onnx").endswith("ink bright on dark")
+    dark = replace(calibration, form=replace(calibration.form, paper=255, ink=0))
+    other = replace(trained.champion, calibration=dark)
+    assert _input(other, tmp_path / "dark.onnx").endswith("ink dark on light")
+
+
+def _input(recogniser, path):
+    export_onnx(recogniser, path)
+    found = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return found.get_modelmeta().custom_metadata_map["input"]
+
+
+def test_without_validation_images_nothing_is_written(trained, tmp_path):
+    lacking = replace(
+        trained.champion, calibration=replace(trained.champion.calibration, images=None)
+    )
+    with pytest.raises(UserError, match="cannot be had to check it by"):
+        export_onnx(lacking, tmp_path / "digits.onnx")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_example_works_without_torch(exported, trained, digits, tmp_path):
@@ -59,7 +93,7 @@ def test_nothing_is_overwritten(exported, trained):
     with pytest.raises(ConfigError, match="is there already"):
         require_free(exported.path)
     with pytest.raises(ConfigError, match="is there already"):
-        export_onnx(trained.champion, stored_runs(trained.tracking), exported.path)
+        export_onnx(trained.champion, exported.path)
     assert exported.path.read_bytes() == before
     assert [p.name for p in exported.path.parent.iterdir()] == ["digits.onnx"]
 
