@@ -8,6 +8,12 @@ from omegaconf import DictConfig
 
 from src.cli.arguments import read_said_of_run
 from src.cli.entry import run_verb
+from src.cli.output import (
+    print_grid,
+    print_reproduction,
+    print_result,
+    print_resume_command,
+)
 from src.cli.overrides import plan_from, task_overrides
 from src.config.plan import Plan, make_plan
 from src.errors import ConfigError
@@ -50,7 +56,6 @@ def run_plan(
     for note in dataset.notes:
         print(f"data: {note}", flush=True)
     # loaded only now, so that a mistake in the configuration or the data is answered at once
-    from src.cli.output import print_result, print_resume_command
     from src.tracking.store import open_store
     from src.training.fit import require_trainable
     from src.training.progress import epoch_reporter
@@ -100,7 +105,6 @@ def resumed_plan(config: DictConfig, said: "ValuesSaid") -> "tuple[Plan, Store]"
 def reproduce_command(config: DictConfig, said: "ValuesSaid") -> "Result":
     """Train a finished run again as it was, and say whether it came out the same."""
     asked, now = requested_run("reproduce", config)
-    from src.cli.output import print_reproduction
     from src.tracking.queries import StoredRuns
     from src.tracking.runs import finished_run
     from src.tracking.store import open_existing_store
@@ -118,13 +122,6 @@ def reproduce_command(config: DictConfig, said: "ValuesSaid") -> "Result":
     return result
 
 
-def sum_up(runs: "list[tuple[list[str], Result | None]]") -> None:
-    """Print the runs of a grid as a table."""
-    from src.cli.output import print_grid
-
-    print_grid(runs)
-
-
 def requested_run(key: str, config: DictConfig) -> tuple[str, Plan]:
     """Return the run that `key` names, as typed: 12e4 is no number here; and where the store is."""
     now = plan_from(config)
@@ -140,5 +137,5 @@ if __name__ == "__main__":
         config_name="train",
         check=partial(make_plan, choices={}),
         read=read_said_of_run,
-        sum_up=sum_up,
+        sum_up=print_grid,
     )
