@@ -80,14 +80,16 @@ class Store:
         return run
 
     def curve(self, run_id: str, key: str) -> list[tuple[int, float]]:
-        """Return (step, value) of a metric, in the order of steps."""
-        history = self.client.get_metric_history(run_id, key)
+        """Return (step, value) of a metric, in the order of steps; without a group: of a curve."""
+        whole = key if "/" in key else f"all epochs/{key}"
+        history = self.client.get_metric_history(run_id, whole)
         return sorted((metric.step, metric.value) for metric in history)
 
     def curves(self, run_id: str) -> dict[str, list[tuple[int, float]]]:
-        """Return every metric's curve but those that measure time."""
+        """Return every metric's curve but those that measure time and memory."""
         keys = self.client.get_run(run_id).data.metrics
-        return {key: self.curve(run_id, key) for key in keys if "seconds" not in key}
+        measured = ("seconds/", "memory/")
+        return {key: self.curve(run_id, key) for key in keys if not key.startswith(measured)}
 
     def delete(self, run_id: str, *, for_good: bool) -> None:
         """Delete a run as the UI does; for good: as `mlflow gc` does after it."""

@@ -121,7 +121,7 @@ def test_every_number_is_that_of_an_uninterrupted_training(history, finished):
     assert resumed.keys() == uninterrupted.keys()
     for key, curve in uninterrupted.items():
         assert resumed[key] == curve, key
-    assert [step for step, _ in uninterrupted["val_loss"]] == list(range(1, 41))
+    assert [step for step, _ in uninterrupted["all epochs/val_loss"]] == list(range(1, 41))
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
@@ -136,7 +136,7 @@ def test_every_prediction_is_that_of_an_uninterrupted_training(history, finished
 def test_the_series_of_pictures_is_that_of_an_uninterrupted_training(history, finished):
     def steps(artifacts):
         files = (artifacts / "images").glob("*.png")
-        return sorted(re.match(r"([\w ]+\+step\+\d+)\+", file.name)[1] for file in files)
+        return sorted(re.match(r"([\w ~]+\+step\+\d+)\+", file.name)[1] for file in files)
 
     assert steps(history.store.artifacts(history.run_id)) == steps(finished.artifacts)
 
@@ -203,7 +203,7 @@ def moved(tmp_path_factory):
     for name in ("one.csv", "test.csv"):
         (folder / name).rename(folder / "new" / name)
     losses = MlflowClient(f"sqlite:///{folder}/whole/mlflow.db").get_metric_history
-    return Store(folder), run_id, [metric.value for metric in losses(whole, "val_loss")]
+    return Store(folder), run_id, [metric.value for metric in losses(whole, "all epochs/val_loss")]
 
 
 NEW = "data.path=new/one.csv data.test_path=new/test.csv"

@@ -3,6 +3,8 @@
 import json
 import re
 import sqlite3
+import warnings
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from PIL import Image
 
 from src.stats.intervals import wilson_interval
 from src.stats.scores import confusion_counts, log_loss, per_class_scores
+from src.training.artifacts import WeightPictures, picture_words, write_files
 from src.training.description import config_digest
 from src.training.fit import find_device
 from src.training.result import Score
@@ -132,7 +135,7 @@ def test_params_are_what_a_person_compares_and_no_more(finished):
         "model": "dnn",
         "model.hidden_sizes": "[256, 128]",
         "layers": "2",
-        "units": "384",
+        "hidden_units": "384",
         "regularization.dropout": "0.2",
         "regularization.augmentation": "0.0",
         "optimizer": "adamw",
@@ -147,8 +150,8 @@ def test_params_are_what_a_person_compares_and_no_more(finished):
 def test_metrics_are_five_curves_and_the_values_of_a_table(finished):
     metrics = finished.run.data.metrics
     curves = {key for key in metrics if len(finished.store.curve(finished.run_id, key)) > 1}
-    assert curves == {"train_loss", "val_loss", "train_accuracy", "val_accuracy", "lr"}
-    assert len(metrics.keys() - curves) <= 10
+    assert curves == {f"all epochs/{key}" for key in CURVES}
+    assert len(metrics.keys() - curves) <= 12
 
 
 def test_tags_say_on_what_it_was_made_and_a_file_where_and_with_what(finished):
@@ -240,8 +243,8 @@ def test_weights_and_confusions_are_series_for_the_step_slider(finished):
     steps_an_epoch = 1079 // 32
     best = int(finished.run.data.metrics["best/epoch"])
     early = {0, 10, 30, 100, 300, 1000}
-    assert steps("weights by minibatch") == sorted({*early, best * steps_an_epoch})
-    assert set(steps("confusion by epoch")) >= {1, 2, 4, 8, 16, 32}
+    assert steps("all epochs~weights by minibatch") == sorted({*early, best * steps_an_epoch})
+    assert set(steps("all epochs~confusion by epoch")) >= {1, 2, 4, 8, 16, 32}
 
 
 def test_the_logged_model_gives_the_probabilities_that_were_scored(finished, monkeypatch):
@@ -411,3 +414,45 @@ def test_a_grid_leaves_one_finished_run_for_every_combination(run_verb, store, t
     assert {" ".join(row.split()[:2]) for row in rows} == {
         f"model={model} seed={seed}" for model in ("linear", "dnn") for seed in "123"
     }
+
+
+CONVOLUTION = torch.nn.Sequential(torch.nn.Conv2d(1, 12, 3), torch.nn.Flatten())
+BEHIND_A_POOL = torch.nn.Sequential(
+    torch.nn.AvgPool2d(2), torch.nn.Flatten(), torch.nn.Linear(16, 10)
+)
+
+
+@pytest.mark.parametrize("own", [CONVOLUTION, BEHIND_A_POOL])
+def test_kernels_are_a_picture_and_a_model_without_says_so(own, tmp_path):
+    plan = plan_of(*QUICK, "model=linear", "trainer.max_epochs=1")
+    dataset = dataset_of(plan)
+    done = replace(fit_of(plan, dataset, tmp_path), weights={})
+    done.classifier.model = own
+    folder = tmp_path / "files"
+    folder.mkdir()
+    write_files(folder, done, None, dataset, WeightPictures(done, dataset))
+    has_kernels = own is CONVOLUTION
+    assert (folder / "figures" / "first_layer_weights.png").exists() == has_kernels
+    assert ("none of weights" in picture_words(done)) != has_kernels
+
+
+def test_the_log_and_what_was_used_are_kept_with_the_run(finished):
+    log = (finished.artifacts / "training.log").read_text(encoding="utf-8").splitlines()
+    assert [line.split()[3] for line in log if "  epoch " in line] == [
+        f"{epoch}/{EPOCHS}" for epoch in range(1, EPOCHS + 1)
+    ]
+    used = finished.run.data.metrics
+    assert used["seconds/processor"] > 0.5
+    assert used["memory/peak_mb"] > 100
+
+
+def test_warnings_of_a_training_are_in_its_log_and_on_the_screen(tmp_path):
+    plan = plan_of(*QUICK, "trainer.max_epochs=1")
+    with pytest.warns(UserWarning, match="a bad sign"):
+        fit_of(
+            plan,
+            dataset_of(plan),
+            tmp_path,
+            log_epoch=lambda epoch, metrics: warnings.warn("a bad sign", stacklevel=1),
+        )
+    assert "warning: a bad sign" in (tmp_path / "training.log").read_text(encoding="utf-8")

@@ -9,19 +9,16 @@ import numpy as np
 from PIL import Image
 
 from src.figures.canvas import class_labels
-from src.figures.sheet import Tile, Words, caption, colour_bar, enlarged, in_rows, sheet, widened
+from src.figures.sheet import Tile, caption, colour_bar, enlarged, in_rows, sheet, widened
 from src.figures.style import BLUE, INK, MUTED, VERMILLION, colour_table, save_picture
-from src.stats import autocorrelation
-from src.stats.autocorrelation import (
-    is_noise_like,
-    order_units,
-    unit_images,
-)
+from src.stats.autocorrelation import is_noise_like, order_units, unit_images
 
 MAX_CLASSES = 100
 MAX_ROWS = 10
 MAX_UNIT_ROWS = 6
 MAX_EARLY_STEP = 1_000
+MIN_PIXELS_OF_NOISE = 64
+"""In fewer, such as a convolution's kernel has, noise cannot be told from structure."""
 # The scale ends at this quantile, so that a few outliers do not bleach all the rest.
 SCALE_QUANTILE = 0.995
 
@@ -39,7 +36,7 @@ def weight_sheet(
     """Return the weight images of a layer on one blue-white-red scale, uint8 RGB `[H, W, 3]`.
 
     A hidden layer (`class_names` None): `most_units` units, evenly over `order` (int64 `[U]`, by
-    default the most structured first); under a noise-like unit stands its Moran's I. A linear
+    default the most structured first); a noise-like one is named so. A linear
     model (`class_names` given): the class templates in class order, each under its name.
 
     weights: float `[U, C, H, W]`. title: for instance "first-layer weights, step 1,000"; empty for
@@ -56,13 +53,21 @@ def weight_sheet(
     size = 112 if len(shown) <= 20 else 84 if len(shown) <= 50 else 56
     pictures = weight_tiles(weights[shown], limit=limit, tile_px=size)
     if class_names is None:
-        lines = _noise_captions(weights[shown], pixels_used=pixels_used)
-        what = ", by structure; a number marks noise-like weights: their Moran's I"
+        noise = is_noise_like(weights[shown], pixels_used=pixels_used)
+        noise &= weights[0, 0].size >= MIN_PIXELS_OF_NOISE
+        flat = np.ptp(weights[shown], axis=(1, 2, 3)) == 0
+        words = np.where(flat, "all alike", np.where(noise, "noise", ""))
+        lines = [(str(word), VERMILLION) for word in words]
+        what = ", the most structured first"
+        what += "; noise: neighbouring pixels have nothing in common" if noise.any() else ""
     else:
         names = class_labels(class_names, width=pictures[0].width)
         lines = [(names[index], INK) for index in shown]
         what = ": red speaks for the class, blue against it"
-    tiles = [Tile(picture, [line]) for picture, line in zip(pictures, lines, strict=True)]
+    tiles = [
+        Tile(picture, [line] if line[0] else [])
+        for picture, line in zip(pictures, lines, strict=True)
+    ]
     rows = max(1, round((len(tiles) / (1.6 if title else 3)) ** 0.5))  # wider than high
     table = in_rows(tiles, columns=min(10, -(-len(tiles) // rows)))
     if not title:
@@ -182,12 +187,3 @@ def _out_of(shown: int, weights: np.ndarray, class_names: Sequence[str] | None) 
     number = f"{shown:,} of {len(weights):,}" if shown < len(weights) else f"{shown:,}"
     channels = f" (mean of {weights.shape[1]} channels)" if weights.shape[1] > 1 else ""
     return f"{number} {one if len(weights) == 1 else many}{channels}"
-
-
-def _noise_captions(weights: np.ndarray, *, pixels_used: np.ndarray | None) -> list[Words]:
-    """Return the score for noise-like units, a word for units without any, else nothing."""
-    scores = autocorrelation.spatial_autocorrelation(weights, pixels_used=pixels_used)
-    noise_like = is_noise_like(weights, pixels_used=pixels_used)
-    signed = [f"{score:z.2f}".replace("-", "−") for score in scores]
-    words = np.where(np.isnan(scores), "flat", np.where(noise_like, signed, ""))
-    return [(str(word), VERMILLION) for word in words]

@@ -10,10 +10,11 @@ from typing import Any, final
 import yaml
 from mlflow.entities import Run as MlflowEntity
 from mlflow.entities import ViewType
-from mlflow.exceptions import MlflowException
 
-from src.errors import ConfigError, TrackingError, nearest
+from src.errors import ConfigError, nearest
 from src.tracking.connection import Store, all_runs, living_run
+from src.tracking.runs import finished_run
+from src.tracking.series import CURVE
 
 CHECKPOINT = "checkpoint/best.ckpt"
 WITH_MODEL = "attributes.status = 'FINISHED' and metrics.`model/parameters` > 0"
@@ -128,7 +129,8 @@ class StoredRuns:
             key: [
                 metric.value
                 for metric in sorted(
-                    self.store.client.get_metric_history(run_id, key), key=lambda m: m.step
+                    self.store.client.get_metric_history(run_id, CURVE + key),
+                    key=lambda m: m.step,
                 )
             ]
             for key in keys
@@ -139,12 +141,7 @@ class StoredRuns:
         return yaml.safe_load(self.file(run_id, "config.yaml", folder).read_text(encoding="utf-8"))
 
     def environment(self, run: StoredRun, folder: Path) -> dict[str, str]:
-        """Return where and with what a run was made; folder: to put its file into.
-
-        Of a run of an earlier version, whose tags say it, those tags.
-        """
-        if "hardware.processor" in run.tags:
-            return dict(run.tags)
+        """Return where and with what a run was made; folder: to put its file into."""
         return json.loads(self.file(run.id, "environment.json", folder).read_text(encoding="utf-8"))
 
     def file(self, run_id: str, artifact: str, folder: Path) -> Path:
@@ -154,13 +151,7 @@ class StoredRuns:
         """
         target = folder / run_id
         target.mkdir(parents=True, exist_ok=True)
-        try:
-            return Path(self.store.client.download_artifacts(run_id, artifact, str(target)))
-        except (MlflowException, OSError) as error:
-            raise TrackingError(
-                f"run {run_id}: its file {artifact} cannot be fetched "
-                f"({str(error).splitlines()[0]}); restore it, or choose another run"
-            ) from error
+        return finished_run(self.store, run_id).fetch(artifact, target)
 
     @property
     def _everywhere(self) -> list[str]:

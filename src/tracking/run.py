@@ -21,6 +21,7 @@ from requests.exceptions import RequestException
 from src.errors import TrackingError, first_line
 from src.tracking.connection import Store
 from src.tracking.outbox import MAX_DIGEST_LENGTH, Event, Outbox
+from src.tracking.series import CURVE
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -90,6 +91,10 @@ class Run:
         ]
         self._send({"metrics": entries})
 
+    def log_epoch(self, metrics: Mapping[str, float], *, epoch: int) -> None:
+        """Log one point of each curve; epochs count from 1."""
+        self.log_metrics({CURVE + key: value for key, value in metrics.items()}, step=epoch)
+
     def _has(self, key: str, step: int, value: float) -> bool:
         """Tell whether it was logged before: an epoch is the same again, an end may be new."""
         return (key, step) in self._earlier and (step > 0 or self._earlier[key, step] == value)
@@ -132,9 +137,10 @@ class Run:
             images = Path(draft) / "images"
             images.mkdir()
             for (key, step), picture in series.items():
+                file = key.replace("/", "~")
                 image = Image.fromarray(picture)
                 unique = uuid5(UUID(self.id), f"{key} {step}")
-                name = f"{key}+step+{step}+timestamp+{self._began}+{unique}"
+                name = f"{file}+step+{step}+timestamp+{self._began}+{unique}"
                 # time counts more than bytes
                 image.save(images / f"{name}.png", compress_level=1)
                 square = (image.width, max(image.size))
@@ -204,9 +210,11 @@ class Run:
         assert self._store is not None
         try:
             return Path(self._store.client.download_artifacts(self.id, artifact, str(folder)))
-        except (MlflowException, RequestException) as error:
-            said = first_line(error)
-            raise TrackingError(f"run {self.id}: {artifact} cannot be fetched ({said})") from error
+        except (MlflowException, RequestException, OSError) as error:
+            raise TrackingError(
+                f"run {self.id}: its file {artifact} cannot be fetched ({first_line(error)}); "
+                "restore it, or choose another run"
+            ) from error
 
     def finish(
         self,

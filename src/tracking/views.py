@@ -3,16 +3,21 @@
 import json
 import zlib
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 
+from src.tracking.series import CONFUSION, CURVE, WEIGHTS
+
 KEY = "mlflow.sharedViewState."
 """Begins the experiment's tags in which the UI keeps its views."""
 
-FIXED = {"0": 73, "attributes.`Run Name`": 250, "runDateAndNestInfo": 140}
+MADE_HERE = '"updatedAt": 0'
+"""In a view that is as this program has written it."""
+
+FIXED = {"0": 73, "attributes.`Run Name`": 250, "runDateAndNestInfo": 150}
 """Columns that are always there, with their width in pixels: a box to tick, name, date."""
 
 VIEWS: Mapping[str, Mapping[str, Any]] = {
@@ -36,13 +41,15 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {
         "searchFilter": "tags.`mlflow.source.name` = 'src.sweep'",
         "orderByKey": "attributes.start_time",
         "widths": {
-            "metrics.`best/val_accuracy`": 125,
-            "tags.`verdict`": 110,
-            "metrics.`confirmed/mean`": 115,
-            "tags.`best_trial`": 80,
-            "tags.`budget`": 120,
-            "metrics.`seconds/wall`": 90,
-            "tags.`stop_reason`": 200,
+            "attributes.`Run Name`": 180,
+            "metrics.`best/val_accuracy`": 135,
+            "tags.`verdict`": 105,
+            "metrics.`confirmed/mean`": 130,
+            "tags.`best_trial`": 85,
+            "tags.`budget`": 125,
+            "tags.`outcome`": 90,
+            "metrics.`seconds/wall`": 110,
+            "tags.`stop_reason`": 260,
         },
     },
     "Seeds": {
@@ -50,15 +57,34 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {
         "orderByKey": "metrics.`best/val_accuracy`",
         "groupBy": "configuration",
         "widths": {
-            "metrics.`best/val_accuracy`": 125,
-            "metrics.`test/accuracy`": 105,
-            "metrics.`seconds/training`": 90,
+            "attributes.`Run Name`": 300,
+            "metrics.`best/val_accuracy`": 135,
+            "metrics.`test/accuracy`": 110,
+            "metrics.`seconds/training`": 130,
             "params.`seed`": 60,
         },
     },
 }
 """By name: a filter, what is sorted by, the tag that runs are grouped by, columns and their width
 in pixels, where the first are what a window of 1,440 pixels shows."""
+
+AXES = ["hidden_units", "layers", "optimizer.lr", "regularization.dropout", "trainer.batch_size"]
+CHARTS: Mapping[tuple[str, int, int], Sequence[Mapping[str, Any]]] = {
+    ("hyperparameters", 1, 320): [
+        {"type": "PARALLEL", "selectedParams": AXES, "selectedMetrics": ["best/val_accuracy"]}
+    ],
+    (CURVE.rstrip("/"), 3, 300): [
+        {"type": "LINE", "metricKey": CURVE + key, "lineSmoothness": 0}
+        | {"useGlobalLineSmoothing": False, "useGlobalXaxisKey": True}
+        for key in ("val_accuracy", "val_loss", "train_accuracy", "train_loss", "lr")
+    ],
+    ("pictures", 2, 360): [
+        {"type": "IMAGE", "imageKeys": [key], "step": 0, "showRunParams": False}
+        for key in (WEIGHTS, CONFUSION)
+    ],
+}
+"""Of the chart mode, by section, cards in a row and their height in pixels; the UI adds sections of
+its own for the other metrics."""
 
 
 def view_tags() -> dict[str, str]:
@@ -67,9 +93,10 @@ def view_tags() -> dict[str, str]:
 
 
 def mend_views(client: MlflowClient, experiment: Experiment) -> None:
-    """Give the experiment the views that it lacks; one that a person has changed stays."""
+    """Give the experiment the views as they are now; one that a person has changed stays."""
     for key, view in view_tags().items():
-        if key not in experiment.tags:
+        kept = experiment.tags.get(key, MADE_HERE)
+        if MADE_HERE in kept and kept != view:
             client.set_experiment_tag(experiment.experiment_id, key, view)
 
 
@@ -93,13 +120,27 @@ def _encoded(name: str) -> str:
         "lifecycleFilter": "Active",
         "modelVersionFilter": "All Runs",
         "datasetsFilter": [],
-        "selectedColumns": [*view["widths"]],
+        "selectedColumns": [key for key in view["widths"] if key not in FIXED],
         "columnOrder": [*widths],
         "columnWidths": widths,
         "runsHiddenMode": "FIRST_10_RUNS",
         "groupBy": grouped if group else None,
         "useGroupedValuesInCharts": True,
         "hideEmptyCharts": True,
+        "isAccordionReordered": True,  # keeps the order of the sections
+        **_charts(),
     }
     packed = b64encode(zlib.compress(json.dumps(state).encode())).decode()
     return json.dumps({"name": name, "createdAt": 0, "updatedAt": 0, "state": f"deflate;{packed}"})
+
+
+def _charts() -> dict[str, Any]:
+    """Return sections and charts of the chart mode as the UI keeps them."""
+    sections: list[dict[str, Any]] = []
+    charts: list[dict[str, Any]] = []
+    for (name, columns, height), some in CHARTS.items():
+        sections.append({"uuid": name, "name": name, "display": True})
+        sections[-1] |= {"columns": columns, "cardHeight": height}
+        usual = {"metricSectionId": name, "runsCountToCompare": 10}
+        charts += [{**usual, "uuid": f"{name} {n}", **chart} for n, chart in enumerate(some)]
+    return {"compareRunSections": sections, "compareRunCharts": charts}

@@ -23,12 +23,11 @@ from src.stats.scores import (
     per_class_scores,
 )
 from src.tracking.run import Run
+from src.tracking.series import CONFUSION, WEIGHTS
 from src.training.fit import Fit
 
 PICTURES_KEPT = 300
 UNITS_IN_SERIES = 12
-WEIGHTS, CONFUSION = "weights by minibatch", "confusion by epoch"
-"""Keys of the series; their last word is what the UI's slider counts."""
 
 
 def write_files(
@@ -60,9 +59,28 @@ def write_files(
     if weights.steps:
         save_picture(weights.at_the_end(), figures / "first_layer_weights.png")
         weights.draw_over_training(figures / "weights_over_training.png", fit.accuracies)
+    elif (kernels := first_kernels(fit)) is not None:
+        sheet = weight_sheet(kernels, title="first-layer kernels")
+        save_picture(sheet, figures / "first_layer_weights.png")
     (folder / "checkpoint").mkdir()
     shutil.copyfile(fit.checkpoint, folder / "checkpoint" / "best.ckpt")
     return counts
+
+
+def first_kernels(fit: Fit) -> np.ndarray | None:
+    """Return the kernels, float32 `[U, C, h, w]`, where the first layer is a convolution."""
+    first = next((p for p in fit.classifier.model.parameters() if p.ndim > 1), None)
+    return first.detach().cpu().numpy() if first is not None and first.ndim == 4 else None
+
+
+def picture_words(fit: Fit) -> str:
+    """Return where the pictures of a run are, and which one it lacks."""
+    lacking = not fit.weights and first_kernels(fit) is None
+    return "Pictures: Artifacts, `figures/`" + (
+        "; none of weights: the first layer is neither dense on the pixels nor a convolution."
+        if lacking
+        else ". The same names on every run."
+    )
 
 
 def _write_answers(folder: Path, probabilities: np.ndarray, dataset: Dataset) -> np.ndarray:

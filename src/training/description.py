@@ -76,7 +76,7 @@ def configuration_words(plan: Plan) -> str:
 def describe_params(plan: Plan) -> dict[str, object]:
     """Return what a person or a search chooses, by dotted name: none that is off or as usual.
 
-    Hidden sizes are there as numbers too, which a chart has axes for: `layers`, `units`.
+    Hidden sizes are there as numbers too, which a chart has axes for: `layers`, `hidden_units`.
     """
     params: dict[str, object] = {
         key: value
@@ -86,7 +86,7 @@ def describe_params(plan: Plan) -> dict[str, object]:
     }
     sizes = plan.model.arguments.get("hidden_sizes")
     if isinstance(sizes, list):
-        params |= {"layers": len(sizes), "units": sum(sizes)}
+        params |= {"layers": len(sizes), "hidden_units": sum(sizes)}
     return {**params, "seed": plan.seed}
 
 
@@ -232,10 +232,12 @@ def describe_images(plan: Plan, dataset: Dataset) -> str:
     )
 
 
-def describe_result(validation: Score | None, test: Score | None, *, kept: str) -> str:
+def describe_result(
+    validation: Score | None, test: Score | None, *, kept: str, pictures: str
+) -> str:
     """Return what a training reached as a table in Markdown, and where its pictures are.
 
-    kept: the epoch whose weights were scored, in words.
+    kept: the epoch whose weights were scored, in words; pictures: these words.
     """
     rows = [
         f"| {name} | {s.accuracy:.4f} | {s.low:.4f} to {s.high:.4f} | {s.log_loss:.4f} |"
@@ -248,6 +250,6 @@ def describe_result(validation: Score | None, test: Score | None, *, kept: str) 
             "|---|---|---|---|",
             *rows,
             "",
-            "Pictures: Artifacts, `figures/`. The same names on every run.",
+            pictures,
         ]
     )

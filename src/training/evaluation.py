@@ -32,18 +32,12 @@ def evaluate(
 
     Returns None where there are no validation images; then the run has no such numbers.
     """
-    numbers: dict[str, float] = {
-        "best/epoch": fit.best_epoch,
-        "model/parameters": fit.parameters,
-    }
+    numbers = {"best/epoch": float(fit.best_epoch), "model/parameters": float(fit.parameters)}
     score, probabilities = None, None
     if len(dataset.validation):
         probabilities = fit.predictor.predict(dataset.validation.pixels)
         score = _score(probabilities, dataset.validation)
-        numbers |= {
-            "best/val_accuracy": score.accuracy,
-            "best/val_loss": score.log_loss,
-        }
+        numbers |= {"best/val_accuracy": score.accuracy, "best/val_loss": score.log_loss}
     run.log_metrics(numbers)
     if run.tracked:
         weights = WeightPictures(fit, dataset)

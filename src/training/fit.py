@@ -2,7 +2,6 @@
 
 import logging
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +22,8 @@ from src.models.checkpoints import WholeCheckpoints, read_checkpoint
 from src.models.classifier import Classifier
 from src.models.predictor import Predictor
 from src.process.machine import available_cores
-from src.training.progress import EpochReporter
+from src.training.progress import EpochReporter, numbers
+from src.training.record import warnings_logged, write_log
 from src.training.series import keep_array, kept_arrays
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -191,8 +191,7 @@ def fit(
         steps_per_execution=plan.trainer.steps_per_execution,
         seed=plan.seed,
     )
-    with warnings.catch_warnings(), reporter:
-        warnings.filterwarnings("ignore", module="pytorch_lightning")
+    with warnings_logged(folder), reporter:
         try:
             trainer.fit(classifier, data, ckpt_path=resumed, weights_only=True)
         except SystemExit:  # Lightning's own answer to SIGTERM, with exit code 0
@@ -275,3 +274,4 @@ class _Epochs(pl.Callback):
             keep_array(self._folder / "confusions", number, module.confusion)
         self._log_epoch(number, metrics)
         self._reporter.epoch(number, metrics)
+        write_log(self._folder, f"epoch {number}/{trainer.max_epochs}  {numbers(metrics)}")

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import final
 
-CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "lr")
-"""What of an epoch is tracked; how long all of them took is one number."""
+CURVES = ("val_accuracy", "val_loss", "train_accuracy", "train_loss", "lr")
+"""What of an epoch is tracked; the UI compares runs by the first of them."""
 
 
 @final

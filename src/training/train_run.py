@@ -4,7 +4,6 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from time import perf_counter
 from types import MappingProxyType
 
 import torch
@@ -20,6 +19,7 @@ from src.tracking.connection import Store, patiently
 from src.tracking.queries import StoredRun
 from src.tracking.run import Run
 from src.tracking.runs import reopen_run, require_same_data, start_run
+from src.training.artifacts import picture_words
 from src.training.description import (
     data_tags,
     describe_configuration,
@@ -34,6 +34,7 @@ from src.training.description import (
 from src.training.evaluation import evaluate, evaluate_test, log_model
 from src.training.fit import build_classifier, find_device, fit, minibatches
 from src.training.progress import EpochReporter
+from src.training.record import clocks, read_log, usage
 from src.training.result import CURVES, Result
 from src.training.series import keep_array
 
@@ -62,7 +63,7 @@ def train(
     Raises UserError before a run is started where the plan cannot be carried out, TrainingFailed
     when the loss is NaN; the run then ends as FAILED, or KILLED when halted.
     """
-    began = perf_counter()
+    began = clocks()
     dataset = source.load()
     plan = _settled(plan, dataset)
     data = data_tags(plan, dataset, test=source.check_test() if evaluate_on_test_set else None)
@@ -84,7 +85,7 @@ def train(
     check_stop()
 
     def log_epoch(epoch: int, metrics: dict[str, float]) -> None:
-        run.log_metrics({key: metrics[key] for key in CURVES if key in metrics}, step=epoch)
+        run.log_epoch({key: metrics[key] for key in CURVES if key in metrics}, epoch=epoch)
         after_epoch(epoch, metrics)
 
     tags = {**data, **tags}
@@ -106,10 +107,11 @@ def train(
         )
         if parent is None and run.tracked:
             log_model(done.predictor, dataset, run, data=plan.choices["data"])
-        wall_seconds = perf_counter() - began
-        run.log_metrics({"seconds/training": done.seconds, "seconds/wall": wall_seconds})
+        used = usage(began, training_seconds=done.seconds)
+        run.log_metrics(used)
+        run.log_texts(read_log(run.folder))
         kept = f"epoch {done.best_epoch}, the {done.select}"
-        said = describe_result(validation, test, kept=kept)
+        said = describe_result(validation, test, kept=kept, pictures=picture_words(done))
         run.set_tags({"mlflow.note.content": f"{_heading(plan, dataset)}\n\n{said}"})
     return Result(
         run_id=run.id,
@@ -120,7 +122,7 @@ def train(
         validation=validation,
         test=test,
         training_seconds=done.seconds,
-        wall_seconds=wall_seconds,
+        wall_seconds=used["seconds/wall"],
     )
 
 
@@ -167,8 +169,11 @@ def _end_early(run: Run, error: BaseException, *, resumable: bool) -> None:
     halted = isinstance(error, Halted | KeyboardInterrupt)
     trouble = None if halted else disk_trouble(error)
     try:
+        texts = {} if trouble else read_log(run.folder)
         if not halted and not trouble:
-            run.log_texts({"traceback.txt": "".join(traceback.format_exception(error))})
+            texts["traceback.txt"] = "".join(traceback.format_exception(error))
+        if texts:
+            run.log_texts(texts)
         run.finish(
             "KILLED" if halted else "FAILED",
             reason=trouble or str(error) or repr(error),

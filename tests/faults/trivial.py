@@ -59,7 +59,7 @@ class Trivial(Executor):
         )
         connection.send(Started(run.id))
         for epoch in (1, 2, 3):
-            run.log_metrics({"val_accuracy": value, "val_loss": 1.0}, step=epoch)
+            run.log_epoch({"val_accuracy": value, "val_loss": 1.0}, epoch=epoch)
             connection.send(Epoch(epoch, value))
             connection.recv()
         run.log_metrics({"best/val_accuracy": value})

@@ -1,13 +1,16 @@
 """What a person sees who opens the MLflow UI: read from its pages in a real browser."""
 
+import json
 import time
 from base64 import b64decode
-from json import loads
 from zlib import decompress
 
 import pytest
 from mlflow import MlflowClient
+from PIL import Image
 
+from docs.record.pictures import IMAGES
+from docs.record.screens import MADE_OF, made_of
 from src.config.settings import Tracking
 from src.tracking.connection import connect
 from src.tracking.views import KEY, VIEWS
@@ -15,11 +18,14 @@ from tests.plans import plan_of, train_plan
 from tests.tracking.test_store import page as ui
 
 WAIT_MS = 60_000
+RUNS_VIEW = "runs?workflowType=machine_learning&viewStateShareKey=runs"
 CLOSED = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
 COLUMNS = """() => [...document.querySelectorAll('[role=columnheader][col-id]')]
     .map(e => [e.getBoundingClientRect().x, e.getAttribute('col-id')])"""
 NAMES = """() => [...document.querySelectorAll('[role=gridcell][col-id="attributes.`Run Name`"]')]
     .map(e => [e.getBoundingClientRect().y, (e.querySelector('a') || e).innerText.trim()])"""
+HEADINGS = """() => [...document.querySelectorAll('div')].map(e => e.innerText.trim())
+    .filter(text => /^[a-z ]+\\s*\\(\\d+\\)$/.test(text)).map(text => text.split(/\\s*\\(/)[0])"""
 PICTURES = """() => [...document.querySelectorAll('img[class*=image-img]')].map(e => {
     let top = e.parentElement, box = e.getBoundingClientRect();
     while (getComputedStyle(top).overflowY === 'visible') top = top.parentElement;
@@ -49,8 +55,8 @@ def client(runs):
 def test_the_views_are_kept_with_the_experiment_and_mended(runs, client):
     keys = {KEY + name.lower() for name in VIEWS}
     assert keys <= client.get_experiment("1").tags.keys()
-    kept = loads(client.get_experiment("1").tags[f"{KEY}runs"])
-    state = loads(decompress(b64decode(kept["state"].removeprefix("deflate;"))))
+    kept = json.loads(client.get_experiment("1").tags[f"{KEY}runs"])
+    state = json.loads(decompress(b64decode(kept["state"].removeprefix("deflate;"))))
     assert state["orderByKey"] == "metrics.`best/val_accuracy`"
     client.delete_experiment_tag("1", f"{KEY}seeds")
     client.set_experiment_tag("1", f"{KEY}runs", "a person's own")
@@ -97,7 +103,7 @@ def browser(runs, chromium):
 def opened(browser, path: str):
     address, page = browser
     page.goto("about:blank")
-    page.goto(f"{address}/#/experiments/1/{path}")
+    page.goto(f"{address}/#/{path}" if "?runs=" in path else f"{address}/#/experiments/1/{path}")
     return page
 
 
@@ -115,7 +121,7 @@ def in_view(page, script: str) -> list[str]:
 
 
 def test_the_runs_are_ranked_with_the_answer_beside_their_names(browser):
-    page = opened(browser, "runs?workflowType=machine_learning&viewStateShareKey=runs")
+    page = opened(browser, RUNS_VIEW)
     page.get_by_role("button", name="Sort: best/val_accuracy").wait_for()
     names = until(lambda: [n for n in in_view(page, NAMES) if n])
     assert [name.split()[0] for name in names] == ["dnn", "dnn", "linear"]
@@ -135,6 +141,42 @@ def test_seeds_of_a_configuration_are_one_group_with_their_mean(browser, runs, c
     assert until(lambda: page.get_by_role("gridcell").filter(has_text=mean).count())
 
 
+def sections(page) -> list[str]:
+    """Return the headings of groups of charts from top to bottom, once the last is there."""
+    found = until(lambda: all_of if "test" in (all_of := page.evaluate(HEADINGS)) else [])
+    return [*dict.fromkeys(found)]
+
+
+def test_the_curves_of_a_run_come_first_then_its_single_values(browser, runs):
+    path = f"runs/{runs[1][1]}/model-metrics?workflowType=machine_learning"
+    page = opened(browser, path)
+    assert sections(page) == ["all epochs", "best", "memory", "model", "seconds", "test"]
+
+
+def test_charts_of_runs_are_ordered_and_their_pictures_whole(browser):
+    page = opened(browser, f"{RUNS_VIEW}&compareRunsMode=CHART")
+    assert sections(page)[:3] == ["hyperparameters", "all epochs", "pictures"]
+    page.get_by_placeholder("Search metric charts").fill("by")
+
+    def firsts():  # of each card; those of the other runs are below
+        shown = sorted(page.evaluate(PICTURES), key=lambda picture: -picture[1])
+        return {round(picture[0], -2): picture for picture in shown}.values()
+
+    assert until(lambda: len(firsts()) == 2)
+    for _, y, width, _, bottom, _ in firsts():
+        assert width > 300, "as wide as the card"
+        assert y + width / 3 <= bottom + 1, (y, width, bottom)
+
+
+def test_compared_runs_open_on_what_differs_against_validation_accuracy(browser, runs):
+    path = f"compare-runs?runs={json.dumps(runs[1])}&experiments={json.dumps(['1'])}"
+    page = opened(browser, path)
+    chosen = page.locator("[class*=select-selection-item]")
+    until(lambda: len([text for text in chosen.all_inner_texts() if text.strip()]) >= 4)
+    said = set(chosen.all_inner_texts())
+    assert {"hidden_units", "layers", "model", "all epochs/val_accuracy"} <= said
+
+
 def test_the_pictures_of_a_run_are_seen_whole_and_follow_the_slider(browser, runs):
     path = f"runs/{runs[1][1]}/model-metrics?workflowType=machine_learning"
     page = opened(browser, path)
@@ -150,3 +192,13 @@ def test_the_pictures_of_a_run_are_seen_whole_and_follow_the_slider(browser, run
         page.keyboard.press("ArrowRight")
     until(lambda: len(before - {picture[-1] for picture in page.evaluate(PICTURES)}) == 2)
     assert len(page.evaluate(PICTURES)) == 2
+
+
+def test_the_pictures_in_the_guide_show_the_views_and_figures_of_today():
+    made = json.loads(MADE_OF.read_text(encoding="utf-8"))
+    assert made == made_of(), "make demo, then python -m docs.record.screens"
+    guide = (IMAGES.parent / "mlflow-ui.md").read_text(encoding="utf-8")
+    for picture in IMAGES.glob("ui_*.png"):
+        assert f"images/{picture.name}" in guide
+        assert picture.stat().st_size < 250_000
+        assert Image.open(picture).width <= 1280

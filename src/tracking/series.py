@@ -1,0 +1,8 @@
+"""Names of what a run has not one value of but many: curves, and series of pictures."""
+
+CURVE = "all epochs/"
+"""Begins them all: the UI shows groups in the alphabet's order, and this one is to stand before the
+values of the `best` epoch."""
+
+WEIGHTS, CONFUSION = f"{CURVE}weights by minibatch", f"{CURVE}confusion by epoch"
+"""Series of pictures; their last word is what the UI's slider counts."""
