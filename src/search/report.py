@@ -18,6 +18,7 @@ from src.search.outcome import Outcome
 from src.search.request import Request
 from src.tracking.connection import Store
 from src.tracking.runs import runs_below
+from src.tracking.series import CURVE
 
 
 def write_report(
@@ -85,5 +86,6 @@ def _trained(store: Store, outcome: Outcome) -> dict[int, float]:
         runs = [run.data for run in runs_below(store, outcome.parent)]
     except TrackingError:
         return {}
-    known = [run for run in runs if "trial.number" in run.tags and "train_accuracy" in run.metrics]
-    return {int(run.tags["trial.number"]): run.metrics["train_accuracy"] for run in known}
+    key = f"{CURVE}train_accuracy"
+    known = [run for run in runs if "trial.number" in run.tags and key in run.metrics]
+    return {int(run.tags["trial.number"]): run.metrics[key] for run in known}
