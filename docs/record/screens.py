@@ -1,4 +1,4 @@
-"""`python -m docs.record.screens`: pictures of the MLflow UI for docs/mlflow-ui.md.
+"""`python -m docs.record.screens`: pictures of the MLflow UI and of a sweep's report.
 
 From the store that `make demo` makes, or of another folder: `python -m docs.record.screens FOLDER`.
 What they show is written beside them, so that a test finds them older than the code.
@@ -24,7 +24,7 @@ from src.tracking.store import open_existing_store
 from src.tracking.views import view_address
 
 ROOT = IMAGES.parents[1]
-SHOWN = ("src/tracking/views.py", "src/tracking/series.py", "src/figures/*.py")
+SHOWN = ("src/tracking/views.py", "src/tracking/series.py", "src/figures/*.py", "src/search/page.py")
 """Code that decides what the pictures show."""
 MADE_OF = IMAGES / "ui.json"
 ACCURACY = "best/val_accuracy"
@@ -73,6 +73,9 @@ def main(folder: Path) -> None:
             prepare(page)
             page.screenshot(path=IMAGES / f"{name}.png")
             print(f"made anew: docs/images/{name}.png")
+        page.goto((folder / "sweeps" / "dnn" / "report.html").as_uri())
+        page.screenshot(path=IMAGES / "sweep_report.png")
+        print("made anew: docs/images/sweep_report.png")
         browser.close()
     MADE_OF.write_text(json.dumps(made_of(), indent=2) + "\n", encoding="utf-8")
 
