@@ -49,13 +49,9 @@ class Refit(_Part):
 
 @final
 class Constraints(_Part):
-    """The most a trial may have, of parameters and of seconds of training; None: any.
-
-    A trial that has more counts, and cannot win.
-    """
+    """The most parameters that a trial may have, None: any number; with more it cannot win."""
 
     parameters: PositiveInt | None = None
-    seconds: Positive | None = None
 
     def limits(self) -> dict[str, float]:
         """Return those that are set, by name of the metric."""

@@ -295,7 +295,7 @@ def test_the_winner_is_trained_once_more_on_all_rows(story, champion):
     ours = refit.data.params
     changed = {key: value for key, value in ours.items() if trial.get(key) != value}
     assert changed.pop("seed")
-    assert changed == {"data.validation_size": "0", "trainer.select": "last"}
+    assert changed == {"data.validation_size": "0"}
     assert refit.data.tags["refit"] == "training and validation rows"
     assert refit.data.tags["validation.run"] == story.sweep.children()[champion].info.run_id
     assert not [key for key in refit.data.metrics if "val_" in key]
