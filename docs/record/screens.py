@@ -74,6 +74,7 @@ def main(folder: Path) -> None:
             page.screenshot(path=IMAGES / f"{name}.png")
             print(f"made anew: docs/images/{name}.png")
         page.goto((folder / "sweeps" / "dnn" / "report.html").as_uri())
+        page.get_by_text("How the search went").evaluate("heading => heading.scrollIntoView()")
         page.screenshot(path=IMAGES / "sweep_report.png")
         print("made anew: docs/images/sweep_report.png")
         browser.close()

@@ -169,7 +169,7 @@ def indistinct(
     least = min(known, key=lambda t: t.user_attrs[what])
     return [
         f"The best {len(known)} configurations cannot be told apart on fresh seeds: take the "
-        f"{word} of them, trial {least.number} ({least.user_attrs[what]:,.5g} {what})"
+        f"{word} of them, trial {least.number} ({least.user_attrs[what]:,.0f} {what})"
     ]
 
 

@@ -27,8 +27,10 @@ def print_outcome(
         print()
     for name, value in _rows(outcome, request).items():
         print(f"{name:<20}{value}")
+    if outcome.advice:
+        print("\nwhat the trials say:")
     for line in outcome.advice:
-        print(f"\nto do: {line}")
+        print(f"  {line}")
     elsewhere = tracking_overrides(request.plan.tracking)
     if outcome.best is not None:
         print(f"\ntrain it again with: {best_command(outcome.folder, elsewhere)}")
