@@ -9,8 +9,9 @@ error of the first kind.
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from math import pi
 from pathlib import Path
 from time import perf_counter
@@ -232,9 +233,10 @@ def worst_error(freedom: int, factor: float) -> float:
     return float(max(wrong))
 
 
-def tables(repeats: int) -> Iterator[tuple[str, str]]:
-    """Yield the name of every table of the page with its text."""
-    seeds = {shape: seeds_errors(shape, repeats, SEEDS) for shape in SHAPES}
+def tables(repeats: int, over: Callable[..., Iterable]) -> Iterator[tuple[str, str]]:
+    """Yield the name of every table of the page with its text; over: maps over cells, as `map`."""
+    found_by_shape = over(partial(seeds_errors, repeats=repeats, pairs=SEEDS), SHAPES)
+    seeds: dict[Shape, SeedsErrors] = dict(zip(SHAPES, found_by_shape, strict=True))
     rows = [
         f"| {shape} | " + " | ".join(f"{found.called[pair]:.3f}" for pair in SEEDS) + " |"
         for shape, found in seeds.items()
@@ -253,22 +255,25 @@ def tables(repeats: int) -> Iterator[tuple[str, str]]:
     ]
     yield "means", _table([f"{n} seeds" for n in (2, 3, 5, 20)], rows)
     tests = ("McNemar", "bootstrap", "Fisher", "Newcombe", "Wilson")
+    models = over(partial(two_models, repeats=repeats), SHAPES)
     rows = [
-        f"| {shape} | "
-        + " | ".join(f"{rate:.3f}" for rate in two_models(shape, repeats).values())
-        + " |"
-        for shape in SHAPES
+        f"| {shape} | " + " | ".join(f"{rate:.3f}" for rate in found.values()) + " |"
+        for shape, found in zip(SHAPES, models, strict=True)
     ]
     yield "models", _table(tests, rows)
     rows = []
-    for shape, found in seeds.items():
-        cells = (found.holm, *promotions(shape, repeats), *verdicts(shape, repeats).values())
+    promoted = over(partial(promotions, repeats=repeats), SHAPES)
+    judged = over(partial(verdicts, repeats=repeats), SHAPES)
+    for shape, promotion, verdict in zip(SHAPES, promoted, judged, strict=True):
+        cells = (seeds[shape].holm, *promotion, *verdict.values())
         rows.append(f"| {shape} | " + " | ".join(f"{cell:.3f}" for cell in cells) + " |")
     heads = ("Holm", "promotion, 5 % each", "promotion", "verdict, 3 seeds", "verdict, 5 seeds")
     yield "procedures", _table(heads, rows)
     rows = []
+    cells_of = list(itertools.product((500, 2_000), (0.1, 0.2), SPLITS))
+    over_splits = iter(over(splits_errors, *zip(*cells_of, strict=True), [repeats] * len(cells_of)))
     for number, share in itertools.product((500, 2_000), (0.1, 0.2)):
-        found_over = [splits_errors(number, share, splits, repeats) for splits in SPLITS]
+        found_over = itertools.islice(over_splits, len(SPLITS))
         said = " | ".join(f"{plain:.3f}, {corrected:.3f}" for plain, corrected in found_over)
         rows.append(f"| {number:,} | {share:g} | {said} |")
     yield (
@@ -290,9 +295,10 @@ def _table(
 def main(repeats: int, say: Callable[[str], None] = print) -> None:
     """Simulate, and write the page."""
     began, made = perf_counter(), {}
-    for name, table in tables(repeats):
-        made[name] = table
-        say(f"{name}: {perf_counter() - began:.0f} s")
+    with ProcessPoolExecutor() as pool:
+        for name, table in tables(repeats, pool.map):
+            made[name] = table
+            say(f"{name}: {perf_counter() - began:.0f} s")
     text = PAGE.read_text(encoding="utf-8")
     text = BLOCK.sub(lambda found: f"{found[1]}\n{made[found[2]]}\n\n{found[3]}", text)
     PAGE.write_text(text, encoding="utf-8")

@@ -24,7 +24,12 @@ from src.tracking.store import open_existing_store
 from src.tracking.views import view_address
 
 ROOT = IMAGES.parents[1]
-SHOWN = ("src/tracking/views.py", "src/tracking/series.py", "src/figures/*.py", "src/search/page.py")
+SHOWN = (
+    "src/tracking/views.py",
+    "src/tracking/series.py",
+    "src/figures/*.py",
+    "src/search/page.py",
+)
 """Code that decides what the pictures show."""
 MADE_OF = IMAGES / "ui.json"
 ACCURACY = "best/val_accuracy"
