@@ -46,7 +46,7 @@ def _search(seed: int) -> dict:
         )
         study = load_study(study_name="dnn", storage=open_journal(Path(folder)))
         summary = json.loads(Path(folder, "sweeps", "dnn", "summary.json").read_text())
-    trials = study.get_trials(deepcopy=False)
+        trials = study.get_trials(deepcopy=False)
     finished = [t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     reached = [t for t in finished if t.state == TrialState.COMPLETE and t.values[0] >= TARGET]
     winner = min(reached, key=lambda trial: trial.datetime_complete, default=None)
