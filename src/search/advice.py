@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from optuna.distributions import CategoricalDistribution
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from src.search.settings import Objective
-from src.search.study import keeps_within
+from src.search.study import FINISHED, curve, ranked
 from src.stats.differences import clearly_behind
 
 TRIALS_PER_DIMENSION = 10
@@ -54,10 +54,10 @@ def at_an_edge(trials: Sequence[FrozenTrial], by: Objective) -> list[str]:
     from scipy.stats import spearmanr
 
     found = {}
-    ranked = _best_first(trials, by)
-    ranges: dict[str, Any] = {name: d for t in ranked for name, d in t.distributions.items()}
+    best_first = ranked(trials, sign=by.sign)
+    ranges: dict[str, Any] = {name: d for t in best_first for name, d in t.distributions.items()}
     for name, drawn in ranges.items():
-        known = [t for t in ranked if name in t.params]
+        known = [t for t in best_first if name in t.params]
         if isinstance(drawn, CategoricalDistribution) or len(known) < 10 or drawn.single():
             continue
         values = np.array([drawn.low, drawn.high, *(t.params[name] for t in known)])
@@ -97,11 +97,9 @@ def still_improving(trials: Sequence[FrozenTrial], by: Objective) -> list[str]:
     In the last third of their epochs more pairs rise than fall (Mann 1945, at 1 %), and the second
     half of it is nearer to perfect by a fiftieth or more.
     """
-    curves = [
-        [v for _, v in sorted(t.intermediate_values.items())] for t in _best_first(trials, by)
-    ]
+    curves = [curve(trial) for trial in ranked(trials, sign=by.sign)]
     longest = max(map(len, curves[:5]), default=0)
-    lasts = [curve[-max(4, longest // 3) :] for curve in curves[:5] if len(curve) == longest]
+    lasts = [c[-max(4, longest // 3) :] for c in curves[:5] if len(c) == longest]
     if longest < 5:
         return []
     size = len(lasts[0])
@@ -124,7 +122,7 @@ def overfitted(
 
     trained: accuracy on training images by trial, where it is known.
     """
-    known = [t for t in _best_first(trials, by)[:5] if t.number in trained]
+    known = [t for t in ranked(trials, sign=by.sign)[:5] if t.number in trained]
     if not known:
         return []
     train = median(trained[t.number] for t in known)
@@ -139,7 +137,7 @@ def overfitted(
 
 def nothing_better(trials: Sequence[FrozenTrial], by: Objective) -> list[str]:
     """Say that nothing better came in the last two thirds of the search, 15 trials or more."""
-    finished, best = _finished(trials), _best_first(trials, by)
+    finished, best = _finished(trials), ranked(trials, sign=by.sign)
     since = len(finished) - 1 - finished.index(best[0]) if best else 0
     if since < max(15, 2 / 3 * len(finished)):
         return []
@@ -174,12 +172,7 @@ def indistinct(
 
 
 def _finished(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    return [t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
-
-
-def _best_first(trials: Sequence[FrozenTrial], by: Objective) -> list[FrozenTrial]:
-    complete = [t for t in trials if t.state == TrialState.COMPLETE and keeps_within(t)]
-    return sorted(complete, key=lambda trial: -by.sign * trial.values[0])
+    return [t for t in trials if t.state in FINISHED]
 
 
 def _natural(drawn: object, end: str) -> bool:

@@ -17,7 +17,7 @@ from src.search.outcome import Outcome
 from src.search.request import Request
 from src.search.screen import number, short, short_names
 from src.search.settings import Objective
-from src.search.study import keeps_within, stopped_trials
+from src.search.study import curve, keeps_within, stopped_trials
 
 TEMPLATES = Path(__file__).parent / "templates"
 FILTERS: dict[str, Callable[..., str]] = {"data_uri": data_uri, "number": number, "short": short}
@@ -92,7 +92,7 @@ def _charts(
         elif getattr(space, "log", False):
             log.add(name)
         columns[name] = column
-    counted, curves = range(1, len(trials) + 1), [_curve(trial) for trial in trials]
+    counted, curves = range(1, len(trials) + 1), [curve(trial) for trial in trials]
     slices = [charts.draw_slice(name, c, of, log=name in log) for name, c in columns.items()]
     return {
         "by trials": charts.draw_best_so_far(of, counted, target=target, x_label="finished trials"),
@@ -132,12 +132,8 @@ def _value(trial: FrozenTrial, by: Objective) -> float | None:
     """Return the first objective; of a pruned trial its best epoch's, None where there is none."""
     if trial.state == TrialState.COMPLETE:
         return float(trial.values[0])
-    known = _curve(trial) if trial.state == TrialState.PRUNED else []
+    known = curve(trial) if trial.state == TrialState.PRUNED else []
     return max(known, key=lambda value: by.sign * value, default=None)
-
-
-def _curve(trial: FrozenTrial) -> list[float]:
-    return [value for _, value in sorted(trial.intermediate_values.items())]
 
 
 def _spans(trials: Sequence[Any]) -> Mapping[int, tuple[int, float, float]]:

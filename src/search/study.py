@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any, final
 
@@ -19,6 +19,8 @@ from src.search.space import Space
 
 RETRIED = "retry_of"
 """Attribute of a trial that tries the values of an interrupted one again: that one's number."""
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+"""How trials end that count towards `n_trials`."""
 ENQUEUED = "enqueued"
 """Attribute of a trial whose values were put in line: these, before any is drawn."""
 
@@ -88,8 +90,7 @@ def _enqueue(study: optuna.Study, values: dict[str, Any], **attributes: Any) -> 
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials that count towards `n_trials`: complete or pruned."""
-    states = (TrialState.COMPLETE, TrialState.PRUNED)
-    return study.get_trials(states=states, deepcopy=False)
+    return study.get_trials(states=FINISHED, deepcopy=False)
 
 
 def stopped_trials(study: optuna.Study) -> set[int]:
@@ -106,13 +107,24 @@ def counts_by_state(study: optuna.Study) -> dict[str, int]:
 
 
 def best_first(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the complete trials that may win, the best in the first objective first.
+    """Return the complete trials that may win, the best in the first objective first."""
+    sign = 1 if study.directions[0] == StudyDirection.MAXIMIZE else -1
+    return ranked(study.get_trials(states=[TrialState.COMPLETE], deepcopy=False), sign=sign)
 
-    Of equals the older; those that break a constraint may not win.
+
+def ranked(trials: Iterable[FrozenTrial], *, sign: int) -> list[FrozenTrial]:
+    """Return the trials that are complete and may win, the best first, of equals the first.
+
+    Those that break a constraint may not win. sign: what the first objective is multiplied by so
+    that more is better.
     """
-    complete = study.get_trials(states=[TrialState.COMPLETE], deepcopy=False)
-    sign = -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1
-    return sorted(filter(keeps_within, complete), key=lambda trial: sign * trial.values[0])
+    winning = [t for t in trials if t.state == TrialState.COMPLETE and keeps_within(t)]
+    return sorted(winning, key=lambda trial: -sign * trial.values[0])
+
+
+def curve(trial: FrozenTrial) -> list[float]:
+    """Return what a trial has reported, epoch by epoch."""
+    return [value for _, value in sorted(trial.intermediate_values.items())]
 
 
 def keeps_within(trial: FrozenTrial) -> bool:

@@ -32,7 +32,7 @@ from src.search.messages import (
 )
 from src.tracking.connection import Store, connect, patiently
 from src.training.average import average_runs, evaluate_on_test
-from src.training.progress import SilentReporter
+from src.training.progress import EpochReporter
 from src.training.train_run import train
 
 
@@ -110,7 +110,7 @@ def _train(job: Job, connection: Channel, opened: "_Opened") -> FromWorker:
             job.plan,
             source=opened.source(job.plan.data),
             store=opened.store(job.plan.tracking, check_stop),
-            reporter=SilentReporter(),
+            reporter=EpochReporter(),
             check_stop=check_stop,
             after_epoch=ask,
             on_start=lambda run_id: _send(connection, Started(run_id)),
