@@ -21,6 +21,8 @@ SUFFIXES = frozenset(
 """What is taken of a folder."""
 WORKING_SIDE = 512
 """Larger pictures are first reduced by a whole factor to at least this many pixels a side."""
+MAX_FILE_BYTES = 10_000_000
+"""Of a picture file that a page takes."""
 OPAQUE = 0.5
 
 

@@ -12,6 +12,7 @@ from src.config.settings import ModelSelection
 from src.errors import ConfigError
 from src.inference.choice import choose_run
 from src.inference.page.limit import LimitedRequests
+from src.pictures.reading import MAX_FILE_BYTES
 from src.process.environment import set_variables
 from src.tracking.queries import StoredRun, StoredRuns
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from src.inference.page.answers import Answers
 
 HERE = Path(__file__).parent
-MAX_BYTES = 10_000_000
-"""Of a picture file."""
 MAX_RUNS = 50
 NOBODY = ""
 TELL_THE_PAD = """(...models) => {
@@ -61,7 +60,7 @@ class Page:
                 ssr_mode=False,
                 run_history=False,
                 footer_links=[],
-                max_file_size=MAX_BYTES,
+                max_file_size=MAX_FILE_BYTES,
                 css=(HERE / "page.css").read_text(encoding="utf-8"),
                 app_kwargs={"middleware": [Middleware(LimitedRequests)]},
             )
@@ -84,7 +83,7 @@ class Page:
                     js_on_load=(HERE / "pad.js").read_text(encoding="utf-8"),
                     elem_id="pad",
                     server_functions=[answer],
-                    most_bytes=MAX_BYTES,
+                    most_bytes=MAX_FILE_BYTES,
                     models=self._chosen,
                 )
                 gr.HTML(

@@ -1,12 +1,12 @@
 """What the page says about a drawing: the answer, a bar a class, what was seen, strongest units."""
 
-import base64
 from collections.abc import Sequence
 from html import escape
 from io import BytesIO
 
 from PIL import Image
 
+from src.figures.page import data_uri
 from src.inference.recogniser import Answer, Recogniser
 from src.inference.units import Unit
 
@@ -129,4 +129,4 @@ def _units(units: Sequence[Unit], *, is_linear: bool) -> str:
 def _data_url(picture: Image.Image) -> str:
     stored = BytesIO()
     picture.save(stored, format="PNG", compress_level=1)
-    return f"data:image/png;base64,{base64.b64encode(stored.getvalue()).decode()}"
+    return data_uri(stored.getvalue(), kind="png")

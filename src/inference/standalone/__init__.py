@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from torch import Tensor, nn
 
 from src.errors import ConfigError
+from src.figures.page import make_renderer
 from src.inference.recogniser import Recogniser
 from src.models.ensemble import Ensemble
+from src.pictures.reading import MAX_FILE_BYTES
 
 HERE = Path(__file__).parent
 PAD = HERE.parent / "page"
 """The app's pad, which is this page's too."""
-MAX_PICTURE_BYTES = 10_000_000
 ACTIVATIONS: dict[type[nn.Module], str] = {
     nn.ReLU: "relu",
     nn.LeakyReLU: "leaky_relu",
@@ -62,18 +62,15 @@ def export_page(recogniser: Recogniser, path: Path) -> str:
 
 
 def _page(recogniser: Recogniser) -> str:
-    template = Environment(undefined=StrictUndefined, autoescape=False).from_string(
-        _read(HERE / "page.html.j2")
-    )
-    model = json.dumps(_model(recogniser)).replace("<", "\\u003c")  # no name ends the script
-    return template.render(
-        model=model,
-        most_bytes=MAX_PICTURE_BYTES,
-        page_css=_read(PAD / "page.css"),
-        prepare_js=_read(HERE / "prepare.js"),
-        network_js=_read(HERE / "network.js"),
+    known = {
+        "model": json.dumps(_model(recogniser)).replace("<", "\\u003c"),  # no name ends the script
+        "most_bytes": MAX_FILE_BYTES,
+        "page_css": _read(PAD / "page.css"),
+        "prepare_js": _read(HERE / "prepare.js"),
+        "network_js": _read(HERE / "network.js"),
         **{f"pad_{kind}": _read(PAD / f"pad.{kind}") for kind in ("html", "css", "js")},
-    )
+    }
+    return make_renderer(HERE, filters={})("drawing.html.j2", known)
 
 
 def _model(recogniser: Recogniser) -> dict[str, Any]:
