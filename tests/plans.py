@@ -54,7 +54,7 @@ def dataset_of(plan: Plan, *, train_images: int | None = None) -> Dataset:
 def fit_of(plan: Plan, dataset: Dataset, folder, *, check_stop=lambda: None, log_epoch=None):
     """Train the plan's model in `folder` without a store; return what the training left."""
     from src.training.fit import build_classifier, fit
-    from src.training.progress import SilentReporter
+    from src.training.progress import EpochReporter
     from src.training.series import keep_array
 
     return fit(
@@ -68,7 +68,7 @@ def fit_of(plan: Plan, dataset: Dataset, folder, *, check_stop=lambda: None, log
         dataset,
         folder=folder,
         log_epoch=log_epoch or (lambda epoch, metrics: None),
-        reporter=SilentReporter(),
+        reporter=EpochReporter(),
         check_stop=check_stop,
     )
 
@@ -76,11 +76,11 @@ def fit_of(plan: Plan, dataset: Dataset, folder, *, check_stop=lambda: None, log
 def train_plan(plan: Plan, **how: Any) -> "Result":
     """Train as `python -m src.train` does, with the test images, saying nothing."""
     from src.tracking.store import open_store
-    from src.training.progress import SilentReporter
+    from src.training.progress import EpochReporter
     from src.training.train_run import train
 
     usual = {
-        "reporter": SilentReporter(),
+        "reporter": EpochReporter(),
         "check_stop": lambda: None,
         "evaluate_on_test_set": True,
         "source": plan.data.build(),

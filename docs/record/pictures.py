@@ -18,7 +18,7 @@ from src.figures.weights import shared_scale_limit, weight_sheet
 from src.stats.autocorrelation import order_units
 from src.tracking.queries import StoredRuns
 from src.training.fit import build_classifier, fit
-from src.training.progress import SilentReporter
+from src.training.progress import EpochReporter
 
 IMAGES = RECORD.parents[1] / "images"
 SEED = 1
@@ -124,7 +124,7 @@ def _weights(plan: Plan, dataset: Dataset) -> tuple[dict[int, np.ndarray], bool]
             dataset,
             folder=Path(folder),
             log_epoch=lambda epoch, metrics: None,
-            reporter=SilentReporter(),
+            reporter=EpochReporter(),
             check_stop=look,
         )
     keep()  # after the last one

@@ -12,12 +12,13 @@ from src.comparison.contenders import SPLIT, VALIDATED, Contender, Selection
 from src.comparison.judgement import PairwiseResult, corrected, of_means, sentence
 from src.comparison.origins import load_origin
 from src.config.plan import Plan, make_plan
+from src.data.source import DataSource
 from src.errors import ConfigError, UserError
 from src.process.signals import Halted
 from src.stats.seeds import splits_difference
 from src.tracking.queries import StoredRuns
 from src.training.description import config_digest
-from src.training.progress import SilentReporter
+from src.training.progress import EpochReporter
 from src.training.train_run import train
 
 
@@ -85,6 +86,7 @@ def train_over_splits(
     done, total = 0, splits * len(contenders)
     try:
         for number in range(splits):
+            sources: dict[str, DataSource] = {}  # read once for all that are trained on this split
             for row, contender, (plans, _) in zip(rows, contenders, made, strict=True):
                 plan = plans[number]
                 say(f"training {done + 1} of {total}: {plan.name}")
@@ -93,9 +95,9 @@ def train_over_splits(
                 if accuracy is None:
                     result = train(
                         plan,
-                        source=plan.data.build(),
+                        source=sources.setdefault(repr(plan.data), plan.data.build()),
                         store=stored.store,
-                        reporter=SilentReporter(),
+                        reporter=EpochReporter(),
                         check_stop=check_stop,
                         evaluate_on_test_set=False,
                         parent=contender.shown.id,

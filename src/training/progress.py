@@ -57,10 +57,6 @@ class EpochReporter:
             print(f"epoch {number}/{self._max_epochs}  {numbers(metrics)}", flush=True)
 
 
-SilentReporter = EpochReporter
-"""One without a title."""
-
-
 def epoch_reporter(plan: Plan) -> EpochReporter:
     """Return a reporter that says what is trained on what."""
     arguments = ", ".join(f"{k}={v}" for k, v in plan.model.arguments.items() if v)

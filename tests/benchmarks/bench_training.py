@@ -18,7 +18,7 @@ from src.data.mnist import Mnist
 from src.data.source import Dataset
 from src.process.machine import available_cores
 from src.training.fit import build_classifier, fit
-from src.training.progress import SilentReporter
+from src.training.progress import EpochReporter
 from tests.benchmarks.measure import alternate, command_seconds, say
 from tests.plans import plan_of, train_plan
 
@@ -73,7 +73,7 @@ def ours(plan: Plan, dataset: Dataset) -> float:
             dataset,
             folder=Path(folder),
             log_epoch=lambda epoch, metrics: None,
-            reporter=SilentReporter(),
+            reporter=EpochReporter(),
             check_stop=lambda: None,
         )
         return perf_counter() - began

@@ -185,7 +185,7 @@ def test_gradients_are_clipped_to_the_global_norm(tmp_path):
                 seen.append(float(torch.cat([g.flatten() for g in gradients]).norm()))
 
         from src.training.fit import fit
-        from src.training.progress import SilentReporter
+        from src.training.progress import EpochReporter
 
         classifier = build_classifier(plan, dataset, before_step=look)
         fit(
@@ -194,7 +194,7 @@ def test_gradients_are_clipped_to_the_global_norm(tmp_path):
             dataset,
             folder=folder,
             log_epoch=lambda epoch, metrics: None,
-            reporter=SilentReporter(),
+            reporter=EpochReporter(),
             check_stop=lambda: None,
         )
         return seen
