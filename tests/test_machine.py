@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from src.process.machine import available_cores
+from src.process.machine import available_cores, multiplies_bfloat16
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +22,23 @@ def tree(root, membership: str, **limits: str):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"{text}\n")
     return root
+
+
+@pytest.mark.parametrize(
+    ("told", "has"),
+    [
+        ("flags\t\t: fpu avx512f avx512_bf16 avx512vl\n", True),
+        ("flags\t\t: amx_bf16 amx_tile\n", True),
+        ("Features\t: asimd bf16 i8mm\n", True),
+        ("flags\t\t: fpu avx2 avx512f\n", False),
+        (None, False),
+    ],
+)
+def test_a_processor_tells_whether_it_multiplies_bfloat16(tmp_path, told, has):
+    if told is not None:
+        (tmp_path / "proc").mkdir()
+        (tmp_path / "proc/cpuinfo").write_text(told)
+    assert multiplies_bfloat16(tmp_path) is has
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from src.stats.intervals import wilson_interval
 from src.stats.scores import confusion_counts, log_loss, per_class_scores
 from src.training.artifacts import WeightPictures, picture_words, write_files
 from src.training.description import config_digest
-from src.training.fit import find_device
+from src.training.device import find_device
 from src.training.result import Score
 from tests.conftest import TRAINING, Store
 from tests.plans import QUICK, dataset_of, fit_of, plan_of

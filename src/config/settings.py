@@ -78,6 +78,7 @@ class Trainer(_Settings):
     select: the epoch whose weights are kept and scored: the best on the validation images, or the
     last.
     precision: of the products in a training's layers; weights, losses and all scoring are float32.
+    auto is bfloat16 for a net with a wide layer on a processor that multiplies such numbers.
     """
 
     max_epochs: PositiveInt = 20
@@ -87,7 +88,7 @@ class Trainer(_Settings):
     select: Literal["best", "last"] = "best"
     steps_per_execution: PositiveInt = 32
     gradient_clip_norm: Positive | None = None
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     threads: PositiveInt | None = None
 

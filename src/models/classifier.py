@@ -47,7 +47,7 @@ class Classifier(pl.LightningModule):
         batch_size: int,
         loss_reduction: Literal["mean", "sum"],
         gradient_clip_norm: float | None,
-        precision: Literal["float32", "bfloat16"],
+        precision: Literal["float32", "bfloat16", "auto"],
         seed: int,
         optimizer: Callable[..., torch.optim.Optimizer],
         scheduler: Callable[..., LRScheduler],

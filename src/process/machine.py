@@ -54,6 +54,14 @@ def _quota(folder: Path) -> Iterator[float]:
                 yield int(quota) / int(period)
 
 
+def multiplies_bfloat16(root: Path = Path("/")) -> bool:
+    """Tell whether the processor has instructions for products of bfloat16; only Linux says so."""
+    with suppress(OSError):
+        told = (root / "proc/cpuinfo").read_text(encoding="utf-8")
+        return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(told.split())
+    return False
+
+
 def require_free_port(port: int, *, key: str) -> None:
     """Raise ConfigError, which names the key, where another program listens on the port."""
     with socket.socket() as probe:

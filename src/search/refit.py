@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from src.config.plan import Plan
+from src.process.machine import available_cores
 from src.search.composer import on_all_rows
 from src.search.confirm import Candidate
 from src.search.messages import Average, EvaluateOnTest, Job, Task
@@ -23,7 +25,7 @@ def refit(session: Session, winner: Candidate) -> str | None:
     """
     settings, sweep = session.request.settings, session.study.study_name
     seeds = settings.refit.seeds
-    plan = on_all_rows(winner.plan(session), epochs=winner.epochs)
+    plan = _on_free_cores(session, on_all_rows(winner.plan(session), epochs=winner.epochs))
     tags = {"refit": ROWS, "validation.run": winner.run_id}
     jobs: dict[str, Task] = {}
     for number in range(seeds):
@@ -43,6 +45,15 @@ def refit(session: Session, winner: Candidate) -> str | None:
         return {whole: Average(members, joined, session.parent, {"sweep": sweep, **tags})}
 
     return run_tasks(session, REFITS, wanted).get(whole, {}).get("run_id")
+
+
+def _on_free_cores(session: Session, plan: Plan) -> Plan:
+    """Return the plan with the cores of idle workers too, unless a number of threads is given."""
+    given = session.request.composer.base_values()["trainer.threads"]
+    if given is not None or not session.executor.shares_cores:
+        return plan
+    at_once = min(session.request.settings.refits, session.executor.num_workers)
+    return plan.with_trainer(threads=max(1, available_cores() // at_once))
 
 
 def evaluate_on_test(session: Session, winner: Candidate, run_id: str) -> dict[str, float] | None:

@@ -10,14 +10,12 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-import torch
 from pydantic import BaseModel
 
 from src.config.plan import Component, Plan
 from src.config.settings import NO_OTHER_CONFIGURATION, flat
 from src.data.source import Dataset
 from src.tracking.runs import DataDescription
-from src.training.fit import find_device
 from src.training.result import Score
 
 USUAL = {"data": "mnist_20k", "optimizer": "adamw", "scheduler": "one_cycle"}
@@ -213,12 +211,6 @@ def data_tags(plan: Plan, dataset: Dataset, *, test: str | None = None) -> dict[
         "digest.split": dataset.split_digest,
         **({"digest.test": test} if test else {}),
     }
-
-
-def describe_device(accelerator: str) -> str:
-    """Return the device in words, a GPU by its name too: cuda (NVIDIA H100 80GB HBM3)."""
-    kind = find_device(accelerator)
-    return f"{kind} ({torch.cuda.get_device_name()})" if kind == "cuda" else kind
 
 
 def describe_images(plan: Plan, dataset: Dataset) -> str:

@@ -22,6 +22,7 @@ from src.models.checkpoints import WholeCheckpoints, read_checkpoint
 from src.models.classifier import Classifier
 from src.models.predictor import Predictor
 from src.process.machine import available_cores
+from src.training.device import find_device
 from src.training.progress import EpochReporter, numbers
 from src.training.record import warnings_logged, write_log
 from src.training.series import keep_array, kept_arrays
@@ -113,27 +114,6 @@ def minibatches(plan: Plan, dataset: Dataset) -> tuple[int, int]:
             f"{most} minibatches of {batch_size}; lower it, and raise `trainer.max_epochs` instead"
         )
     return batch_size, steps
-
-
-def find_device(accelerator: str) -> str:
-    """Return the kind of device that is trained on: cuda, mps or cpu.
-
-    Raises ConfigError where this machine has no such accelerator.
-    """
-    here = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if accelerator == "auto":
-        return next(kind for kind, there in here.items() if there)
-    kind = "cuda" if accelerator == "gpu" else accelerator
-    if not here[kind]:
-        raise ConfigError(
-            f"`trainer.accelerator`={accelerator}: this machine has none that PyTorch can use; "
-            "trainer.accelerator=auto takes what is there"
-        )
-    return kind
 
 
 def fit(

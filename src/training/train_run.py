@@ -24,15 +24,15 @@ from src.training.description import (
     data_tags,
     describe_configuration,
     describe_data,
-    describe_device,
     describe_images,
     describe_params,
     describe_result,
     kept_config,
     run_name,
 )
+from src.training.device import describe_device, fastest_precision, find_device
 from src.training.evaluation import evaluate, evaluate_test, log_model
-from src.training.fit import build_classifier, find_device, fit, minibatches
+from src.training.fit import build_classifier, fit, minibatches
 from src.training.progress import EpochReporter
 from src.training.record import clocks, read_log, usage
 from src.training.result import CURVES, Result
@@ -130,10 +130,14 @@ def _settled(plan: Plan, dataset: Dataset) -> Plan:
     """Return the plan with what machine and data decide of it, so that what is used is kept."""
     device = find_device(plan.trainer.accelerator)
     batch_size, _ = minibatches(plan, dataset)
+    precision: str = plan.trainer.precision
+    if precision == "auto":
+        precision = fastest_precision(build_classifier(plan, dataset).model, device)
     return plan.with_trainer(
         accelerator="gpu" if device == "cuda" else device,
         threads=plan.trainer.threads or available_cores(),
         batch_size=batch_size,
+        precision=precision,
     )
 
 

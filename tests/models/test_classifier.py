@@ -10,6 +10,7 @@ from src.data.module import to_tensors
 from src.errors import ConfigError
 from src.models.classifier import cross_entropy, log_probabilities, one_vs_rest
 from src.models.probabilities import scale
+from src.training.device import fastest_precision
 from src.training.fit import build_classifier, minibatches
 from tests.plans import QUICK, dataset_of, fit_of, plan_of
 
@@ -143,6 +144,24 @@ def test_bfloat16_rounds_what_the_layers_multiply_and_nothing_that_is_kept(tmp_p
         assert other["val_accuracy"] == pytest.approx(one["val_accuracy"], abs=0.02)
     predictions = rounded.model(scale(to_tensors(dataset_of(plan_of(*SHORT)).validation)[0]))
     assert predictions.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("line", "has", "used"),
+    [
+        ("model.hidden_sizes=[64,512]", True, "bfloat16"),
+        ("model.hidden_sizes=[64,512]", False, "float32"),
+        ("model.hidden_sizes=[64,64]", True, "float32"),
+        ("model=linear", True, "float32"),
+    ],
+)
+def test_auto_rounds_where_the_net_is_wide_and_the_processor_made_for_it(tmp_path, line, has, used):
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text(f"flags : fpu {'avx512_bf16' * has}\n")
+    plan = plan_of(*QUICK, *line.split())
+    network = build_classifier(plan, dataset_of(plan)).model
+    assert fastest_precision(network, "cpu", root=tmp_path) == used
+    assert fastest_precision(network, "cuda", root=tmp_path) == "float32"
 
 
 def test_a_summed_loss_has_gradients_as_many_times_larger_as_there_are_images(tmp_path):

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import yaml
 
 from src.comparison.contenders import select
 from src.comparison.settings import ContenderSelection
@@ -11,6 +12,7 @@ from src.config.settings import Tracking
 from src.errors import ConfigError
 from src.inference.recogniser import load_recogniser
 from src.search.composer import on_all_rows
+from tests.conftest import python
 from tests.plans import plan_of, stored_runs, train_plan
 from tests.sweeping import FAST, Sweep, sweep
 
@@ -64,6 +66,34 @@ def test_the_winner_has_the_best_mean_on_fresh_seeds(searched):
     assert means
     assert summary["best"] == max(means, key=means.get)
     assert summary["verdict"]["mean"] == pytest.approx(means[summary["best"]])
+
+
+def test_a_refit_alone_has_the_cores_of_idle_workers_too(tmp_path):
+    """Unless a number of threads was given: `searched` was told of one."""
+    line = ("name=alone", "data=digits", "model=linear", "optimizer.lr=choice(0.01)", "n_trials=1")
+    workers = ("executor=processes", "executor.workers=2", "confirm.seeds=0")
+    command = ("-m", "src.sweep", *line, *workers, "trainer.max_epochs=1")
+    done = python(*command, cwd=tmp_path, cores=2)
+    assert done.returncode == 0, done.stderr
+    found = Sweep(tmp_path, "alone")
+    threads = {
+        run.data.tags.get("refit", "none"): kept_trainer(found, run)["threads"]
+        for run in found.below()
+    }
+    assert threads == {"none": 1, "training and validation rows": 2}
+
+
+def test_a_run_keeps_the_threads_that_were_given_and_the_precision_that_auto_was(searched):
+    found, *_ = searched
+    for run in found.below():
+        if "ensemble.members" not in run.data.tags:
+            kept = kept_trainer(found, run)
+            assert (kept["threads"], kept["precision"]) == (1, "float32")
+
+
+def kept_trainer(found, run):
+    kept = found.store.artifacts(run.info.run_id) / "config.yaml"
+    return yaml.safe_load(kept.read_text())["trainer"]
 
 
 def test_it_is_never_ranked_by_validation_accuracy(searched):

@@ -54,8 +54,11 @@ class Executor(ABC):
     """Where workers run. The driver submits jobs, waits for news, and answers epochs.
 
     A new executor has no workers yet, but may begin to load what they need, beside other work.
-    num_workers: how many jobs train at the same time.
+    num_workers: how many jobs train at the same time. shares_cores: whether they do so on the cores
+    of this machine, all of which one has that is alone.
     """
+
+    shares_cores = True
 
     def __init__(self, *, num_workers: int) -> None:
         self.num_workers = num_workers

@@ -31,6 +31,8 @@ class Ray(Executor):
     one; null is one where the cluster has any.
     """
 
+    shares_cores = False
+
     def __init__(
         self,
         *,

@@ -1,0 +1,251 @@
+"""Which trials to end early, or to set aside: policies replayed on recorded learning curves.
+
+`record FILE --configurations 240` draws configurations of `sweeps/dnn.yaml` at random and trains
+each to its end on one thread, on one sample and split of MNIST; after every epoch it notes seconds
+of the processor, the accuracy on the validation images, and on the 40,000 images that the sample
+leaves untouched. `replay FILE --seconds 60 300` lets two workers search among them in random
+orders, again and again, each order under every policy, and says what the configuration with the
+best last epoch reaches on the untouched images.
+"""
+
+import argparse
+import heapq
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from time import process_time
+from typing import final
+
+import numpy as np
+import optuna
+
+from tests.benchmarks.references import EPOCHS, draw, epochs_of, rows
+
+WORKERS = 2
+START_S = 0.5
+"""What a trial takes beside its epochs, and a trial that was set aside when it goes on."""
+RUNGS = (1, 3, 9)
+"""Epochs after which the paused policy sets a trial aside."""
+KEPT_OF = 3
+"""Of so many that came to a rung, one goes on."""
+
+
+@final
+@dataclass(frozen=True)
+class Curve:
+    """One configuration: of every epoch seconds, validation accuracy, that on untouched images."""
+
+    seconds: list[float]
+    accuracy: list[float]
+    untouched: list[float]
+
+
+def record(file: Path, *, configurations: int, seed: int) -> None:
+    """Append curves to a file, a line each, until it has as many as wanted."""
+    import torch
+
+    from tests.benchmarks.bench_race import untouched
+
+    torch.set_num_threads(1)
+    train_x, train_y, val_x, val_y = map(torch.from_numpy, rows(seed))
+    pixels, labels = untouched(seed)
+    rest_x = torch.from_numpy(pixels.reshape(len(pixels), -1).astype(np.float32) / 255)
+    rest_y = torch.from_numpy(labels)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    known = len(file.read_text().splitlines()) if file.exists() else 0
+    for number in range(configurations):
+        made = draw(study.ask())
+        if number < known:
+            continue
+        torch.manual_seed(number)
+        curve, began = Curve([], [], []), process_time()
+        for net in epochs_of(made, train_x, train_y):
+            with torch.no_grad():
+                curve.accuracy.append((net(val_x).argmax(1) == val_y).float().mean().item())
+                curve.seconds.append(process_time() - began)
+                curve.untouched.append((net(rest_x).argmax(1) == rest_y).float().mean().item())
+            began = process_time()
+        with file.open("a") as lines:
+            print(json.dumps(curve.__dict__), file=lines)
+
+
+@final
+@dataclass
+class Trial:
+    """One configuration in a search: its epochs so far, None where it is not to go on."""
+
+    curve: Curve
+    epochs: int = 0
+    over: bool = False
+    asked: optuna.Trial | None = None
+
+
+class Policy(ABC):
+    """Says what a free worker does next, and after each epoch whether its trial goes on."""
+
+    def __init__(self, waiting: Iterator[Curve]) -> None:
+        self.waiting = waiting
+        self.trials: list[Trial] = []
+
+    def next(self) -> Trial | None:
+        """Return the trial for a worker that has none; by default a new one."""
+        curve = next(self.waiting, None)
+        if curve is None:
+            return None
+        self.trials.append(Trial(curve))
+        return self.trials[-1]
+
+    @abstractmethod
+    def goes_on(self, trial: Trial) -> bool:
+        """Tell whether a trial that is not at its end trains another epoch at once."""
+
+
+@final
+class Pruned(Policy):
+    """One of Optuna's pruners, which ends a trial for good."""
+
+    def __init__(self, waiting: Iterator[Curve], pruner: optuna.pruners.BasePruner) -> None:
+        super().__init__(waiting)
+        self._study = optuna.create_study(direction="maximize", pruner=pruner)
+
+    def next(self) -> Trial | None:
+        """Return a new trial, asked of the study."""
+        trial = super().next()
+        if trial is not None:
+            trial.asked = self._study.ask()
+        return trial
+
+    def goes_on(self, trial: Trial) -> bool:
+        """Report the epoch and ask the pruner."""
+        assert trial.asked is not None
+        trial.asked.report(trial.curve.accuracy[trial.epochs - 1], trial.epochs)
+        if trial.epochs < EPOCHS and trial.asked.should_prune():
+            trial.over = True
+            self._study.tell(trial.asked, state=optuna.trial.TrialState.PRUNED)
+        elif trial.epochs == EPOCHS:
+            self._study.tell(trial.asked, trial.curve.accuracy[-1])
+        return not trial.over
+
+
+@final
+class Paused(Policy):
+    """Sets trials aside at `RUNGS`; the best of a rung go on, from the highest rung down."""
+
+    def __init__(self, waiting: Iterator[Curve]) -> None:
+        super().__init__(waiting)
+        self._rungs: dict[int, list[Trial]] = {rung: [] for rung in RUNGS}
+
+    def next(self) -> Trial | None:
+        """Return the best trial that may go on, else a new one."""
+        for rung, trials in reversed(self._rungs.items()):
+            ranked = sorted(trials, key=lambda t: -t.curve.accuracy[rung - 1])
+            for trial in ranked[: len(ranked) // KEPT_OF]:
+                if trial.epochs == rung:
+                    return trial
+        return super().next()
+
+    def goes_on(self, trial: Trial) -> bool:
+        """Set the trial aside at a rung."""
+        if trial.epochs in self._rungs:
+            self._rungs[trial.epochs].append(trial)
+        return trial.epochs not in self._rungs
+
+
+def policies() -> dict[str, Callable[[Iterator[Curve]], Policy]]:
+    """Return what is replayed, by name; the first is what the others are compared with."""
+    pruners = optuna.pruners
+    halving = pruners.SuccessiveHalvingPruner(min_resource=2, reduction_factor=3)
+    return {
+        "percentile 90, every third epoch": lambda waiting: Pruned(
+            waiting,
+            pruners.PercentilePruner(90.0, n_startup_trials=4, n_warmup_steps=3, interval_steps=3),
+        ),
+        "percentile 50, every third epoch": lambda waiting: Pruned(
+            waiting,
+            pruners.PercentilePruner(50.0, n_startup_trials=4, n_warmup_steps=3, interval_steps=3),
+        ),
+        "percentile 25, every third epoch": lambda waiting: Pruned(
+            waiting,
+            pruners.PercentilePruner(25.0, n_startup_trials=4, n_warmup_steps=3, interval_steps=3),
+        ),
+        "median, every epoch": lambda waiting: Pruned(
+            waiting, pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2)
+        ),
+        "successive halving": lambda waiting: Pruned(waiting, halving),
+        "none": lambda waiting: Pruned(waiting, pruners.NopPruner()),
+        f"paused at {', '.join(map(str, RUNGS))}": Paused,
+    }
+
+
+def search(policy: Policy, seconds: float) -> tuple[float, int, int]:
+    """Return what the winner reaches on the untouched images, trials begun, and trials ended.
+
+    The winner is the configuration at its end whose last epoch is the best; where none came to
+    its end in time, that which came furthest.
+    """
+    free: list[tuple[float, int, Trial | None]] = [(0.0, number, None) for number in range(WORKERS)]
+    while free:
+        now, worker, trial = heapq.heappop(free)
+        began = trial is None
+        trial = trial or policy.next()
+        if trial is None:
+            continue
+        trial.epochs, before = trial.epochs + 1, trial.epochs
+        now += trial.curve.seconds[before] + START_S * began
+        if now > seconds:
+            trial.epochs = before
+            continue
+        on = policy.goes_on(trial) and trial.epochs < EPOCHS
+        heapq.heappush(free, (now, worker, trial if on else None))
+    begun = [trial for trial in policy.trials if trial.epochs]
+    best = max(begun, key=lambda t: (t.epochs, t.curve.accuracy[t.epochs - 1]))
+    return best.curve.untouched[best.epochs - 1], len(begun), sum(t.epochs == EPOCHS for t in begun)
+
+
+def replay(file: Path, *, seconds: list[float], orders: int) -> None:
+    """Print a line a policy and time: what its winners reach, and the difference to the first."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    curves = [Curve(**json.loads(line)) for line in file.read_text().splitlines()]
+    best = max(curve.untouched[-1] for curve in curves)
+    print(f"{len(curves)} configurations, the best of them {best:.4f}; {orders} orders")
+    for limit in seconds:
+        reached: dict[str, list[float]] = {}
+        for name, make in policies().items():
+            drawn = np.random.default_rng(0)
+            found = []
+            for _ in range(orders):
+                order = drawn.permutation(len(curves))
+                found.append(search(make(iter([curves[number] for number in order])), limit))
+            reached[name] = [value for value, *_ in found]
+            gains = np.subtract(reached[name], next(iter(reached.values())))
+            error = gains.std() / orders**0.5
+            print(
+                f"{limit:5.0f} s  {name:<34}{mean(reached[name]):.4f}  "
+                f"difference {gains.mean():+.4f} (standard error {error:.4f})  "
+                f"{mean(begun for _, begun, _ in found):5.1f} begun, "
+                f"{mean(ended for *_, ended in found):5.1f} to their end",
+                flush=True,
+            )
+
+
+def main() -> None:
+    """Record or replay, as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("record", "replay"))
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--configurations", type=int, default=240)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, nargs="+", default=[60.0, 300.0])
+    parser.add_argument("--orders", type=int, default=200)
+    given = parser.parse_args()
+    if given.what == "record":
+        record(given.file, configurations=given.configurations, seed=given.seed)
+    else:
+        replay(given.file, seconds=given.seconds, orders=given.orders)
+
+
+if __name__ == "__main__":
+    main()
