@@ -124,7 +124,10 @@ def unwritable_error(folder: Path, why: str) -> TrackingError:
 
 
 def _build(database: Path) -> None:
-    """Create under another name, then rename: a killed first start leaves nothing half made."""
+    """Create under another name, then rename: a killed first start leaves nothing half made.
+
+    MLflow's client would make a folder `mlruns` where the process stands, so this is its store.
+    """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     draft = database.with_suffix(".draft")
