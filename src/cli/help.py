@@ -59,8 +59,7 @@ Groups to choose from (group=option):
 Values (key=value):
 {_table(values)}
 
-More of a group: python -m src.{verb} --help {next(iter(groups))}
-All the values: python -m src.{verb} --cfg job
+More: python -m src.{verb} --help {next(iter(groups))}; all values: python -m src.{verb} --cfg job
 {about.get("footer", "")}""".rstrip()
 
 
