@@ -3,7 +3,7 @@
 `record FILE --configurations 240` draws configurations of `sweeps/dnn.yaml` at random and trains
 each to its end on one thread, on one sample and split of MNIST; after every epoch it notes seconds
 of the processor, the accuracy on the validation images, and on the 40,000 images that the sample
-leaves untouched. `replay FILE --seconds 60 300` lets two workers search among them in random
+leaves untouched. `replay FILE --seconds 60 180 --trials 15 30` lets two workers search in random
 orders, again and again, each order under every policy, and says what the configuration with the
 best last epoch reaches on the untouched images.
 """
@@ -224,25 +224,27 @@ def search(policy: Policy, seconds: float) -> Found:
     return Found(best.curve.untouched[best.epochs - 1], len(begun), ended, reached_s)
 
 
-def replay(file: Path, *, seconds: list[float], orders: int) -> None:
-    """Print a line a policy and time: what its winners reach, and the difference to the first."""
+def replay(file: Path, *, seconds: list[float], trials: list[int], orders: int) -> None:
+    """Print a line a policy and budget: what its winners reach, and the difference to the first."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     curves = [Curve(**json.loads(line)) for line in file.read_text().splitlines()]
     best = max(curve.untouched[-1] for curve in curves)
     print(f"{len(curves)} configurations, the best of them {best:.4f}; {orders} orders")
-    for limit in seconds:
+    budgets = [(f"{limit:.0f} s", limit, len(curves)) for limit in seconds]
+    budgets += [(f"{count} trials", math.inf, count) for count in trials]
+    for budget, limit, count in budgets:
         first: np.ndarray | None = None
         for name, make in policies().items():
             drawn = np.random.default_rng(0)
             found = []
             for _ in range(orders):
-                order = drawn.permutation(len(curves))
+                order = drawn.permutation(len(curves))[:count]
                 found.append(search(make(iter([curves[number] for number in order])), limit))
             untouched = np.array([run.untouched for run in found])
             first = untouched if first is None else first
             gain, error = (untouched - first).mean(), (untouched - first).std() / orders**0.5
             print(
-                f"{limit:5.0f} s  {name:<34}{untouched.mean():.4f}  difference {gain:+.4f} "
+                f"{budget:<10}{name:<34}{untouched.mean():.4f}  difference {gain:+.4f} "
                 f"(standard error {error:.4f})  {mean(run.begun for run in found):5.1f} begun, "
                 f"{mean(run.ended for run in found):5.1f} ended  {TARGET} after "
                 f"{median(run.reached_s for run in found):.0f} s",
@@ -257,13 +259,14 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--configurations", type=int, default=240)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, nargs="+", default=[60.0, 300.0])
+    parser.add_argument("--seconds", type=float, nargs="*", default=[60.0, 180.0])
+    parser.add_argument("--trials", type=int, nargs="*", default=[15, 30])
     parser.add_argument("--orders", type=int, default=200)
     given = parser.parse_args()
     if given.what == "record":
         record(given.file, configurations=given.configurations, seed=given.seed)
     else:
-        replay(given.file, seconds=given.seconds, orders=given.orders)
+        replay(given.file, seconds=given.seconds, trials=given.trials, orders=given.orders)
 
 
 if __name__ == "__main__":
