@@ -43,9 +43,7 @@ DEMO := "tracking.folder='$(MLRUNS)/demo'"
 demo: $(READY) ## make a store of 30 runs to look at, a few minutes, and open it in the UI
 	@test -e "$(MLRUNS)/demo/done" || { rm -rf "$(MLRUNS)/demo" && \
 	$(RUN) -m src.train -m model=linear,dnn trainer.max_epochs=3 seed=1,2,3 $(DEMO) && \
-	$(RUN) -m src.train -m 'model.hidden_sizes=[512,256]' regularization=none,dropout \
-	trainer.max_epochs=3 $(DEMO) && \
-	$(RUN) -m src.sweep sweep=dnn target=null n_trials=15 confirm.seeds=2 trainer.max_epochs=4 \
+	$(RUN) -m src.sweep sweep=dnn target=null n_trials=16 confirm.seeds=2 trainer.max_epochs=3 \
 	executor=processes $(DEMO) && \
 	$(RUN) -m src.compare $(DEMO) && touch "$(MLRUNS)/demo/done"; }
 	@exec $(RUN) -m src.ui $(DEMO) port=$(PORT)

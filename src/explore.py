@@ -88,11 +88,15 @@ def _print_table(table: "pd.DataFrame", *, name: str, image_shape: tuple[int, ..
 
 def _print_form(dataset: Dataset) -> None:
     """Say what the images seem to be, so that a mistake is seen before a training."""
-    low, high = dataset.train.pixels.min(), dataset.train.pixels.max()
-    print(f"\nThe values run from {low} to {high}; {dataset.measured_form.describe()}.")
+    print(f"\nThe {_form(dataset)}.")
     print("Turned or mirrored images cannot be told: look at first_nine.png (data.transpose=true).")
     for note in dataset.notes:
         print(f"data: {note}")
+
+
+def _form(dataset: Dataset) -> str:
+    low, high = dataset.train.pixels.min(), dataset.train.pixels.max()
+    return f"values run from {low} to {high}; {dataset.measured_form.describe()}"
 
 
 def _print_pixel(table: "pd.DataFrame", pixel: int, *, width: int) -> None:
@@ -131,6 +135,7 @@ def _draw(dataset: Dataset, folder: Path) -> None:
     draw_first_nine(
         nine.pixels,
         [class_names[label] for label in nine.labels],
+        note=_form(dataset),
         path=folder / "first_nine.png",
     )
     draw_class_balance(_counts(dataset), class_names=class_names, path=folder / "class_balance.png")

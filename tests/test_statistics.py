@@ -12,7 +12,6 @@ from src.models.probabilities import log_losses
 from src.stats.intervals import t_interval, wilson_interval
 from src.stats.scores import (
     confusion_counts,
-    expected_calibration_error,
     log_loss,
     per_class_scores,
 )
@@ -49,41 +48,6 @@ def test_t_interval_equals_scipy(values: list[float]) -> None:
 
 def test_t_interval_of_one_value_is_unknown() -> None:
     assert all(math.isnan(end) for end in t_interval([0.95]))
-
-
-@pytest.mark.parametrize("num_bins", [1, 10, 15])
-def test_calibration_error_equals_a_loop_over_the_definition(num_bins: int) -> None:
-    probabilities, labels = random_predictions(rows=2000, classes=4)
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    expected = 0.0
-    for index in range(num_bins):
-        inside = (confidence > index / num_bins) & (confidence <= (index + 1) / num_bins)
-        if inside.any():
-            gap = abs(right[inside].mean() - confidence[inside].mean())
-            expected += inside.mean() * gap
-    found = expected_calibration_error(probabilities, labels, num_bins=num_bins)
-    assert found == pytest.approx(expected)
-    assert found > 0.1
-
-
-def test_the_calibration_error_of_three_images_by_hand() -> None:
-    probabilities = np.array([[1.0, 0.0], [0.0, 1.0], [0.55, 0.45]], dtype=np.float32)
-    found = expected_calibration_error(probabilities, np.array([0, 0, 0]), num_bins=10)
-    assert found == pytest.approx((0.45 + 2 * 0.5) / 3)
-    assert np.isnan(expected_calibration_error(probabilities[:0], np.array([], dtype=np.int64)))
-
-
-def test_a_confidence_on_an_edge_belongs_to_the_bin_below() -> None:
-    """In two bins the gaps of 0.5 and -0.4 add up; in one they would cancel."""
-    probabilities = np.array([[0.5, 0.5], [0.4, 0.6]])
-    found = expected_calibration_error(probabilities, np.array([0, 0]), num_bins=2)
-    assert found == pytest.approx((0.5 + 0.6) / 2)
-
-
-def test_a_perfectly_calibrated_model_has_no_error() -> None:
-    probabilities = np.tile([0.75, 0.25], (400, 1))
-    labels = np.repeat([0, 0, 0, 1], 100)
-    assert expected_calibration_error(probabilities, labels) == pytest.approx(0, abs=1e-12)
 
 
 def test_confusion_counts_and_scores_equal_scikit_learn() -> None:

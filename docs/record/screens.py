@@ -1,4 +1,4 @@
-"""`python -m docs.record.screens`: pictures of the MLflow UI and of a sweep's report.
+"""`python -m docs.record.screens`: pictures of the MLflow UI, and of the reports.
 
 From the store that `make demo` makes, or of another folder: `python -m docs.record.screens FOLDER`.
 What they show is written beside them, so that a test finds them older than the code.
@@ -29,6 +29,7 @@ SHOWN = (
     "src/tracking/series.py",
     "src/figures/*.py",
     "src/search/page.py",
+    "src/*/templates/*.html.j2",
 )
 """Code that decides what the pictures show."""
 MADE_OF = IMAGES / "ui.json"
@@ -36,7 +37,7 @@ ACCURACY = "best/val_accuracy"
 WINDOW = ViewportSize(width=1440, height=900)
 SCALE = 1280 / 1440
 """Of the pictures, whose text the browser draws at their own size."""
-DRAWN_AFTER_S = 8
+DRAWN_AFTER_S = 12
 QUIET = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
 
 
@@ -50,17 +51,17 @@ def made_of() -> dict[str, str]:
 def main(folder: Path) -> None:
     """Make all pictures anew."""
     store = open_existing_store(Tracking(folder=folder))
-    tested = [run for run in StoredRuns(store).finished if run.tested and ACCURACY in run.metrics]
-    tested.sort(key=lambda run: -run.metrics[ACCURACY])
-    dense = [run for run in tested if run.tags["model"] == "dnn"]
-    [linear, *_] = [run for run in tested if run.tags["model"] == "linear"]
-    compared = json.dumps([dense[0].id, dense[-1].id, linear.id])
+    runs = [run for run in StoredRuns(store).finished if ACCURACY in run.metrics]
+    best = max(runs, key=lambda run: run.metrics[ACCURACY])
+    tested = {run.tags["model"]: run for run in reversed(runs) if run.tested}
+    dense, linear = tested["dnn"], tested["linear"]
+    compared = json.dumps([best.id, dense.id, linear.id])
     here = store.experiment_id
     mode = "workflowType=machine_learning"
     pages: dict[str, tuple[str, Callable[[Page], None]]] = {
         "ui_runs": (view_address(here, "Runs"), lambda page: None),
         "ui_sweeps": (view_address(here, "Sweeps"), lambda page: None),
-        "ui_run": (f"#/experiments/{here}/runs/{dense[0].id}/model-metrics?{mode}", _to_the_end),
+        "ui_run": (f"#/experiments/{here}/runs/{dense.id}/model-metrics?{mode}", _to_the_end),
         "ui_charts": (f"{view_address(here, 'Runs')}&compareRunsMode=CHART", lambda page: None),
         "ui_compare": (f'#/compare-runs?runs={compared}&experiments=["{here}"]', lambda page: None),
     }
@@ -78,21 +79,27 @@ def main(folder: Path) -> None:
             prepare(page)
             page.screenshot(path=IMAGES / f"{name}.png")
             print(f"made anew: docs/images/{name}.png")
-        page.goto((folder / "sweeps" / "dnn" / "report.html").as_uri())
-        page.get_by_text("How the search went").evaluate("heading => heading.scrollIntoView()")
-        page.screenshot(path=IMAGES / "sweep_report.png")
-        print("made anew: docs/images/sweep_report.png")
+        for report, name, top in (
+            ("sweeps/dnn", "sweep_report", "text=How the search went"),
+            ("comparisons/dnn-linear", "report", "body"),
+        ):
+            page.goto((folder / report / "report.html").as_uri())
+            page.locator(top).first.evaluate("part => part.scrollIntoView()")
+            page.screenshot(path=IMAGES / f"{name}.png")
+            print(f"made anew: docs/images/{name}.png")
         browser.close()
     MADE_OF.write_text(json.dumps(made_of(), indent=2) + "\n", encoding="utf-8")
 
 
 def _to_the_end(page: Page) -> None:
-    """Scroll to the pictures over training, and set their sliders to the last step."""
-    for slider in page.get_by_role("slider").all():
+    """Scroll to the pictures over training, and move their sliders."""
+    for number in range(2):  # the second is drawn when the first has come into view
+        slider = page.get_by_role("slider").nth(number)
         slider.focus()
         for _ in range(3):  # more would leave the range, and the picture goes
             page.keyboard.press("ArrowRight")
             sleep(0.2)
+    page.get_by_role("slider").first.evaluate("e => e.scrollIntoView({block: 'center'})")
     sleep(DRAWN_AFTER_S)
 
 

@@ -8,7 +8,7 @@ from math import pi
 from pathlib import Path
 from typing import final
 
-from src.comparison.contenders import Contender, Selection
+from src.comparison.contenders import VALIDATED, Contender, Selection
 from src.comparison.judgement import ALPHA, PairwiseResult, p_text, points
 from src.comparison.origins import load_model, load_origin
 from src.comparison.session import Outcome, compare
@@ -147,6 +147,23 @@ def _exported(stored: StoredRuns, run: StoredRun) -> str:
     return run.model_id
 
 
+def scores_of(run: StoredRun) -> str:
+    """Return in lines of Markdown what a run reaches, and on which images."""
+    lines, seen = [], run.metrics
+    if run.tested:
+        low, high = seen["test/accuracy_low"], seen["test/accuracy_high"]
+        lines.append(
+            f"Test accuracy {seen['test/accuracy']:.4f} (95 % interval {low:.4f} to {high:.4f}), "
+            f"log loss {seen['test/log_loss']:.4f}, on the test images of {run.data}."
+        )
+    if VALIDATED in seen:
+        lines.append(
+            f"Validation accuracy {seen[VALIDATED]:.4f}, log loss {seen['best/val_loss']:.4f}, on "
+            f"the validation images of {run.data}, split {run.tags['digest.split'][:12]}."
+        )
+    return "\n\n".join(lines)
+
+
 def _carry_out(
     stored: StoredRuns,
     request: Request,
@@ -180,7 +197,7 @@ def _carry_out(
             challenger.id,
             model_id=_exported(stored, challenger),
             tags=tags,
-            description=said,
+            description=f"{scores_of(stored.again(challenger.id))}\n\n{said}.",
         )
         said = f"champion is now version {now.version}, {said}"
     for run_id in [challenger.id, *([outcome.run_id] if outcome else [])]:

@@ -9,20 +9,20 @@ from statistics import mean
 from typing import Literal, final
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 
 from src.comparison.contenders import Contender, Selection
-from src.errors import DataError
 from src.stats import differences
 from src.stats.differences import Discordance, discordance
-from src.stats.scores import expected_calibration_error, log_loss
+from src.stats.scores import log_loss
 from src.stats.seeds import MeanDifference, mean_interval, seeds_difference, seeds_needed
-from src.tracking.queries import StoredRun, StoredRuns
+from src.tracking.queries import StoredRuns
 
 ALPHA = 0.05
 SMALLEST_P = 1e-6
 Method = Literal["McNemar", "seeds and images", "Fisher", "splits"]
 Answer = Literal["better", "worse", "equivalent", "undecided"]
+OF_MODELS = {"McNemar", "Fisher"}
+"""Tests that speak of two trained models, not of their configurations."""
 
 
 @final
@@ -52,19 +52,17 @@ class Predictions:
 @final
 @dataclass(frozen=True)
 class ContenderScore:
-    """Accuracy of a contender with its 95 % interval, log loss in nats, and calibration error.
+    """Accuracy of a contender with its 95 % interval, and log loss in nats.
 
     Of one run: accuracy with Wilson's interval over images. Of several seeds: their mean with an
-    interval over seeds and images, and means of the others. spread: the standard deviation between
-    seeds, None of a single run.
+    interval over seeds and images, and the mean log loss. seeds: the accuracy of each.
     """
 
     accuracy: float
     low: float
     high: float
-    spread: float | None
+    seeds: tuple[float, ...]
     log_loss: float
-    ece: float
     images: int
 
 
@@ -114,30 +112,17 @@ class PairwiseResult:
 def load_predictions(
     stored: StoredRuns, selection: Selection, folder: Path
 ) -> tuple[Predictions, ...]:
-    """Read every contender's predictions; folder: to put the files into.
-
-    Raises DataError where predictions of the same images come with other labels.
-    """
+    """Read every contender's predictions; folder: to put the files into."""
     found: list[Predictions] = []
-    known: dict[str, tuple[StoredRun, NpzFile]] = {}
     for contender in selection.contenders:
-        images, probabilities = selection.images(contender), []
-        for run in contender.runs:
-            file = np.load(stored.file(run.id, f"predictions/{selection.split}.npz", folder))
-            first, labelled = known.setdefault(images, (run, file))
-            if not np.array_equal(file["labels"], labelled["labels"]):
-                raise DataError(
-                    f"run {run.id} ({run.name}): its {selection.split} images have other labels "
-                    f"than those of run {first.id} ({first.name}), so the two cannot be compared; "
-                    "choose runs on the same images with compare.runs=[A,B]"
-                )
-            probabilities.append(file["probabilities"])
+        file = f"predictions/{selection.split}.npz"
+        files = [np.load(stored.file(run.id, file, folder)) for run in contender.runs]
         found.append(
             Predictions(
-                labels=labelled["labels"],
-                probabilities=np.stack(probabilities),
-                class_names=tuple(map(str, labelled["class_names"])),
-                images=images,
+                labels=files[0]["labels"],
+                probabilities=np.stack([one["probabilities"] for one in files]),
+                class_names=tuple(map(str, files[0]["class_names"])),
+                images=selection.images(contender),
             )
         )
     return tuple(found)
@@ -148,14 +133,12 @@ def contender_score(predictions: Predictions) -> ContenderScore:
     right, labels = predictions.right, predictions.labels
     accuracies = right.mean(axis=1)
     low, high = mean_interval(right)
-    each = list(predictions.probabilities)
     return ContenderScore(
         accuracy=float(accuracies.mean()),
         low=low,
         high=high,
-        spread=float(accuracies.std(ddof=1)) if len(right) > 1 else None,
-        log_loss=mean(log_loss(p, labels) for p in each),
-        ece=mean(expected_calibration_error(p, labels) for p in each),
+        seeds=tuple(accuracies.tolist()),
+        log_loss=mean(log_loss(some, labels) for some in predictions.probabilities),
         images=len(labels),
     )
 
@@ -239,16 +222,23 @@ def _more_seeds(found: MeanDifference, one: Predictions, other: Predictions) -> 
 
 
 def sentence(
-    pair: PairwiseResult, contenders: Sequence[Contender], *, images: Sequence[int]
+    pair: PairwiseResult,
+    contenders: Sequence[Contender],
+    *,
+    images: Sequence[int],
+    caveat: bool = True,
 ) -> str:
-    """Return what a pair says, in plain words. images: how many each of the two was judged by."""
+    """Return what a pair says, in plain words.
+
+    images: how many each of the two was judged by. caveat: whether to say what single runs mean.
+    """
     first, second = (contenders[place] for place in (pair.first, pair.second))
     forwards = pair.difference >= 0
     better, worse = (first, second) if forwards else (second, first)
     low, high = (pair.low, pair.high) if forwards else (-pair.high, -pair.low)
     size = points(abs(pair.difference))
     interval = f"95 % interval {points(low)} to {points(high)}"
-    of_models = pair.method in {"McNemar", "Fisher"}
+    of_models = caveat and pair.method in OF_MODELS
     of_these = "; one run of each says nothing about other seeds" if of_models else ""
     if pair.answer == "equivalent":
         return (

@@ -8,10 +8,9 @@ from typing import final
 import numpy as np
 
 from src.comparison.contenders import Contender
-from src.comparison.judgement import Predictions, named
+from src.comparison.judgement import Predictions
 from src.data.source import Dataset, LabelledImages
 from src.figures.confusion import SHARE_SCALES, confusion_card, row_shares
-from src.figures.curves import draw_curves_together
 from src.figures.misclassified import draw_only_one_right
 from src.figures.style import save_picture
 from src.figures.weights import shared_scale_limit, weight_sheet
@@ -23,22 +22,16 @@ from src.stats.scores import confusion_counts
 class ReportInputs:
     """What is known of a contender; None where it cannot be had any more.
 
-    curves: of every seed, `val_accuracy` and `val_loss` by epoch. images: those that were
-    predicted. weights: first layer `[U, C, H, W]`; linear: it is the only layer.
+    images: those that were predicted. weights: first layer `[U, C, H, W]`; linear: it is the only
+    layer.
     """
 
     contender: Contender
     predictions: Predictions
-    curves: Sequence[Mapping[str, Sequence[float]]]
     dataset: Dataset | None = None
     images: LabelledImages | None = None
     weights: np.ndarray | None = None
     linear: bool = False
-
-    @property
-    def label(self) -> str:
-        """The contender's short name."""
-        return self.contender.label
 
     @property
     def counts(self) -> np.ndarray:
@@ -49,65 +42,42 @@ class ReportInputs:
 
 @final
 @dataclass(frozen=True)
-class Picture:
-    """A PNG with words for those who cannot see it."""
-
-    path: Path
-    words: str
-
-
-@final
-@dataclass(frozen=True)
 class FigureGroup:
-    """Pictures of one kind beside each other, with what to know when looking at them."""
+    """Pictures of one kind, PNGs by what each shows, with what to know when looking at them.
+
+    captions: whether what a picture shows has to be said, because it does not say so itself.
+    """
 
     title: str
     words: str
-    pictures: list[Picture]
+    pictures: Mapping[str, Path]
+    captions: bool = False
 
 
 def draw_galleries(folder: Path, inputs: Sequence[ReportInputs]) -> list[FigureGroup]:
     """Draw all pictures into a folder; those that need what is missing are left out."""
-    galleries = [draw(folder, inputs) for draw in (_curves, _confusions, _weights, _alone)]
+    galleries = [draw(folder, inputs) for draw in (_confusions, _weights, _alone)]
     return [gallery for gallery in galleries if gallery.pictures]
-
-
-def _curves(folder: Path, inputs: Sequence[ReportInputs]) -> FigureGroup:
-    pictures = []
-    for metric in ("accuracy", "loss"):
-        curves = {
-            named(known.contender): [seed[f"val_{metric}"] for seed in known.curves]
-            for known in inputs
-            if all(seed[f"val_{metric}"] for seed in known.curves)  # else trained on every row
-        }
-        if not curves:
-            continue
-        path = folder / f"validation_{metric}.png"
-        draw_curves_together(curves, metric=metric, path=path)
-        pictures.append(Picture(path, f"Validation {metric} over the epochs of every run"))
-    seeds = any(len(known.contender.runs) > 1 for known in inputs)
-    words = "On the validation images, a line a seed." if seeds else "On the validation images."
-    return FigureGroup("Learning curves", words, pictures)
 
 
 def _confusions(folder: Path, inputs: Sequence[ReportInputs]) -> FigureGroup:
     shares = [row_shares(known.counts) for known in inputs]
     worst = max(float((share - np.diag(np.diag(share))).max()) for share in shares)
     full_at = next(scale for scale in SHARE_SCALES if worst <= scale)
-    pictures = []
+    pictures = {}
     for place, known in enumerate(inputs, start=1):
         path, names = folder / f"confusion_matrix_{place}.png", known.predictions.class_names
         save_picture(confusion_card(known.counts, class_names=names, full_at=full_at), path)
-        pictures.append(Picture(path, f"Confusion matrix of {known.label}"))
+        pictures[known.contender.label] = path
     words = (
         "Rows are true classes, columns predicted ones, numbers percent of the row; colour shows "
         f"errors, on one scale for all models.{_of_one_seed(inputs)}"
     )
-    return FigureGroup("Confusion matrices", words, pictures)
+    return FigureGroup("Confusion matrices", words, pictures, captions=True)
 
 
 def _weights(folder: Path, inputs: Sequence[ReportInputs]) -> FigureGroup:
-    pictures = []
+    pictures = {}
     for place, known in enumerate(inputs, start=1):
         if known.weights is None or known.dataset is None:
             continue
@@ -115,13 +85,13 @@ def _weights(folder: Path, inputs: Sequence[ReportInputs]) -> FigureGroup:
         alike = [k.weights for k in inputs if k.weights is not None and k.linear == known.linear]
         sheet = weight_sheet(
             known.weights,
-            title=known.label,
+            title=known.contender.label,
             scale_limit=shared_scale_limit(*alike),  # a template a class is no hidden unit
             class_names=known.predictions.class_names if known.linear else None,
             pixels_used=known.dataset.pixels_used,
         )
         save_picture(sheet, path)
-        pictures.append(Picture(path, f"First-layer weights of {known.label}"))
+        pictures[f"First-layer weights of {known.contender.label}"] = path
     words = (
         "Of the epoch kept; linear models share one colour scale, networks another."
         f"{_of_one_seed(inputs)}"
@@ -130,7 +100,7 @@ def _weights(folder: Path, inputs: Sequence[ReportInputs]) -> FigureGroup:
 
 
 def _alone(folder: Path, inputs: Sequence[ReportInputs]) -> FigureGroup:
-    pictures = []
+    pictures = {}
     best = int(np.argmax([known.predictions.right.mean() for known in inputs]))
     others = [
         place
@@ -139,6 +109,7 @@ def _alone(folder: Path, inputs: Sequence[ReportInputs]) -> FigureGroup:
     ]
     for right, wrong in (pair for other in others for pair in ((best, other), (other, best))):
         one, two = inputs[right], inputs[wrong]
+        names = one.contender.label, two.contender.label
         if one.images is None:
             continue
         path = folder / f"only_{right + 1}_not_{wrong + 1}.png"
@@ -148,11 +119,11 @@ def _alone(folder: Path, inputs: Sequence[ReportInputs]) -> FigureGroup:
             one.predictions.classes[0],
             two.predictions.classes[0],
             two.predictions.probabilities[0].max(axis=1),
-            names=(one.label, two.label),
+            names=names,
             class_names=one.predictions.class_names,
             path=path,
         )
-        pictures.append(Picture(path, f"Images that only {one.label} gets right"))
+        pictures[f"Images that {names[0]} gets right and {names[1]} does not"] = path
     words = f"The best by accuracy against each of the others.{_of_one_seed(inputs)}"
     return FigureGroup("What only one of them gets right", words, pictures)
 

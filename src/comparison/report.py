@@ -1,6 +1,6 @@
 """The report of a comparison: one HTML file that needs nothing else, and Markdown."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,17 @@ from src.tracking.queries import TestSetUsage
 
 TEMPLATES = Path(__file__).parent / "templates"
 ABSENT = "–"
+RECKONED = {
+    "McNemar": "two trained models on the same images: McNemar's exact test (1947), the interval "
+    "by a paired bootstrap (Efron 1979)",
+    "seeds and images": "configurations: the variance over seeds and images together, degrees of "
+    "freedom by Satterthwaite (1946)",
+    "Fisher": "two trained models on different images: Fisher's exact test (1935), the interval by "
+    "Newcombe (1998)",
+    "splits": "splits: the corrected resampled t test of Nadeau and Bengio (2003), on each split's "
+    "own validation images",
+}
+"""How each method reckons, in a line."""
 
 
 @final
@@ -27,7 +38,6 @@ class Comparison:
     missing: what could not be made, and why. over: what came of other splits, None without them.
     """
 
-    title: str
     made: datetime
     selection: Selection
     standings: tuple[ContenderScore, ...]
@@ -63,13 +73,16 @@ def write_report(comparison: Comparison, folder: Path) -> None:
         "named": named,
         "data_uri": _data_uri,
         "cell": _cell,
+        "seconds": _seconds,
     }
     render = make_renderer(TEMPLATES, filters=filters)
+    scored = zip(comparison.contenders, comparison.standings, strict=True)
     known = {
         "c": comparison,
         "differing": differing_params(comparison.contenders),
-        "seconds": [_seconds(contender) for contender in comparison.contenders],
+        "rows": sorted(scored, key=lambda row: -row[1].accuracy),
         "test_set_disclosure": test_set_disclosure(comparison),
+        "reckoning": [*reckoning(comparison)],
     }
     for name in ("report.html", "report.md"):
         (folder / name).write_text(render(f"{name}.j2", known), encoding="utf-8")
@@ -81,8 +94,16 @@ def differing_params(contenders: Sequence[Contender]) -> Mapping[str, list[str]]
     for key in sorted({key for c in contenders for key in c.shown.params} - {"seed"}):
         values = [contender.shown.params.get(key, ABSENT) for contender in contenders]
         if len(set(values)) > 1:
-            found[key] = values
+            found[key] = [_brief(value) for value in values]
     return found
+
+
+def _brief(value: str) -> str:
+    """Return a number with four digits that count; another value as it is."""
+    try:
+        return f"{float(value):.4g}" if "." in value else value
+    except ValueError:
+        return value
 
 
 def test_set_disclosure(comparison: Comparison) -> str:
@@ -101,6 +122,23 @@ def test_set_disclosure(comparison: Comparison) -> str:
         f"{said}. Warning: {chosen} for the champion went by test results, so that the champion's "
         "may look a little too good; the next challenge needs a smaller p."
     )
+
+
+def reckoning(comparison: Comparison) -> Iterator[str]:
+    """Yield a line a method; how often each is wrong is measured."""
+    if any(len(score.seeds) == 1 for score in comparison.standings):
+        yield "a run's interval over images by Wilson (1927)"
+    if comparison.several:
+        yield (
+            "a configuration is the mean of its seeds, never the best of them; its interval is "
+            "over seeds and images, on the scale of log odds"
+        )
+    yield from (words for method, words in RECKONED.items() if method in comparison.methods)
+    if any(pair.answer == "equivalent" for pair in comparison.pairs):
+        yield "equivalent within a margin: two one-sided tests at 5 % (Schuirmann 1987)"
+    if len(comparison.pairs) > 1:
+        yield f"p corrected for {len(comparison.pairs)} pairs by Holm (1979), each interval for one"
+    yield "how often these are wrong is measured: docs/statistics.md"
 
 
 def _seconds(contender: Contender) -> str:

@@ -8,29 +8,16 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from src.comparison.judgement import named, winner
-from src.comparison.report import test_set_disclosure
+from src.comparison.report import reckoning, test_set_disclosure
 from src.config.commands import command, tracking_overrides, ui_command
 from src.tracking.registry import find_champion
 
 if TYPE_CHECKING:
     from src.comparison.champion import Promotion
     from src.comparison.contenders import Selection
-    from src.comparison.report import Comparison
     from src.comparison.session import Outcome
     from src.tracking.connection import Store
     from src.tracking.registry import Champion, Rollback
-
-RECKONED = {
-    "McNemar": "two trained models on the same images: McNemar's exact test (1947), the interval "
-    "by a paired bootstrap (Efron 1979)",
-    "seeds and images": "configurations: the variance over seeds and images together, degrees of "
-    "freedom by Satterthwaite (1946)",
-    "Fisher": "two trained models on different images: Fisher's exact test (1935), the interval by "
-    "Newcombe (1998)",
-    "splits": "splits: the corrected resampled t test of Nadeau and Bengio (2003), on each split's "
-    "own validation images",
-}
-"""How each method reckons, in a line."""
 
 
 @contextmanager
@@ -76,7 +63,7 @@ def print_outcome(outcome: "Outcome", store: "Store") -> None:
     print(f"\ncompared on {images} {comparison.selection.split} images of {data}")
     for said in others:
         print(said)
-    for line in _reckoned(comparison):
+    for line in reckoning(comparison):
         print(f"reckoned: {line}")
     print(test_set_disclosure(comparison))
     for line in (*comparison.selection.notes, *comparison.missing):
@@ -84,18 +71,6 @@ def print_outcome(outcome: "Outcome", store: "Store") -> None:
     print(f"\nreport    {outcome.folder / 'report.html'}")
     print(f"for a PR  {outcome.folder / 'report.md'}")
     print(f"run       {outcome.run_id}; look at it with: {ui_command(store.settings)}")
-
-
-def _reckoned(comparison: "Comparison") -> Iterator[str]:
-    """Yield a line a method; how often each is wrong is measured."""
-    if any(score.spread is None for score in comparison.standings):
-        yield "a run's interval over images by Wilson (1927)"
-    if comparison.several:
-        yield "a configuration's interval over seeds and images, on the scale of log odds"
-    yield from (words for method, words in RECKONED.items() if method in comparison.methods)
-    if len(comparison.pairs) > 1:
-        yield f"p corrected for {len(comparison.pairs)} pairs by Holm (1979)"
-    yield "how often these are wrong is measured: docs/statistics.md"
 
 
 def print_promote_command(outcome: "Outcome", store: "Store") -> None:

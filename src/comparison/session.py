@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from src.comparison.contenders import Selection
 from src.comparison.judgement import (
+    OF_MODELS,
     PairwiseResult,
     Predictions,
     contender_score,
@@ -38,7 +39,6 @@ from src.tracking.database import make_folder
 from src.tracking.queries import StoredRuns, TestSetUsage
 from src.tracking.runs import DataDescription, start_run
 
-CURVES = ("val_accuracy", "val_loss")
 MAX_SAID = 3
 """Contenders up to whom every pair is a sentence."""
 
@@ -84,7 +84,6 @@ def compare(
         inputs = _report_inputs(stored, selection, predictions, folder / "files", missing)
         say("drawing")
         comparison = Comparison(
-            title=f"{', '.join(map(named, selection.contenders))} compared",
             made=datetime.now(),
             selection=selection,
             standings=tuple(contender_score(found) for found in predictions),
@@ -114,11 +113,13 @@ def _sentences(
         means = [found.right.mean() for found in predictions]
         order = sorted(range(len(means)), key=lambda place: -means[place])
         ranked = sorted(pairs, key=lambda pair: {pair.first, pair.second} != set(order[:2]))
+        single = next((pair for pair in ranked if pair.method in OF_MODELS), None)
         return tuple(
             sentence(
                 pair,
                 contenders,
                 images=[len(predictions[place].labels) for place in (pair.first, pair.second)],
+                caveat=pair is single,  # once is enough
             )
             for pair in ranked
             if len(contenders) <= MAX_SAID or order[0] in (pair.first, pair.second)
@@ -142,9 +143,7 @@ def _report_inputs(
     inputs: list[ReportInputs] = []
     for contender, found in zip(selection.contenders, predictions, strict=True):
         run = contender.shown
-        known = ReportInputs(
-            contender, found, [stored.curves(r.id, CURVES) for r in contender.runs]
-        )
+        known = ReportInputs(contender, found)
         try:
             digests = run.tags["digest.split"], run.tags.get("digest.test")
             if digests not in origins:
@@ -229,25 +228,21 @@ def _log(comparison: Comparison, kept: Path, report: Path, store: Store) -> str:
 
 def _metrics(comparison: Comparison) -> dict[str, float]:
     """Return numbers under one heading, below those of trainings in the UI's charts."""
-    found = {
-        f"compared/accuracy_{number}": score.accuracy
-        for number, score in enumerate(comparison.standings, start=1)
-    }
-    for pair in comparison.pairs:
-        found |= _pair_metrics(pair, "compared/")
-    if comparison.over is not None:
-        for number, accuracies in enumerate(comparison.over.accuracies, start=1):
-            found[f"compared/splits_accuracy_{number}"] = mean(accuracies)
-        for pair in comparison.over.pairs(0.0):
-            found |= _pair_metrics(pair, "compared/splits_")
+    accuracies, over = [score.accuracy for score in comparison.standings], comparison.over
+    found = _numbers("compared/", accuracies, comparison.pairs)
+    if over is not None:
+        found |= _numbers("compared/splits_", [mean(a) for a in over.accuracies], over.pairs(0.0))
     return found
 
 
-def _pair_metrics(pair: PairwiseResult, prefix: str) -> dict[str, float]:
-    key = f"{pair.first + 1}_less_{pair.second + 1}"
-    return {
-        f"{prefix}difference_{key}": pair.difference,
-        f"{prefix}difference_low_{key}": pair.low,
-        f"{prefix}difference_high_{key}": pair.high,
-        f"{prefix}p_holm_{key}": pair.p_holm,
-    }
+def _numbers(
+    prefix: str, accuracies: Sequence[float], pairs: Sequence[PairwiseResult]
+) -> dict[str, float]:
+    found = {f"{prefix}accuracy_{n}": value for n, value in enumerate(accuracies, start=1)}
+    for pair in pairs:
+        key = f"{pair.first + 1}_less_{pair.second + 1}"
+        found[f"{prefix}difference_{key}"] = pair.difference
+        found[f"{prefix}difference_low_{key}"] = pair.low
+        found[f"{prefix}difference_high_{key}"] = pair.high
+        found[f"{prefix}p_holm_{key}"] = pair.p_holm
+    return found

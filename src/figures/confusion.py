@@ -55,27 +55,28 @@ def draw_confusion_matrix(
 
 
 def confusion_card(
-    counts: np.ndarray, *, class_names: Sequence[str], full_at: float = 0.05
+    counts: np.ndarray, *, class_names: Sequence[str], full_at: float = 0.05, words: str = ""
 ) -> np.ndarray:
     """Return the matrix beside its commonest errors, thrice as wide as high, uint8 `[H, W, 3]`.
 
     For a place that has a title. counts: int64 `[K, K]`, rows true, columns predicted. full_at: the
     share of a row, 0..1, from which on an error has the deepest colour; the same in all pictures of
-    a series.
+    a series. words: above the errors.
     """
     _, panel, _ = _shares_column(counts, class_names, full_at=full_at, words="")
     assert panel.picture is not None
     names, wrong = class_labels(class_names, width=60), _errors_only(counts)
     order = np.argsort(-wrong, axis=None, kind="stable")[:MAX_LISTED]
     pairs = [divmod(int(k), len(names)) for k in order]
-    said = [f"{int(np.trace(counts)):,} of {int(counts.sum()):,} right"]
+    said = [words] if words else []
+    said.append(f"{int(np.trace(counts)):,} of {int(counts.sum()):,} right")
     said += [f"{names[i]} → {names[j]}: {wrong[i, j]:,}" for i, j in pairs if wrong[i, j]]
     height = panel.picture.height + 16
     card = Image.new("RGB", (panel.picture.width + 640, height), style.PAPER)
     card.paste(panel.picture, (8, 8))
-    for number, words in enumerate(said):
+    for number, line in enumerate(said[: MAX_LISTED + 1]):
         at = (panel.picture.width + 40, (number + 0.5) * height / (MAX_LISTED + 1))
-        write(card, at, words, size=CARD_TEXT)
+        write(card, at, line, size=CARD_TEXT)
     return np.asarray(widened(card))
 
 

@@ -1,15 +1,13 @@
-"""Curves over epochs: of one training, and of several over each other."""
+"""Curves over the epochs of a training."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from src.figures import style
-from src.figures.canvas import trimmed
 
 # A run's accuracy axis ends at 1 and begins at one of these: pictures of several runs compare.
 ACCURACY_STARTS = (0.9, 0.8, 0.5, 0.0)
@@ -41,38 +39,6 @@ def draw_learning_curves(history: History, *, best_epoch: int, select: str, path
     validated = ["validation"] if "val_loss" in history[0] else []
     words = ["training", *validated, f"{select} epoch"]
     figure.legend(accuracy.lines[1:], words, ncols=3, loc=(0.57, 0.01), **style.LEGEND)
-    style.save_figure(figure, path)
-
-
-def draw_curves_together(
-    curves: Mapping[str, Sequence[Sequence[float]]],
-    *,
-    metric: Literal["accuracy", "loss"],
-    path: Path,
-) -> None:
-    """Draw validation curves over each other as a PNG at `path`.
-
-    curves: by name of what was trained, at most 8; of each seed its values per epoch from 1, in
-    0..1 (accuracy) or nats (loss).
-    """
-    figure = style.new_figure(width_px=520, height_px=330)
-    axes = figure.add_axes((0.125, 0.14, 0.85, 0.77))
-    for (name, seeds), colour in zip(curves.items(), style.SERIES, strict=False):
-        for number, seed in enumerate(seeds):
-            label = trimmed(name, width=230) if number == 0 else None
-            _line(axes, seed, color=colour, markersize=3, label=label)
-    every = [seed for seeds in curves.values() for seed in seeds]
-    _number_epochs(axes, max(map(len, every)))
-    if metric == "loss":
-        what, place = _scale_losses(axes, np.concatenate(every).tolist()), "upper right"
-    else:
-        # the steep beginning would press the last three quarters together
-        lowest = min(min(seed[len(seed) // 4 :]) for seed in every)
-        start = max(0.0, np.floor(50 * (lowest - 0.005)) / 50)
-        axes.set_ylim(bottom=start)
-        what, place = f"accuracy, from {start:.2f} up", "lower right"
-    style.style_axes(axes, title=f"Validation {what}", x_label="epoch", y_label="")
-    axes.legend(**{"loc": place, **style.LEGEND})
     style.save_figure(figure, path)
 
 

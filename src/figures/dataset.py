@@ -12,17 +12,20 @@ from src.figures.sheet import Tile, enlarged, in_rows, sheet
 MAX_CLASSES_SHOWN = 100
 
 
-def draw_first_nine(pixels: np.ndarray, labels: Sequence[str], *, path: Path) -> None:
+def draw_first_nine(
+    pixels: np.ndarray, labels: Sequence[str], *, note: str = "", path: Path
+) -> None:
     """Draw the first nine images, or all if they are fewer, as a PNG at `path`.
 
-    pixels: uint8 `[N, C, H, W]`. labels: the class name of each.
+    pixels: uint8 `[N, C, H, W]`. labels: the class name of each. note: what to know of their form.
     """
     names = class_labels(labels[:9], width=120)
     tiles = [
         Tile(enlarged(image, tile_px=170), [(name, style.INK)])
         for image, name in zip(pixels[:9], names, strict=True)
     ]
-    style.save_picture(sheet(in_rows(tiles, columns=3)), path)
+    title = f"{len(tiles)} images and their classes"
+    style.save_picture(sheet(in_rows(tiles, columns=3), title=title, note=note), path)
 
 
 def draw_class_balance(

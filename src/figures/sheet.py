@@ -75,8 +75,16 @@ def sheet(
     return image
 
 
-def widened(image: Image.Image) -> Image.Image:
-    """Return the picture on paper three times as wide as high, what a card of the UI shows."""
+def widened(image: Image.Image, *, words: str = "") -> Image.Image:
+    """Return the picture on paper three times as wide as high, what a card of the UI shows.
+
+    words: under it, large enough for a card.
+    """
+    if words:
+        size = max(image.width, 3 * image.height) // 26
+        side = max(0, 3 * (image.height + 2 * size) - image.width) // 2
+        image = ImageOps.expand(image, border=(side, 0, side, 2 * size), fill=PAPER)
+        write(image, (image.width / 2, image.height - size), words, size=size, align=0.5)
     width, height = max(image.width, 3 * image.height), max(image.height, image.width // 3)
     return ImageOps.pad(image, (width, height), color=PAPER)
 

@@ -27,6 +27,7 @@ def weight_sheet(
     weights: np.ndarray,
     *,
     title: str,
+    words: str = "",
     order: np.ndarray | None = None,
     most_units: int = 100,
     scale_limit: float | None = None,
@@ -40,7 +41,7 @@ def weight_sheet(
     model (`class_names` given): the class templates in class order, each under its name.
 
     weights: float `[U, C, H, W]`. title: for instance "first-layer weights, step 1,000"; empty for
-    a card three times as wide as high, in a place that has a title.
+    a card three times as wide as high, in a place that has a title, with words under it.
     scale_limit: the weight of the deepest colour, by default `shared_scale_limit(weights)`; give
     the same to all sheets of a series. pixels_used: as in `spatial_autocorrelation`.
     """
@@ -56,8 +57,8 @@ def weight_sheet(
         noise = is_noise_like(weights[shown], pixels_used=pixels_used)
         noise &= weights[0, 0].size >= MIN_PIXELS_OF_NOISE
         flat = np.ptp(weights[shown], axis=(1, 2, 3)) == 0
-        words = np.where(flat, "all alike", np.where(noise, "noise", ""))
-        lines = [(str(word), VERMILLION) for word in words]
+        kinds = np.where(flat, "all alike", np.where(noise, "noise", ""))
+        lines = [(str(kind), VERMILLION) for kind in kinds]
         what = ", the most structured first"
         what += "; noise: neighbouring pixels have nothing in common" if noise.any() else ""
     else:
@@ -71,7 +72,7 @@ def weight_sheet(
     rows = max(1, round((len(tiles) / (1.6 if title else 3)) ** 0.5))  # wider than high
     table = in_rows(tiles, columns=min(10, -(-len(tiles) // rows)))
     if not title:
-        return np.asarray(widened(sheet(table)))
+        return np.asarray(widened(sheet(table), words=words))
     note = _out_of(len(shown), weights, class_names) + what
     return np.asarray(sheet(table, title=title, note=note, scale=_scale(limit)))
 

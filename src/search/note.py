@@ -10,7 +10,8 @@ def describe_search(outcome: Outcome, request: Request) -> str:
     names = short_names(list(request.space.entries))
     objective = ", ".join(f"{o.direction} {o.metric}" for o in request.settings.objective)
     verdict = outcome.verdict.describe(request.settings.target)
-    lines = [f"**{verdict[0].upper()}{verdict[1:]}** ({objective}).", f"\n{outcome.stop_reason}."]
+    lines = [f"**{verdict[0].upper()}{verdict[1:]}** ({objective})."]
+    lines.append(f"\nThe search ended because {outcome.stop_reason}.")
     if outcome.test is not None:
         tested = f"{outcome.test['test/accuracy']:.4f}"
         lines.append(f"\nTest accuracy of run {outcome.handed_over}: {tested}.")

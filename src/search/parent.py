@@ -89,8 +89,11 @@ def finish_parent(
     metrics = {f"trials/{state.lower()}": float(counts.get(state, 0)) for state in STATES}
     for name in ("mean", "spread", "low", "high"):
         if (value := getattr(verdict, name)) is not None:
-            metrics[f"confirmed/{name}"] = value
-    metrics |= {"seconds/wall": outcome.seconds, "workers/utilisation": outcome.utilisation}
+            metrics[f"confirmed/{name}"] = round(value, 4)  # the UI shows every digit there is
+    metrics |= {
+        "seconds/wall": round(outcome.seconds, 2),
+        "workers/utilisation": round(outcome.utilisation, 3),
+    }
     for objective, value in zip(settings.objective, outcome.best_values or [], strict=False):
         metrics[f"best/{objective.metric}"] = value
     run.log_metrics({**metrics, **(outcome.test or {})})

@@ -1,27 +1,10 @@
-"""Calibration, per-class scores and log loss: probabilities in, numbers out."""
+"""Per-class scores and log loss: probabilities in, numbers out."""
 
 import numpy as np
 
 SMALLEST = float(np.finfo(np.float32).eps)
 """Least probability that a log loss is made of, so that a certain mistake costs much, not infinity:
 what float32 tells from nothing beside 1. In training, comparison and on every split."""
-
-
-def expected_calibration_error(
-    probabilities: np.ndarray, labels: np.ndarray, *, num_bins: int = 15
-) -> float:
-    """Return the mean gap between confidence and accuracy, 0..1 (Guo et al. 2017, equation 3).
-
-    probabilities: float `[N, K]`. labels: int64 `[N]`. No images: nan. The bins of confidence are
-    equally wide; what is on an edge belongs to the bin below.
-    """
-    if len(labels) == 0:
-        return float("nan")
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    edges = np.linspace(0.0, 1.0, num_bins + 1)
-    bins = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, num_bins - 1)
-    gaps = (probabilities.argmax(axis=1) == labels) - confidence
-    return float(np.abs(np.bincount(bins, weights=gaps)).sum() / len(labels))
 
 
 def confusion_counts(

@@ -1,6 +1,7 @@
 """Brings a run's events to its store; keeps them while the store is unreachable."""
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -143,16 +144,15 @@ class Outbox:
         """Tie a saved model to the run; one that an attempt cut off has begun is completed."""
         from mlflow.models import Model
 
-        experiment = self._store.experiment_id
+        experiment, run = self._store.experiment_id, self._client.get_run(self._run_id)
         earlier = self._client.search_logged_models(
             [experiment], filter_string=f"source_run_id = '{self._run_id}'"
         )
+        name = re.sub(r"[/:.%\"']", "-", run.data.tags.get("model", "model"))  # as MLflow demands
         begun = (
             earlier[0]
             if earlier
-            else self._client.create_logged_model(
-                experiment, name="model", source_run_id=self._run_id
-            )
+            else self._client.create_logged_model(experiment, name, source_run_id=self._run_id)
         )
         if begun.status == LoggedModelStatus.READY:
             return
@@ -160,8 +160,8 @@ class Outbox:
         saved.model_id = begun.model_id
         saved.save(str(folder / "MLmodel"))
         self._client.log_model_artifacts(begun.model_id, str(folder))
-        outputs = self._client.get_run(self._run_id).outputs
-        if begun.model_id not in {o.model_id for o in (outputs.model_outputs if outputs else ())}:
+        known = run.outputs.model_outputs if run.outputs else ()
+        if begun.model_id not in {output.model_id for output in known}:
             self._client.log_outputs(self._run_id, [LoggedModelOutput(begun.model_id, step=0)])
         logged = [self._client.get_metric_history(self._run_id, key)[-1:] for key in RANKED_BY]
         scores = [

@@ -1,11 +1,14 @@
 """The champion: the registered model that prediction uses, and how it changes."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from src.config.commands import command, tracking_overrides
 from src.errors import ConfigError, RunGone
@@ -66,22 +69,33 @@ def register_champion(
 ) -> Champion:
     """Register the exported model of a run as a new version, and move the alias to it.
 
-    tags: of the new version. A run that was champion before gets a version of its own for each
+    tags: of the new version. description: its scores first, because the UI's page of a version
+    shows none; in Markdown. A run that was champion before gets a version of its own for each
     time, so that the way back is one line.
     """
     client = store.client
     before = find_champion(store)
     _expect_registered(client, store.experiment)
+    page = f"#/experiments/{store.experiment_id}/models/{model_id}"
     version = client.create_model_version(
         store.experiment,
         _source(store, model_id),
         run_id,
-        tags={**tags, BEFORE: before.version if before else ""},
-        description=description,
+        tags={**tags, **({BEFORE: before.version} if before else {})},
+        description=f"{description} [The exported model and its metrics]({page})",
         model_id=model_id,
     )
+    if not store.is_server:  # which does so itself
+        _link_version(client, model_id, version)
     client.set_registered_model_alias(store.experiment, ALIAS, version.version)
     return Champion(str(version.version), run_id)
+
+
+def _link_version(client: MlflowClient, model_id: str, version: ModelVersion) -> None:
+    """Let the UI's list of models name the version, as `mlflow.register_model` does."""
+    known = client.get_logged_model(model_id).tags.get(MLFLOW_MODEL_VERSIONS, "[]")
+    versions = [*json.loads(known), {"name": version.name, "version": version.version}]
+    client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(versions)})
 
 
 def rollback(store: Store, *, reason: str | None) -> Rollback:

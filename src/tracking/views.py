@@ -41,14 +41,16 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {
         "searchFilter": "tags.`mlflow.source.name` = 'src.sweep'",
         "orderByKey": "attributes.start_time",
         "widths": {
-            "attributes.`Run Name`": 180,
+            "attributes.`Run Name`": 160,
             "metrics.`best/val_accuracy`": 135,
-            "tags.`verdict`": 105,
+            "tags.`verdict`": 95,
             "metrics.`confirmed/mean`": 130,
             "tags.`best_trial`": 85,
-            "tags.`budget`": 125,
-            "tags.`outcome`": 90,
+            "tags.`budget`": 115,
+            "metrics.`trials/pruned`": 105,
+            "metrics.`trials/fail`": 85,
             "metrics.`seconds/wall`": 110,
+            "tags.`outcome`": 90,
             "tags.`stop_reason`": 260,
         },
     },
@@ -57,11 +59,10 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {
         "orderByKey": "metrics.`best/val_accuracy`",
         "groupBy": "configuration",
         "widths": {
-            "attributes.`Run Name`": 300,
-            "metrics.`best/val_accuracy`": 135,
-            "metrics.`test/accuracy`": 110,
-            "metrics.`seconds/training`": 130,
-            "params.`seed`": 60,
+            "attributes.`Run Name`": 400,
+            "metrics.`best/val_accuracy`": 165,
+            "metrics.`test/accuracy`": 165,
+            "metrics.`seconds/training`": 165,
         },
     },
 }
@@ -78,9 +79,9 @@ CHARTS: Mapping[tuple[str, int, int], Sequence[Mapping[str, Any]]] = {
         | {"useGlobalLineSmoothing": False, "useGlobalXaxisKey": True}
         for key in ("val_accuracy", "val_loss", "train_accuracy", "train_loss", "lr")
     ],
-    ("pictures", 2, 360): [
-        {"type": "IMAGE", "imageKeys": [key], "step": 0, "showRunParams": False}
-        for key in (WEIGHTS, CONFUSION)
+    ("pictures", 2, 360): [  # at a step that nearly every run has, and has learned something at
+        {"type": "IMAGE", "imageKeys": [key], "step": step, "showRunParams": False}
+        for key, step in ((WEIGHTS, 30), (CONFUSION, 1))
     ],
 }
 """Of the chart mode, by section, cards in a row and their height in pixels; the UI adds sections of

@@ -28,6 +28,8 @@ from src.training.fit import Fit
 
 PICTURES_KEPT = 300
 UNITS_IN_SERIES = 12
+UNTRAINED = "before training"
+"""Of the picture that the UI shows first, because its sliders begin at 0."""
 
 
 def write_files(
@@ -165,9 +167,13 @@ def log_series(
     confusions = fit.confusions
     if best_counts is not None:
         confusions = {**confusions, fit.best_epoch: best_counts}
-    sheets = {(WEIGHTS, step): weights.in_series(step) for step in weights.steps}
+    sheets = {
+        (WEIGHTS, step): weights.in_series(step, fit.accuracies.get(step)) for step in weights.steps
+    }
     matrices = {
-        (CONFUSION, epoch): confusion_card(counts, class_names=dataset.class_names)
+        (CONFUSION, epoch): confusion_card(
+            counts, class_names=dataset.class_names, words="" if epoch else UNTRAINED
+        )
         for epoch, counts in confusions.items()
     }
     run.log_pictures(sheets | matrices)
@@ -195,19 +201,26 @@ class WeightPictures:
         step = self.steps[-1]
         return self._sheet(step, title=f"first-layer weights, step {step:,}", most_units=100)
 
-    def _sheet(self, step: int, *, title: str, most_units: int) -> np.ndarray:
+    def _sheet(self, step: int, *, title: str, most_units: int, words: str = "") -> np.ndarray:
         return weight_sheet(
             self._images[step],
             title=title,
+            words=words,
             most_units=most_units,
             order=self._order,
             class_names=self._names,
             pixels_used=self._used,
         )
 
-    def in_series(self, step: int) -> np.ndarray:
-        """Return the weights of a step for the small card of a series, RGB `[H, W, 3]`."""
-        return self._sheet(step, title="", most_units=UNITS_IN_SERIES)
+    def in_series(self, step: int, accuracy: float | None) -> np.ndarray:
+        """Return the weights of a step for the small card of a series, RGB `[H, W, 3]`.
+
+        accuracy: that it reaches on the validation images, None where that is not known.
+        """
+        words = f"after {step:,} minibatches" if step else UNTRAINED
+        if accuracy is not None:
+            words += f": accuracy {accuracy:.3f}"
+        return self._sheet(step, title="", most_units=UNITS_IN_SERIES, words=words)
 
     def draw_over_training(self, path: Path, accuracies: Mapping[int, float]) -> None:
         """Draw all steps side by side as a PNG."""

@@ -42,6 +42,8 @@ def test_one_error_among_ten_thousand_right_answers_is_a_deep_red_cell(tmp_path:
 def test_right_answers_carry_no_colour() -> None:
     names = list("abcd")
     few = confusion_card(np.diag([1, 1, 1, 1]), class_names=names)
+    said = confusion_card(np.diag([1, 1, 1, 1]), class_names=names, words="before training")
+    assert (said < 100).sum() > (few < 100).sum()
     many = confusion_card(np.diag([900, 5000, 10, 1]), class_names=names)
     assert red_pixels(many) == 0
     assert red_pixels(few) == 0

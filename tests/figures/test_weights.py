@@ -118,6 +118,20 @@ def test_a_card_is_thrice_as_wide_as_high_and_of_few_large_tiles() -> None:
         card = weight_sheet(noise(units=units, side=28), title="", most_units=12)
         assert 2.9 < card.shape[1] / card.shape[0] < 4, units
         assert card.shape[1] < 1000
+        said = weight_sheet(noise(units=units, side=28), title="", most_units=12, words="at first")
+        assert 2.9 < said.shape[1] / said.shape[0] < 4, units
+        strip = said.shape[1] // 30  # where words are large enough to be read on a card
+        assert said[-strip:].min() < 100 < 250 < card[-strip // 3 :].min()
+
+
+def test_words_under_a_card_are_not_cut() -> None:
+    templates, names = noise(units=10, side=28), list("0123456789")
+    cards = [
+        weight_sheet(templates, title="", class_names=names, words="minibatches " * number)
+        for number in (3, 4)
+    ]
+    shorter, longer = (np.flatnonzero((card[-25:] < 100).any(axis=(0, 2))) for card in cards)
+    assert np.ptp(longer) > 1.2 * np.ptp(shorter)
 
 
 def tiles(picture: np.ndarray, *, rows: int) -> list[tuple[int, int]]:

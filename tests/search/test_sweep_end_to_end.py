@@ -344,6 +344,7 @@ def test_the_parent_sums_the_search_up(story):
     assert metrics["trials/pruned"] == 8 - complete
     assert 0 < metrics["workers/utilisation"] <= 1
     assert metrics["seconds/wall"] > 1
+    assert metrics["confirmed/mean"] == round(metrics["confirmed/mean"], 4)
     assert tags["stop_reason"] == "the budget of 8 trials is used up"
     assert tags["budget"] == "8 of 8 trials"
     artifacts = story.sweep.store.artifacts(parent.info.run_id)

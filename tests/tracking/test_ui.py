@@ -14,6 +14,7 @@ from docs.record.screens import MADE_OF, made_of
 from src.config.settings import Tracking
 from src.tracking.connection import connect
 from src.tracking.views import KEY, VIEWS
+from tests.conftest import python
 from tests.plans import plan_of, train_plan
 from tests.tracking.test_store import page as ui
 
@@ -40,7 +41,7 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("seen")
     quick = ("data=digits", "trainer.threads=1", f"tracking.folder={folder}/mlruns")
     lines = (
-        ("model=linear", "trainer.max_epochs=2"),
+        ("model=linear", "trainer.max_epochs=4"),
         ("trainer.max_epochs=12", "trainer.batch_size=32"),
         ("trainer.max_epochs=12", "trainer.batch_size=32", "seed=2"),
     )
@@ -82,10 +83,29 @@ def test_models_are_ranked_by_what_they_reach(runs, client):
     assert len(history) == 1
 
 
+def test_a_registered_version_shows_what_it_reaches_and_on_which_images(browser, runs, client):
+    folder, [linear, *_] = runs
+    done = python("-m", "src.compare", f"promote={linear}", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    address, page = browser
+    page.goto(f"{address}/#/models/digits/versions/1")
+    reached = client.get_run(linear).data.metrics["test/accuracy"]
+    said = page.get_by_text(f"Test accuracy {reached:.4f} (95 % interval ")
+    said.wait_for()
+    assert said.inner_text().endswith("on the test images of digits.")
+    assert page.get_by_text("on the validation images of digits, split ").count() == 1
+    model = page.get_by_role("link", name="The exported model and its metrics")
+    page.goto(f"{address}/{model.get_attribute('href')}")
+    page.get_by_text("test/accuracy").first.wait_for()
+    page = opened(browser, "models?workflowType=machine_learning")
+    page.locator("a[href$='/models/digits/versions/1']").wait_for()
+    assert page.get_by_role("link", name="linear", exact=True).count() == 1
+
+
 def test_a_name_that_is_taken_gets_a_number(runs, client):
-    line = ("data=digits", "model=linear", "trainer.max_epochs=2", "trainer.threads=1")
+    line = ("data=digits", "model=linear", "trainer.max_epochs=4", "trainer.threads=1")
     run_id = train_plan(plan_of(*line, f"tracking.folder={runs[0]}/mlruns")).run_id
-    assert client.get_run(run_id).info.run_name == "linear epochs 2 digits s1 run 2"
+    assert client.get_run(run_id).info.run_name == "linear epochs 4 digits s1 run 2"
     client.delete_run(run_id)
 
 
