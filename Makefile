@@ -8,9 +8,10 @@ ARGS ?=
 RECORD ?=
 RUN := .venv/bin/python
 READY := .venv/.ready
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep compare explore app serve browser test test-docs test-cluster faults check format bench results ui demo clean
+.PHONY: help setup train sweep compare explore app serve browser test coverage test-docs test-cluster faults check format bench results ui demo clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,14 +69,20 @@ browser: ## install Debian's Chromium for the tests of the page, where it is mis
 	|| echo "no Chromium here: the tests of the page will be left out (apt-get install chromium)"
 
 test: $(READY) ## run the tests (fast ones)
-	$(RUN) -m pytest -m "not slow and not cluster and not docs" -n 2 --dist loadfile $(ARGS)
+	$(RUN) -m pytest -m "not slow and not cluster and not docs" $(TWO) $(ARGS)
+
+coverage: $(READY) ## run them again, and list the files of src that they run less than 90 % of
+	.venv/bin/coverage erase
+	.venv/bin/coverage run -m pytest -m "not slow and not cluster and not docs" $(TWO) $(ARGS)
+	.venv/bin/coverage combine --quiet
+	@.venv/bin/coverage report --sort=cover | awk 'NR < 3 || $$NF + 0 < 90 || $$1 == "TOTAL"'
 
 test-docs: $(READY) ## run the commands of README.md and docs/tour.md as written, with quick settings
-	$(RUN) -m pytest tests/documents -m docs -n 2 --dist loadfile $(ARGS)
+	$(RUN) -m pytest tests/documents -m docs $(TWO) $(ARGS)
 
 test-cluster: $(READY) ## test Ray, a tracking server and PostgreSQL (five minutes)
 	.venv/bin/python -m pip install -q -c constraints.txt -e '.[dev,ray,postgres]'
-	$(RUN) -m pytest -m cluster -n 2 --dist loadfile $(ARGS)
+	$(RUN) -m pytest -m cluster $(TWO) $(ARGS)
 
 faults: $(READY) ## kill, fill, lock and move things, hundreds of times (an hour)
 	FUZZ=long $(RUN) -m pytest tests/faults $(ARGS)
@@ -96,4 +103,4 @@ results: $(READY) ## make the tables of docs/results.md again; RECORD=FOLDER tak
 	$(RUN) -m docs.record $(if $(RECORD),"record=$(RECORD)")
 
 clean: ## remove .venv and caches; runs and downloads stay
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage* *.egg-info

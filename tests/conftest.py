@@ -1,18 +1,21 @@
 """Real command lines in processes of their own, and one finished training that tests share."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
-from tests.preloaded import run_command
+from tests.preloaded import Command, run_command
 
 # `make test` generates the same examples each time, `make faults` others
 settings.register_profile("same", derandomize=True)
@@ -21,8 +24,23 @@ settings.load_profile("default" if os.environ.get("FUZZ") == "long" else "same")
 # those of tests/cluster need the extras `ray` and `postgres`, which `make test` does without
 collect_ignore = [] if find_spec("ray") and find_spec("psycopg") else ["cluster"]
 
+FIRST = (
+    "faults/test_sweep_kills.py",
+    "search/test_sweep_end_to_end.py",
+    "tracking/test_store.py",
+    "training/test_resume.py",
+    "training/test_reproduce.py",
+)
+"""The files that take longest: no process is left waiting for one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(FIRST))
+
+
 REPOSITORY = Path(__file__).resolve().parents[1]
-TIMEOUT_S = 120
+TIMEOUT_S = 300
 READ_AT_START = {"MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_NAME"}
 
 TRAINING = ("data=digits", "trainer.threads=1", "trainer.max_epochs=40", "trainer.batch_size=32")
@@ -35,27 +53,26 @@ def environment(*, cores: int = 1) -> dict[str, str]:
     return own | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": str(cores)}
 
 
-def python(*arguments: str, cwd: Path, cores: int = 1) -> subprocess.CompletedProcess[str]:
+def python(
+    *arguments: str, cwd: Path, cores: int = 1, encoding: str = "utf-8"
+) -> subprocess.CompletedProcess[str]:
     """Run `python ARGUMENTS` in the folder `cwd`, where so many cores seem to be there.
 
-    A verb runs in a fork of a process that has loaded everything, but where variables are set that
-    are read while the program loads.
+    A module runs in a fork of a process that has loaded everything, but where variables are set
+    that are read while the program loads. encoding: of the terminal.
     """
     command, env = [sys.executable, *arguments], environment(cores=cores)
-    if arguments[0] == "-m" and arguments[1].startswith("src.") and not READ_AT_START & env.keys():
+    env["PYTHONIOENCODING"] = encoding
+    if arguments[0] == "-m" and not READ_AT_START & env.keys():
         return run_command(arguments[1:], cwd=cwd, env=env, timeout_s=TIMEOUT_S)
     return subprocess.run(
         command, cwd=cwd, env=env, capture_output=True, text=True, timeout=TIMEOUT_S
     )
 
 
-def start_training(*overrides: str, cwd: Path) -> subprocess.Popen[str]:
+def start_training(*overrides: str, cwd: Path) -> Command:
     """Start `python -m src.train OVERRIDES` in the folder `cwd` and do not wait for it."""
-    command = [sys.executable, "-m", "src.train", *overrides]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(
-        command, cwd=cwd, env=environment(), stdout=pipe, stderr=pipe, text=True
-    )
+    return Command(("src.train", *overrides), cwd=cwd, env=environment())
 
 
 @dataclass(frozen=True)
@@ -138,15 +155,35 @@ class Finished:
         return self.store.artifacts(self.run_id)
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Finished:
-    """Return one finished, tracked training on real digits; read it, do not change it."""
-    folder = tmp_path_factory.mktemp("finished")
+def made_once(
+    factory: pytest.TempPathFactory, name: str, make: Callable[[Path], dict[str, str]]
+) -> tuple[Path, dict[str, str]]:
+    """Return a folder that one process of a test session has filled, and what it said of it.
+
+    Under pytest-xdist the others wait for it, and read the same folder.
+    """
+    several = "PYTEST_XDIST_WORKER" in os.environ
+    shared = factory.getbasetemp().parent if several else factory.getbasetemp()
+    folder, said = shared / name, shared / f"{name}.json"
+    with FileLock(f"{folder}.lock"):
+        if not said.exists():
+            folder.mkdir()
+            said.write_text(json.dumps(make(folder)), encoding="utf-8")
+    return folder, json.loads(said.read_text(encoding="utf-8"))
+
+
+def _train(folder: Path) -> dict[str, str]:
     done = python("-m", "src.train", *TRAINING, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    store = Store(folder)
-    return Finished(done.stdout, store, store.only_run().info.run_id)
+    return {"output": done.stdout, "run_id": Store(folder).only_run().info.run_id}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Finished:
+    """Return one finished, tracked training on real digits; read it, do not change it."""
+    folder, said = made_once(tmp_path_factory, "finished", _train)
+    return Finished(said["output"], Store(folder), said["run_id"])
 
 
 @pytest.fixture(scope="session")

@@ -4,71 +4,224 @@ What a command does, prints and returns is the same; what it takes to start is n
 of the start itself run a process of their own.
 """
 
-import contextlib
-import multiprocessing
+import atexit
+import json
 import os
 import runpy
+import select
 import signal
+import socket
+import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
-from multiprocessing import forkserver, resource_tracker
-from multiprocessing.context import ForkServerContext
+import threading
+import warnings
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
 
-from src.process.signals import ENDING, signals_held_back
-from src.tracking import DEFAULTS
-
 LIBRARIES = (
-    "src.search.executors.preload",
+    "mlflow.cli",
     "src.cli.entry",
     "src.cli.output",
     "src.comparison.session",
     "src.inference.recogniser",
+    "src.search.executors.preload",
     "src.search.search",
     "src.tracking.store",
-    "tests.preloaded",
 )
+LOOK_AGAIN_S = 0.02
+
+
+class Command:
+    """`python -m ARGUMENTS` in a fork of the server, with what tests use of subprocess.Popen.
+
+    own_session: whether it is the head of a session, and so of a process group, of its own.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        own_session: bool = False,
+    ) -> None:
+        self.args = [sys.executable, "-m", *arguments]
+        self.returncode: int | None = None
+        words = {"arguments": arguments, "cwd": str(cwd), "env": dict(env), "session": own_session}
+        pipes = [os.pipe() for _ in range(3)]
+        with tempfile.TemporaryFile() as request:
+            request.write(json.dumps(words).encode())
+            request.seek(0)
+            _SERVER.order(request.fileno(), *(theirs for _, theirs in pipes))
+        for _, theirs in pipes:
+            os.close(theirs)
+        (output, _), (errors, _), (state, _) = pipes
+        encoding = env.get("PYTHONIOENCODING", "utf-8")
+        self.stdout = os.fdopen(output, encoding=encoding)
+        self.stderr = os.fdopen(errors, encoding=encoding)
+        self._state = os.fdopen(state, "rb", buffering=0)
+        self.pid = int(self._state.readline())
+
+    def poll(self) -> int | None:
+        """Return how the command ended, None while it runs."""
+        return self._ended(within_s=0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return how the command ended, once it has; raises TimeoutExpired."""
+        code = self._ended(within_s=timeout)
+        if code is None:
+            raise TimeoutExpired(self.args, timeout or 0)
+        return code
+
+    def _ended(self, *, within_s: float | None) -> int | None:
+        if self.returncode is None and select.select([self._state], [], [], within_s)[0]:
+            self.returncode = int(self._state.readline())
+            self._state.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self, timeout: float) -> tuple[str, str]:
+        """Return the rest of what it prints and of its errors; raises TimeoutExpired."""
+        late = threading.Event()
+        timer = threading.Timer(timeout, lambda: (late.set(), self.kill()))
+        told: list[str] = []
+        reader = threading.Thread(target=lambda: told.append(self.stderr.read()), daemon=True)
+        timer.start()
+        reader.start()
+        try:
+            printed = self.stdout.read()
+            reader.join()
+            self.wait()
+        finally:
+            timer.cancel()
+        if late.is_set():
+            raise TimeoutExpired(self.args, timeout, printed, told[0])
+        self.stdout.close()
+        self.stderr.close()
+        return printed, told[0]
 
 
 def run_command(
-    arguments: tuple[str, ...], *, cwd: Path, env: Mapping[str, str], timeout_s: float
+    arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout_s: float
 ) -> CompletedProcess[str]:
-    """Run `python -m MODULE ARGUMENTS` with these variables; return how it ended and what it said.
+    """Run `python -m ARGUMENTS` with these variables; return how it ended and what it said.
 
     Raises TimeoutExpired.
     """
-    context: ForkServerContext = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(LIBRARIES))
-    resource_tracker.ensure_running()
-    with signals_held_back():  # as for the workers of a search, which the same server forks
-        forkserver.ensure_running()
-    with tempfile.TemporaryDirectory() as folder:
-        outputs = [Path(folder) / name for name in ("stdout", "stderr")]
-        process = context.Process(target=_run, args=(arguments, cwd, dict(env), outputs))
-        process.start()
-        process.join(timeout_s)
-        if process.exitcode is None:
-            process.kill()
-            raise TimeoutExpired(arguments, timeout_s)
-        stdout, stderr = (path.read_text(encoding="utf-8") for path in outputs)
-    command = [sys.executable, "-m", *arguments]
-    return CompletedProcess(command, process.exitcode, stdout, stderr)
+    command = Command(arguments, cwd=cwd, env=env)
+    printed, told = command.communicate(timeout_s)
+    return CompletedProcess(command.args, command.wait(), printed, told)
 
 
-def _run(arguments: tuple[str, ...], cwd: Path, env: dict[str, str], outputs: list[Path]) -> None:
-    for number, path in enumerate(outputs, start=1):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
-    sys.stdout, sys.stderr = (
-        open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-        for number in (1, 2)
-    )
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+class _Server:
+    """The process that forks the commands of this one, and ends when this one does."""
+
+    def __init__(self) -> None:
+        self._orders: socket.socket | None = None
+        self._lock = threading.Lock()
+
+    def order(self, *files: int) -> None:
+        """Order a command: the file of the request, its two outputs, and where its end is told."""
+        with self._lock:
+            if self._orders is None:
+                self._orders = self._start()
+            socket.send_fds(self._orders, [b"!"], list(files))
+
+    def _start(self) -> socket.socket:
+        mine, theirs = socket.socketpair()
+        with theirs:
+            server = subprocess.Popen(
+                [sys.executable, "-m", "tests.preloaded", str(theirs.fileno())],
+                cwd=Path(__file__).resolve().parents[1],
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+        atexit.register(lambda: (mine.close(), server.wait()))
+        return mine
+
+
+_SERVER = _Server()
+
+
+def _serve(orders: socket.socket) -> int:
+    """Fork whenever a command is ordered; return in each fork, with the file of its request."""
+    told_to: dict[int, int] = {}
+    while True:
+        waiting, _, _ = select.select([orders], [], [], LOOK_AGAIN_S if told_to else None)
+        if waiting:
+            word, files, _, _ = socket.recv_fds(orders, 1, 4)
+            if not word:
+                os._exit(0)
+            request, output, errors, state = files
+            pid = os.fork()
+            if pid == 0:
+                orders.close()
+                for number, file in ((1, output), (2, errors)):
+                    os.dup2(file, number)
+                for file in (output, errors, state, *told_to.values()):
+                    os.close(file)
+                return request
+            os.write(state, f"{pid}\n".encode())
+            told_to[pid] = state
+            for file in (request, output, errors):
+                os.close(file)
+        for pid in list(told_to):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                state = told_to.pop(pid)
+                os.write(state, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+                os.close(state)
+
+
+def _warm_up() -> None:
+    """Load the libraries, and train once: the first training of a process takes far longer."""
+    for name in LIBRARIES:
+        import_module(name)
+    import torch
+
+    from tests.plans import QUICK, plan_of, train_plan
+
+    if torch.accelerator.is_available():  # who has used one cannot be forked
+        return
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        train_plan(plan_of(*QUICK, "trainer.max_epochs=1", f"tracking.folder={folder}"))
+
+
+def _run(request: int) -> None:
+    """Become the command: end as `python -m` ends."""
+    from src.tracking import DEFAULTS
+
+    with os.fdopen(request) as file:
+        words = json.load(file)
+    if words["session"]:
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
-    os.environ.update({**DEFAULTS, **env})
-    os.chdir(cwd)
-    module, *sys.argv[1:] = arguments
-    with contextlib.ExitStack() as stack:
-        stack.callback(sys.stdout.flush)
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    os.environ.update({**DEFAULTS, **words["env"]})
+    encoding = os.environ.get("PYTHONIOENCODING", "utf-8")  # read when an interpreter starts
+    sys.stdout = open(1, "w", encoding=encoding, closefd=False)  # noqa: SIM115
+    sys.stderr = open(  # noqa: SIM115
+        2, "w", buffering=1, encoding=encoding, errors="backslashreplace", closefd=False
+    )
+    os.chdir(words["cwd"])
+    module, *sys.argv[1:] = words["arguments"]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with socket.socket(fileno=int(sys.argv[1])) as orders:
+        _warm_up()
+        own_request = _serve(orders)
+    _run(own_request)

@@ -3,14 +3,13 @@
 import contextlib
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import optuna
 import pytest
@@ -19,6 +18,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from tests.conftest import TIMEOUT_S, Store, environment, python
+from tests.preloaded import Command
 
 FAST = ("data=digits", "trainer.threads=1", "trainer.batch_size=64")
 """What makes a trial quick, and its numbers the same in every process."""
@@ -32,22 +32,9 @@ def sweep(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return python("-m", "src.sweep", *arguments, cwd=cwd)
 
 
-def start_sweep(
-    *arguments: str,
-    cwd: Path,
-    how: tuple[str, ...] = ("-m", "src.sweep"),
-    errors: int | IO[str] = subprocess.PIPE,
-) -> subprocess.Popen[str]:
-    """Start `python HOW ARGUMENTS`, a sweep, as the head of a process group of its own."""
-    return subprocess.Popen(
-        [sys.executable, *how, *arguments],
-        cwd=cwd,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        text=True,
-        start_new_session=True,
-    )
+def start_sweep(*arguments: str, cwd: Path) -> Command:
+    """Start `python -m src.sweep ARGUMENTS` as the head of a process group of its own."""
+    return Command(("src.sweep", *arguments), cwd=cwd, env=environment(), own_session=True)
 
 
 def processes_of(session: int) -> dict[int, int]:
@@ -70,7 +57,7 @@ def wait_until(condition, *, within_s=TIMEOUT_S):
     return found
 
 
-def read_until(driver: subprocess.Popen, pattern: str) -> str:
+def read_until(driver: Command, pattern: str) -> str:
     for line in driver.stdout:
         if re.match(pattern, line):
             return line
@@ -88,7 +75,7 @@ def epochs_of(store: Store, kind: str, number: int) -> int:
     return 0
 
 
-def end(driver: subprocess.Popen) -> tuple[int, str, str]:
+def end(driver: Command) -> tuple[int, str, str]:
     """Return how the driver ended and what it said, once all its processes are gone."""
     output, errors = driver.communicate(timeout=TIMEOUT_S)
     wait_until(lambda: not processes_of(driver.pid), within_s=20)

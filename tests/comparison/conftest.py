@@ -9,7 +9,7 @@ import pytest
 
 from src.config.settings import Tracking
 from src.tracking.store import open_store
-from tests.conftest import Store
+from tests.conftest import Store, made_once
 from tests.plans import QUICK, dataset_of, plan_of, train_plan
 
 SPEEDY = (*QUICK, "trainer.max_epochs=12", "trainer.batch_size=32")
@@ -72,15 +72,19 @@ def _search(tracking: Tracking) -> dict[str, str]:
     return ids
 
 
-@pytest.fixture(scope="session")
-def contest(tmp_path_factory) -> Contest:
-    """Return a store to compare in; do not change its runs."""
-    folder = tmp_path_factory.mktemp("contest")
+def _train_all(folder: Path) -> dict[str, str]:
     tracking = Tracking(folder=folder / "mlruns")
     ids = _search(tracking)
     for name, (overrides, looks) in RUNS.items():
         ids[name] = train_into(tracking, *overrides, evaluate_on_test_set=looks)
-    return Contest(tracking, ids, folder)
+    return ids
+
+
+@pytest.fixture(scope="session")
+def contest(tmp_path_factory) -> Contest:
+    """Return a store to compare in; do not change its runs."""
+    folder, ids = made_once(tmp_path_factory, "contest", _train_all)
+    return Contest(Tracking(folder=folder / "mlruns"), ids, folder)
 
 
 @pytest.fixture

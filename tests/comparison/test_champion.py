@@ -1,6 +1,7 @@
 """A run becomes champion only by beating the present one; every decision leaves its traces."""
 
 import shlex
+import shutil
 
 import mlflow.pytorch
 import numpy as np
@@ -13,7 +14,7 @@ from src.config.settings import Tracking
 from src.errors import ConfigError, NotPromoted, RunGone
 from src.tracking.registry import find_champion, rollback
 from src.tracking.store import open_store
-from tests.comparison.conftest import RUNS, Contest, train_into
+from tests.comparison.conftest import Contest
 from tests.conftest import python
 from tests.plans import plan_of, stored_runs
 
@@ -106,10 +107,11 @@ def told_command(line: str) -> list[str]:
 
 
 @pytest.mark.parametrize("for_good", [False, True], ids=["deleted", "gc"])
-def test_a_champion_whose_run_is_gone_is_told_with_a_command_that_works(tmp_path, for_good):
-    tracking = Tracking(folder=tmp_path / "mlruns")
-    names = ("linear", "dnn 1", "dnn 2")
-    ids = {name: train_into(tracking, *RUNS[name][0]) for name in names}
+def test_a_champion_whose_run_is_gone_is_told_with_a_command_that_works(
+    contest, tmp_path, for_good
+):
+    shutil.copytree(contest.folder, tmp_path, dirs_exist_ok=True)  # also files are deleted
+    tracking, ids = Tracking(folder=tmp_path / "mlruns"), contest.ids
     contest = Contest(tracking, ids, tmp_path)
     challenge(contest, "linear")
     challenge(contest, "dnn 1")

@@ -2,7 +2,6 @@
 
 import re
 import signal
-import subprocess
 import sys
 from inspect import Signature
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.comparison.conftest import train_into
 from tests.conftest import environment, python
 from tests.data.tables import as_text, digit_rows, write
 from tests.plans import dataset_of, plan_of, stored_runs, train_plan
+from tests.preloaded import Command
 
 
 def split_runs(contest):
@@ -87,12 +87,8 @@ def test_the_command_trains_on_splits_says_so_and_takes_what_is_there(own_contes
 
 
 def test_ctrl_c_ends_it_tidily_and_says_how_to_go_on(own_contest):
-    command = [sys.executable, *asked(own_contest, 50)]
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(
-        command, cwd=own_contest.folder, env=environment(), stdout=pipe, stderr=pipe, text=True
-    )
-    assert process.stdout is not None
+    _, *words = asked(own_contest, 50)
+    process = Command(words, cwd=own_contest.folder, env=environment())
     for line in process.stdout:
         if line.startswith("1 of 100"):
             break

@@ -62,7 +62,7 @@ def check_lines(problems) -> None:
         assert "Traceback" not in problem
 
 
-@many(slow=3_000, quick=40)
+@many(slow=3_000, quick=20)
 @given(st.lists(OVERRIDE, min_size=1, max_size=3))
 @example(["model._target_=src.cli.entry.os.system"])
 @example(["optimizer.lr=nan"])
@@ -93,7 +93,7 @@ def digits():
     return dataset_of(plan_of(*SMALL))
 
 
-@many(slow=2_000, quick=40)
+@many(slow=2_000, quick=15)
 @given(
     st.sampled_from([key for key in KEYS if "." in key and "tracking" not in key]),
     NUMBERS,
@@ -141,7 +141,7 @@ def composer():
         yield Composer("sweep", ["data=digits"], threads=1)
 
 
-@many(slow=3_000, quick=200)
+@many(slow=3_000, quick=60)
 @given(SPACES)
 @example({"optimizer.lr": {"low": 0.0, "high": 1e308, "step": 1e-300}})
 @example({"optimizer.lr": {"low": 1, "high": 10**30}})
@@ -166,7 +166,7 @@ def whole(composer):
     return OmegaConf.to_container(hydra.compose("sweep"), resolve=True)
 
 
-@many(slow=3_000, quick=300)
+@many(slow=3_000, quick=80)
 @given(
     st.one_of(
         st.text(max_size=60),

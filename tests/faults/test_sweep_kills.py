@@ -4,7 +4,6 @@ import contextlib
 import os
 import random
 import signal
-import subprocess
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from tests.conftest import Store
+from tests.preloaded import Command
 from tests.sweeping import (
     FAST,
     Sweep,
@@ -96,7 +96,7 @@ def test_a_killed_worker_costs_its_confirmation_one_more_try(killed_workers):
     assert len(found.below()) == 3 + 2 + 1
 
 
-def interrupt(found: Sweep, driver: subprocess.Popen, name: str) -> dict[int, FrozenTrial]:
+def interrupt(found: Sweep, driver: Command, name: str) -> dict[int, FrozenTrial]:
     """Send a signal to all of a search's processes, check its end, return what was finished."""
     os.killpg(driver.pid, signal.Signals[name])  # as a terminal or a scheduler does
     code, output, errors = end(driver)
@@ -190,7 +190,7 @@ def kill_driver(folder: Path, *, kills: int, workers: str, seed: int) -> None:
     ] == ["1"]
 
 
-def is_training_or_gone(store: Store, driver: subprocess.Popen, stage: str) -> bool:
+def is_training_or_gone(store: Store, driver: Command, stage: str) -> bool:
     return driver.poll() is not None or epochs_of(store, stage, 0) > 0
 
 

@@ -97,8 +97,18 @@ def test_numbers_stand_in_the_cells_of_few_classes_only(tmp_path: Path) -> None:
     assert not shows_how_many(16)
 
 
-@pytest.mark.parametrize("num_classes", [2, 3, 10, 15, 16, 26, 62, 130])
-@pytest.mark.parametrize("name", ["{}", "trouser or something rather long {}", "", "猫 {}"])
+LONG = "trouser or something rather long {}"
+
+
+@pytest.mark.parametrize(
+    ("num_classes", "name"),
+    [
+        *((count, LONG) for count in (2, 3, 10, 15, 16, 26, 62, 130)),
+        *((count, "{}") for count in (10, 130)),
+        *((count, "") for count in (2, 16)),
+        *((count, "猫 {}") for count in (3, 62)),
+    ],
+)
 def test_any_number_of_classes_and_any_names(num_classes: int, name: str, tmp_path: Path) -> None:
     counts = np.random.default_rng(0).integers(0, 20_000, (num_classes, num_classes))
     names = [name.format(index) for index in range(num_classes)]

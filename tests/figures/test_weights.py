@@ -102,8 +102,10 @@ def test_at_most_a_hundred_units_evenly_over_the_order() -> None:
     assert weight_sheet(noise(units=256), title="t").shape == hundred.shape
 
 
-@pytest.mark.parametrize("units", [1, 2, 3, 17, 62])
-@pytest.mark.parametrize(("side", "channels"), [(8, 1), (28, 3), (64, 1), (100, 1)])
+@pytest.mark.parametrize(
+    ("units", "side", "channels"),
+    [(1, 8, 1), (1, 100, 1), (2, 28, 3), (3, 64, 1), (17, 100, 1), (62, 8, 1), (62, 28, 3)],
+)
 def test_any_size_can_be_drawn(units: int, side: int, channels: int) -> None:
     weights = noise(units=units, side=side, channels=channels)
     sheet = weight_sheet(weights, title="first-layer weights, step 1,000")

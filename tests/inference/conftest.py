@@ -12,6 +12,7 @@ from PIL import Image
 from src.config.settings import Tracking
 from src.data.mnist import Mnist
 from src.inference.recogniser import load_recogniser
+from tests.conftest import made_once
 from tests.plans import plan_of, stored_runs, train_plan
 
 SHORT = ("data=mnist_20k", "trainer.threads=1", "trainer.max_epochs=4")
@@ -34,19 +35,22 @@ class Trained:
         return load_recogniser(stored_runs(self.tracking))
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory) -> Trained:
-    folder = tmp_path_factory.mktemp("trained")
+def _train(folder: Path) -> dict[str, str]:
     runs = {}
     for model in ("dnn", "linear"):
         plan = plan_of(f"model={model}", f"tracking.folder={folder}/mlruns", *SHORT)
         result = train_plan(plan, evaluate_on_test_set=False)
         runs[model] = result.run_id
     promote(folder, runs["dnn"])
-    found = Trained(folder, linear=runs["linear"], dense=runs["dnn"])
     for run_id in runs.values():  # who is the first to use a run measures it, and says so
-        load_recogniser(stored_runs(found.tracking), model=run_id)
-    return found
+        load_recogniser(stored_runs(Tracking(folder=folder / "mlruns")), model=run_id)
+    return runs
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Trained:
+    folder, runs = made_once(tmp_path_factory, "trained", _train)
+    return Trained(folder, linear=runs["linear"], dense=runs["dnn"])
 
 
 def promote(folder: Path, run_id: str) -> None:

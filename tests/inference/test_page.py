@@ -2,8 +2,6 @@
 
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -16,6 +14,7 @@ from src.errors import ConfigError
 from src.pictures.reading import read_picture
 from tests.conftest import environment
 from tests.inference.conftest import enlarged
+from tests.preloaded import Command
 
 ANSWER_WITHIN_MS = 250
 SETTLED = "() => document.querySelector('#answers .panels').dataset.settled === 'true'"
@@ -33,12 +32,8 @@ STROKES = {
 @pytest.fixture(scope="session")
 def address(trained):
     """Start the app once for all tests, with the champion and the linear run to choose from."""
-    command = [sys.executable, "-m", "src.app"]
-    process = subprocess.Popen(
-        command, cwd=trained.folder, env=environment(), stdout=subprocess.PIPE, text=True
-    )
-    lines = iter(process.stdout.readline, "")
-    said = next(line for line in lines if "http://" in line)
+    process = Command(("src.app",), cwd=trained.folder, env=environment())
+    said = next(line for line in process.stdout if "http://" in line)
     yield said.split(" at ")[1].split()[0]
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 0

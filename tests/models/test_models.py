@@ -20,8 +20,8 @@ VARIANTS = [
     "model=dnn model.hidden_sizes=[5]",
     "model=dnn model.hidden_sizes=[16,8,4] model.dropout=0.5 model.batch_norm=true",
 ]
-SHAPES = [(1, 28, 28), (1, 8, 8), (3, 16, 12)]
-CLASSES = [2, 10, 62]
+SHAPES = [((1, 28, 28), 10), ((1, 8, 8), 62), ((3, 16, 12), 2)]
+"""Shapes of an image, each with a number of classes."""
 
 
 def build(line, *, image_shape=(1, 8, 8), num_classes=10):
@@ -45,8 +45,7 @@ def test_there_are_models():
 
 
 @pytest.mark.parametrize("line", VARIANTS)
-@pytest.mark.parametrize("num_classes", CLASSES)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("shape", "num_classes"), SHAPES, ids=str)
 def test_images_of_any_shape_become_finite_logits_for_any_number_of_classes(
     line, shape, num_classes
 ):

@@ -1,12 +1,13 @@
 """The store under many first starts, behind a real server, and where it is damaged."""
 
+import json
+import signal
 import sqlite3
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from subprocess import PIPE, CompletedProcess, Popen
+from subprocess import CompletedProcess
 from urllib.parse import quote
 
 import pytest
@@ -21,6 +22,7 @@ from src.tracking import NOT_USED
 from src.tracking.connection import connect
 from src.tracking.store import open_store
 from tests.conftest import environment, python
+from tests.preloaded import Command
 from tests.serving import Server, behind_login, free_port
 
 FAST = ("data=digits", "trainer.threads=1", "trainer.max_epochs=2")
@@ -30,10 +32,10 @@ def train(*overrides: str, cwd):
     return python("-m", "src.train", *FAST, *overrides, cwd=cwd)
 
 
-def statuses(uri: str) -> list[str]:
+def statuses(uri: str, *, experiment: str = "digits") -> list[str]:
     client = MlflowClient(tracking_uri=uri)
-    experiments = [e.experiment_id for e in client.search_experiments()]
-    return sorted(run.info.status for run in client.search_runs(experiments))
+    found = client.get_experiment_by_name(experiment)
+    return sorted(run.info.status for run in client.search_runs([found.experiment_id]))
 
 
 def test_several_first_starts_at_once_share_one_sound_store(tmp_path):
@@ -57,9 +59,9 @@ def test_a_damaged_database_is_told_in_one_line(tmp_path):
     assert "damaged" in line
 
 
-@pytest.fixture
-def server(tmp_path):
-    server = Server(tmp_path).start()
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("server")).start()
     yield server.uri
     server.kill()
 
@@ -71,7 +73,7 @@ def test_a_run_on_a_real_server_is_whole_and_no_password_is_kept(tmp_path, serve
     assert "secret" not in done.stdout + done.stderr
     assert statuses(server) == ["FINISHED"]
     client = MlflowClient(tracking_uri=server)
-    [run] = client.search_runs(["1"])
+    [run] = client.search_runs([client.get_experiment_by_name("digits").experiment_id])
     assert {f.path for f in client.list_artifacts(run.info.run_id, "figures")} >= {
         "figures/confusion_matrix.png",
         "figures/first_layer_weights.png",
@@ -83,6 +85,7 @@ def test_a_run_on_a_real_server_is_whole_and_no_password_is_kept(tmp_path, serve
 def test_a_server_behind_a_login_lets_in_who_has_it_and_says_so_to_others(
     tmp_path, server, monkeypatch
 ):
+    own = "tracking.experiment=login"
     with behind_login(int(server.rpartition(":")[2]), "anna:geh@im") as address:
         for login in ("", "anna:wrong@"):
             refused = train(f"tracking.uri={address.replace('//', f'//{login}')}", cwd=tmp_path)
@@ -93,11 +96,11 @@ def test_a_server_behind_a_login_lets_in_who_has_it_and_says_so_to_others(
             assert "no MLflow server" not in line
             assert "wrong" not in line
         inside = address.replace("//", "//anna:geh@im@")
-        assert train(f"tracking.uri={inside}", cwd=tmp_path).returncode == 0
+        assert train(f"tracking.uri={inside}", own, cwd=tmp_path).returncode == 0
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "anna")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "geh@im")
-        assert train(f"tracking.uri={address}", cwd=tmp_path).returncode == 0
-    assert statuses(server) == ["FINISHED"] * 2
+        assert train(f"tracking.uri={address}", own, cwd=tmp_path).returncode == 0
+    assert statuses(server, experiment="login") == ["FINISHED"] * 2
 
 
 def test_a_login_that_only_the_data_ask_for_is_nothing_to_wait_for(tmp_path):
@@ -118,19 +121,36 @@ def run(verb: str, *arguments: str, cwd: Path) -> CompletedProcess[str]:
     return done
 
 
-def promote_and_predict(train_in: str, predict_in: str, *, cwd: Path, uri: str) -> list[str]:
-    """Train, promote and predict, check that all of it is in one store; return what was said."""
-    said = [run("src.train", *FAST, train_in, cwd=cwd).stderr]
+def commands(train_in: str, predict_in: str, *, cwd: Path) -> list[tuple[str, ...]]:
+    """Return how to train, to promote and to predict."""
+    return [
+        ("src.train", *FAST, "name=mine", train_in),
+        ("src.compare", "promote=mine", train_in),
+        ("src.predict", digit(cwd), predict_in),
+    ]
+
+
+def assert_all_in_one_store(uri: str, answer: str) -> None:
+    """Check what the three commands have left, and who has answered."""
     client = MlflowClient(uri, uri)
     [trained] = client.search_runs(["1"])
-    said += [run("src.compare", f"promote={trained.info.run_id}", train_in, cwd=cwd).stderr]
     champion = client.get_model_version_by_alias("digits", "champion")
     assert champion.run_id == trained.info.run_id
-    answered = run("src.predict", digit(cwd), predict_in, cwd=cwd)
-    assert f"champion, version {champion.version}" in answered.stdout + answered.stderr
+    assert f"champion, version {champion.version}" in answer
     files = client.list_artifacts(trained.info.run_id)
     assert {file.path for file in files} >= {"checkpoint", "config.yaml", "figures"}
-    return [*said, answered.stderr]
+
+
+ONE_AFTER_ANOTHER = """
+import json, runpy, sys
+for module, *sys.argv[1:] in json.loads(sys.argv[1]):
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        assert not end.code, end.code
+    print("next", file=sys.stderr)
+"""
+"""Commands in one process: the variables are read once, while the program loads."""
 
 
 def test_a_store_that_the_environment_names_is_not_used_which_is_said(tmp_path, monkeypatch):
@@ -140,7 +160,11 @@ def test_a_store_that_the_environment_names_is_not_used_which_is_said(tmp_path, 
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "theirs")
     own = f"sqlite:///{tmp_path}/mlruns/mlflow.db"
     default = "tracking=local"
-    for said in promote_and_predict(default, default, cwd=tmp_path, uri=own):
+    lines = json.dumps(commands(default, default, cwd=tmp_path))
+    done = python("-c", ONE_AFTER_ANOTHER, lines, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert_all_in_one_store(own, done.stdout + done.stderr)
+    for said in done.stderr.split("next\n")[:3]:
         [line] = [line for line in said.splitlines() if "not used" in line]
         for word in ("MLFLOW_TRACKING_URI=http://127.0.0.1:9,", other, "=theirs", "tracking.uri="):
             assert word in line
@@ -167,7 +191,8 @@ def test_a_path_of_any_signs_is_the_same_store_for_every_verb(tmp_path):
     folder = f"tracking.folder='{file.parent}'"
     uri = f"tracking.uri='{URL.create('sqlite', database=str(file)).render_as_string()}'"
     own = f"sqlite+pysqlite:///{quote(str(file))}"
-    promote_and_predict(folder, uri, cwd=tmp_path, uri=own)
+    done = [run(*line, cwd=tmp_path) for line in commands(folder, uri, cwd=tmp_path)]
+    assert_all_in_one_store(own, done[-1].stdout + done[-1].stderr)
     assert (file.parent / "artifacts").is_dir()
     with page(uri, cwd=tmp_path) as address:
         [shown] = MlflowClient(address).search_runs(["1"])
@@ -179,13 +204,12 @@ def test_a_path_of_any_signs_is_the_same_store_for_every_verb(tmp_path):
 def page(place: str, *, cwd: Path) -> Iterator[str]:
     """Run `src.ui` and give its address."""
     port = free_port()
-    command = [sys.executable, "-m", "src.ui", place, f"port={port}"]
-    process = Popen(command, cwd=cwd, env=environment(), stdout=PIPE, text=True)
+    process = Command(("src.ui", place, f"port={port}"), cwd=cwd, env=environment())
     try:
         assert any("the runs are at" in line for line in process.stdout)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
 
 

@@ -1,11 +1,9 @@
 """What a person types is read as meant; what is printed for pasting works when it is pasted."""
 
-import os
 import re
 import shlex
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ from PIL import Image
 from src.comparison.champion import promote
 from src.comparison.settings import make_request
 from src.config.commands import argument, command, quote_files
-from tests.conftest import TIMEOUT_S, TRAINING, environment, python, start_training
+from tests.conftest import TIMEOUT_S, TRAINING, python, start_training
 from tests.data.tables import as_text, digit_rows
 from tests.plans import plan_of, problems_of, stored_runs
 
@@ -89,14 +87,10 @@ class Terminal:
         return self.type(f"{line} {more}")
 
     def type(self, line: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            ["bash", "-c", line],
-            cwd=self._folder,
-            env=environment() | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            timeout=3 * TIMEOUT_S,
-        )
+        """Let a shell read the line, and run what it makes of it."""
+        read = 'python() { printf "%s\\0" "$@"; }\n' + line
+        words = subprocess.run(["bash", "-c", read], capture_output=True, text=True, check=True)
+        done = python(*words.stdout.split("\0")[:-1], cwd=self._folder)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
         assert done.stderr in {"", MEASURING}, line
         self.said += done.stdout
@@ -111,7 +105,7 @@ def test_every_printed_command_works_when_it_is_pasted(tmp_path):
     training = start_training(*TRAINING, "trainer.max_epochs=4000", at, cwd=tmp_path)
     assert any(line.startswith("epoch 2/") for line in training.stdout)
     training.send_signal(signal.SIGINT)
-    terminal.said = training.communicate()[0]
+    terminal.said = training.communicate(TIMEOUT_S)[0]
     [run_id] = re.findall("resume=(\\w+)", terminal.said)
     config = store / "runs" / run_id / "config.json"
     config.write_text(config.read_text().replace("4000", "9"))  # else it would take long

@@ -397,22 +397,22 @@ def test_without_tracking_nothing_is_left_behind(run_verb, tmp_path):
 
 
 def test_a_grid_leaves_one_finished_run_for_every_combination(run_verb, store, tmp_path):
-    done = run_verb("-m", "model=linear,dnn", "seed=1,2,3", *QUICK, "trainer.max_epochs=2")
+    done = run_verb("-m", "model=linear,dnn", "seed=1,2", *QUICK, "trainer.max_epochs=2")
     assert done.returncode == 0, done.stderr
     runs = store.runs()
-    assert [run.info.status for run in runs] == ["FINISHED"] * 6
+    assert [run.info.status for run in runs] == ["FINISHED"] * 4
     made = {(run.data.params["model"], run.data.params["seed"]) for run in runs}
-    assert made == {(model, seed) for model in ("linear", "dnn") for seed in "123"}
+    assert made == {(model, seed) for model in ("linear", "dnn") for seed in "12"}
     assert len({run.data.metrics["test/accuracy"] for run in runs}) > 1
     assert [path.name for path in tmp_path.iterdir()] == ["mlruns"]
     assert Store(tmp_path).curve(runs[0].info.run_id, "val_loss")[-1][0] == 2
-    head, *rows = done.stdout.splitlines()[-7:]
+    head, *rows = done.stdout.splitlines()[-5:]
     assert head.split() == ["validation", "test", "seconds", "run"]
     reached = {run.info.run_id[:8]: run.data.metrics["best/val_accuracy"] for run in runs}
     shown = [reached[row.split()[-1]] for row in rows]
     assert shown == sorted(reached.values(), reverse=True)
     assert {" ".join(row.split()[:2]) for row in rows} == {
-        f"model={model} seed={seed}" for model in ("linear", "dnn") for seed in "123"
+        f"model={model} seed={seed}" for model in ("linear", "dnn") for seed in "12"
     }
 
 

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,9 +17,10 @@ from src.process.signals import Interrupted, stop_on_signals
 from tests.conftest import TIMEOUT_S, TRAINING, Store, python, start_training
 from tests.data.tables import as_text, digit_rows, write
 from tests.plans import QUICK, dataset_of, fit_of, plan_of, train_plan
+from tests.preloaded import Command
 
 
-def read_until(process: subprocess.Popen, line_begins: str) -> None:
+def read_until(process: Command, line_begins: str) -> None:
     for line in process.stdout:
         if line.startswith(line_begins):
             return
