@@ -22,7 +22,10 @@ FIRST = (
     "{model.hidden_sizes: [16], optimizer.lr: 0.001}",  # too slow: to be pruned
     "{model.hidden_sizes: [128], optimizer.lr: 0.03}",  # reaches the target
 )
-QUICK = ("sweep=quick", *FAST, "trainer.max_epochs=6", "regularization=none", "confirm.seeds=2")
+QUICK = (
+    *("sweep=quick", *FAST, "trainer.max_epochs=6", "regularization=none", "confirm.seeds=2"),
+    "pruner=median",
+)
 TARGET = (*QUICK, "target=0.9", "n_trials=12", f"enqueue=[{','.join(FIRST)}]")
 BUDGET = (*QUICK, "target=null", "n_trials=8")
 OTHER = (
@@ -115,7 +118,7 @@ ADHOC = (
     "optimizer.lr=tag(log, interval(1e-4, 1e-1))",
     "model.hidden_sizes=choice([16],[32,16])",
     *("regularization.patience=choice(1,5)", "trainer.max_epochs=choice(7,3)"),
-    *("pruner.n_startup_trials=1", "pruner.n_warmup_steps=7"),
+    *("pruner=median", "pruner.n_startup_trials=1", "pruner.n_warmup_steps=7"),
     *("target=0.9999", "n_trials=5", "confirm.seeds=0"),
 )
 STORIES = {
