@@ -43,7 +43,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 TIMEOUT_S = 300
 READ_AT_START = {"MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_NAME"}
 
-TRAINING = ("data=digits", "trainer.threads=1", "trainer.max_epochs=40", "trainer.batch_size=32")
+TRAINING = (
+    *("experiment=none", "data=digits", "trainer.threads=1"),
+    *("trainer.max_epochs=40", "trainer.batch_size=32"),
+)
 """A training of about a second, long enough to be interrupted in its middle."""
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from src.tracking.queries import StoredRuns
     from src.training.result import Result
 
-QUICK = ("data=digits", "trainer.threads=1")
-"""Small real data, on one thread, so that runs give the same numbers in every process."""
+QUICK = ("experiment=none", "data=digits", "trainer.threads=1")
+"""The plain network, small real data, one thread: the same numbers in every process."""
 
 
 def plan_of(*overrides: str) -> Plan:

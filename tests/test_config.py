@@ -48,7 +48,9 @@ MISTAKES = {
     "regularization.augmentation=nan": ["`regularization.augmentation`=nan: should be"],
     "regularization.label_smoothing=1": ["should be less than 1"],
     "regularization.patience=0": ["should be greater than or equal to 1"],
-    "regularization.patience=20": ["can never stop a training of `trainer.max_epochs`=20"],
+    "model=dnn regularization.patience=20": [
+        "can never stop a training of `trainer.max_epochs`=20"
+    ],
     "trainer.gradient_clip_norm=0": ["should be greater than 0"],
     "trainer.threads=0": ["`trainer.threads`=0: should be greater than or equal to 1"],
     "data.rows=70000": ["`data.rows`=70000: should be less than or equal to 60000"],

@@ -22,6 +22,26 @@ def test_every_experiment_composes_and_passes_all_checks(name):
     assert plan_of(f"experiment={name}", "seed=7").seed == 7
 
 
+def test_without_model_or_data_of_its_own_a_line_trains_the_one_for_what_people_draw():
+    hands = plan_of("experiment=hands")
+    assert plan_of().config == hands.config
+    assert hands.choices["data"] == "mnist_drawn_20k"
+    assert hands.regularization.augmentation > 0 < hands.regularization.thickness
+    assert plan_of("model=dnn", "experiment=hands").config == hands.config
+    assert plan_of("regularization.thickness=0", "seed=2").choices["data"] == "mnist_drawn_20k"
+
+
+@pytest.mark.parametrize(
+    "line", ["model=dnn", "experiment=none", "model=linear", "data=mnist_20k", "data=digits"]
+)
+def test_with_a_model_or_data_a_line_trains_it_plainly(line):
+    plan = plan_of(line)
+    assert plan.choices["data"] == ("digits" if line == "data=digits" else "mnist_20k")
+    assert (plan.regularization.augmentation, plan.regularization.thickness) == (0, 0)
+    assert not plan.model.arguments.get("batch_norm")
+    assert (plan.trainer.batch_size, plan.optimizer.arguments["lr"]) == (128, 3e-3)
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_recipes_are_those_of_the_exercise(name):
     steps, batch_size, lr = RECIPES[name]

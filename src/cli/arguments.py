@@ -140,6 +140,10 @@ def read_said_of_run(words: list[str]) -> tuple[list[str], dict[str, Any]]:
 
 
 def _composed(verb: str, overrides: list[str]) -> DictConfig:
+    """Compose; the experiment of conf/train.yaml is for lines that name neither model nor data."""
+    named = {text.partition("=")[0] for text in overrides}
+    if verb == "train" and {"model", "data"} & named and "experiment" not in named:
+        overrides = ["experiment=none", *overrides]
     try:
         return compose(verb, overrides)
     except HYDRA_ERRORS as error:

@@ -57,7 +57,8 @@ class Regularization(_Settings):
     """What keeps a model from learning its training images by heart; 0 or None is off.
 
     l1, l2: factors of the sum of |w| and of w squared over all weights, biases exempt; added to
-    the loss of every minibatch. patience: epochs without a better validation accuracy.
+    the loss of every minibatch. augmentation, thickness: see src/data/augmentation.py, of every
+    minibatch. patience: epochs without a better validation accuracy.
     """
 
     l1: NonNegative = 0.0
@@ -66,6 +67,7 @@ class Regularization(_Settings):
     input_dropout: Probability = 0.0
     label_smoothing: Probability = 0.0
     augmentation: Annotated[float, Field(ge=0, le=2, strict=True)] = 0.0
+    thickness: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
     patience: PositiveInt | None = None
 
 

@@ -1,6 +1,7 @@
 """Pictures of one's own: a folder of folders, one a class, or a flat one with labels in a table."""
 
 import csv
+import platform
 from pathlib import Path
 from typing import final
 
@@ -105,7 +106,11 @@ class Folder(DataSource):
             raise DataError("data.path: missing, the folder of pictures; fix: data.path=photos/")
         root = Path(self._path).expanduser()
         if not root.is_dir():
-            raise DataError(f"data.path={self._path}: no such folder, looked in {Path.cwd()}")
+            raise DataError(
+                f"data.path={self._path}: no such folder on {platform.node()}, looked in "
+                f"{Path.cwd()}; a folder is not sent to workers on other machines: fix: put it "
+                "there at the same path, or on a disk that all share"
+            )
         if self._classes is not None:
             return self._listed(root, Path(self._classes).expanduser())
         folders = sorted(f for f in root.iterdir() if f.is_dir() and not f.name.startswith("."))

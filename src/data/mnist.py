@@ -1,15 +1,17 @@
 """MNIST: 70,000 handwritten digits of 28 x 28 pixels, 10,000 of them the official test images."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, final
 
 import numpy as np
 from pydantic import Field
 
-from src.config.types import PositiveInt, Seed, ValidationSize
+from src.config.types import NonNegativeInt, PositiveInt, Seed, ValidationSize
+from src.data.drawn import draw_digits
 from src.data.mnist_download import TEST_FILES, TRAIN_FILES, read_files
-from src.data.source import DataSource, LabelledImages
+from src.data.source import Dataset, DataSource, LabelledImages
 
 NUM_OFFICIAL_ROWS = 60_000
 NUM_LABELS_HEADER_BYTES = 8
@@ -23,6 +25,7 @@ class Mnist(DataSource):
     rows: how many of the 60,000 training images are used; null is all of them.
     sample_seed: which ones; drawn before the split and independent of it.
     validation_size, split_seed: which of the rows validate, the others train.
+    drawn: how many digits drawn as strokes are trained on too; none of them validates or tests.
     cache_dir: the files are kept in its folder `mnist`; null is the user's cache folder.
     """
 
@@ -33,11 +36,13 @@ class Mnist(DataSource):
         sample_seed: Seed = 0,
         validation_size: ValidationSize = 5_000,
         split_seed: Seed = 0,
+        drawn: NonNegativeInt = 0,
         cache_dir: str | None = None,
     ) -> None:
         super().__init__(validation_size=validation_size, test_size=None, split_seed=split_seed)
         self._num_rows = rows or NUM_OFFICIAL_ROWS
         self._sample_seed = sample_seed
+        self._drawn = drawn
         self._cache_dir = cache_dir
 
     def read_pool(self) -> tuple[LabelledImages, tuple[str, ...]]:
@@ -48,6 +53,18 @@ class Mnist(DataSource):
 
     def read_test_file(self) -> LabelledImages:
         return self._read(TEST_FILES)
+
+    def load(self) -> Dataset:
+        """Return the images, digits drawn by program among those that train."""
+        if self._dataset is None and self._drawn:
+            dataset, drawn = super().load(), draw_digits(self._drawn)
+            both = LabelledImages(
+                np.concatenate([dataset.train.pixels, drawn.pixels]),
+                np.concatenate([dataset.train.labels, drawn.labels]),
+            )
+            note = f"{self._drawn:,} of the training images are digits drawn by program"
+            self._dataset = replace(dataset, train=both, notes=(note,))
+        return super().load()
 
     def cache_folder(self) -> Path:
         """Return where the four files are, or will be once they are fetched."""

@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from src.config.plan import Loss
 from src.config.settings import Regularization
-from src.data.augmentation import augment
+from src.data.augmentation import augment, thicken
 from src.data.module import derived_seed
 from src.models.probabilities import log_losses, log_probabilities, scale
 
@@ -28,9 +28,8 @@ class Classifier(pl.LightningModule):
     """Any model around which a training runs; knows nothing of trials, runs or files.
 
     history: one dict an epoch, of `train_loss`, `train_accuracy`, `val_loss`, `val_accuracy`,
-    `lr` and `seconds`; without validation images it has no `val_*`. Losses are the log loss of the
-    predicted probabilities in nats per image,
-    whatever is minimised: of the training images while training, with dropout and augmentation.
+    `lr` and `seconds`; without validation images it has no `val_*`. Losses are the log loss in nats
+    per image, whatever is minimised: of the training images with dropout and augmentation.
     confusion: int64 `[K, K]` of the last validation, rows true, columns predicted.
     description: plain values from which the model can be built again; kept in each checkpoint.
     before_step and on_snapshot are called before each minibatch, and with the step and the first
@@ -178,9 +177,10 @@ class Classifier(pl.LightningModule):
         self.steps = checkpoint["progress"]["steps"]
 
     def _minibatch_loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        strength = self._regularization.augmentation
-        if strength:
+        if strength := self._regularization.augmentation:
             images = augment(images, strength=strength)
+        if amount := self._regularization.thickness:
+            images = thicken(images, amount=amount)
         # not around several steps: until its end autocast reuses the weights it has rounded
         with self._layers_in(self.device.type):
             logits = self.model(images)

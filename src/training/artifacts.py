@@ -26,7 +26,7 @@ from src.tracking.run import Run
 from src.tracking.series import CONFUSION, WEIGHTS
 from src.training.fit import Fit
 
-PICTURES_KEPT = 300
+PICTURES_KEPT = 1_000
 UNITS_IN_SERIES = 12
 UNTRAINED = "before training"
 """Of the picture that the UI shows first, because its sliders begin at 0."""

@@ -135,7 +135,7 @@ def _of_settings(
     for name, field in type(settings).model_fields.items():
         key = f"{group}.{name}"
         if name not in but and key not in NO_OTHER_CONFIGURATION:
-            yield key, plan.config[group][name], field.default
+            yield key, plan.config[group].get(name, field.default), field.default
 
 
 def _words(plan: Plan, keys: list[str]) -> Iterator[str]:

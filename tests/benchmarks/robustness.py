@@ -20,6 +20,7 @@ from src.pictures.reading import picture_from_array
 from src.stats.intervals import wilson_interval
 from src.tracking.runs import finished_run
 from src.tracking.store import open_store
+from tests.benchmarks.unusual_forms import UNUSUAL, drawn
 from tests.plans import stored_runs
 
 SIDE = 200
@@ -65,6 +66,7 @@ def main() -> None:
         cases[f"these {name}"] = guised(test.pixels[:SAMPLE], test.labels[:SAMPLE], guise)
     cases["scikit-learn's 8 x 8 digits as 160 x 160"] = small_digits()
     cases[f"printed digits of {len(fonts)} fonts, {JITTERS} jitters each"] = printed(fonts)
+    cases |= {f"drawn by program: {form}": drawn(form) for form in UNUSUAL}
     for name, case in cases.items():
         print(f"| {name} | {row(recogniser, case)} |", flush=True)
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from src.data import augmentation
-from src.data.augmentation import augment
+from src.data.augmentation import augment, thicken
 from src.data.module import to_tensors
 from src.models.probabilities import scale
 from tests.plans import QUICK, dataset_of, fit_of, plan_of
@@ -121,3 +121,23 @@ def test_a_turn_is_a_turn_also_in_an_image_that_is_not_square(monkeypatch):
         x, y = columns - 19.5, rows - 9.5
         slope = float((weight * x * y).sum() / (weight * x * x).sum())
         assert abs(slope) == pytest.approx(abs(math.tan(angle)), abs=0.02)
+
+
+def test_strokes_become_thicker_or_thinner_by_up_to_the_amount():
+    """A stroke of 6 pixels in two channels: each side moves by at most half a pixel."""
+    stroke = torch.zeros(400, 2, 28, 28)
+    stroke[:, :, :, 11:17] = 1.0
+    torch.manual_seed(0)
+    widths = thicken(stroke, amount=0.5).mean(dim=2).sum(dim=2)
+    assert torch.equal(widths[:, 0], widths[:, 1])
+    assert 5.0 <= widths.min() < 5.1 < 6.9 < widths.max() <= 7.0
+    assert float(widths.mean()) == pytest.approx(6.0, abs=0.1)
+
+
+def test_a_thickness_of_0_changes_nothing_and_values_stay_in_their_range(digits):
+    assert torch.equal(thicken(digits[0], amount=0.0), digits[0])
+    torch.manual_seed(0)
+    out = thicken(digits[0], amount=1.0)
+    assert out.shape == digits[0].shape
+    assert (out.min(), out.max()) == (0, 1)
+    assert not torch.equal(out, digits[0])

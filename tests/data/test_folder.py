@@ -1,5 +1,7 @@
 """Folders of pictures become images, a class a sub-folder."""
 
+import platform
+
 import numpy as np
 import pytest
 
@@ -59,3 +61,8 @@ def test_what_cannot_be_read_is_listed_and_left_out_only_if_asked(tmp_path):
     source = Folder(path=path, skip_unreadable=True)
     assert len(source.read_pool()[0]) == 30
     assert "1 unreadable left out" in source.notes[0]
+
+
+def test_a_folder_that_is_not_there_is_said_with_the_machine_that_lacks_it(tmp_path):
+    with pytest.raises(DataError, match=f"no such folder on {platform.node()}.*other machines"):
+        Folder(path=str(tmp_path / "photos")).load()

@@ -25,7 +25,7 @@ from tests.conftest import environment, python
 from tests.preloaded import Command
 from tests.serving import Server, behind_login, free_port
 
-FAST = ("data=digits", "trainer.threads=1", "trainer.max_epochs=2")
+FAST = ("experiment=none", "data=digits", "trainer.threads=1", "trainer.max_epochs=2")
 
 
 def train(*overrides: str, cwd):

@@ -17,14 +17,15 @@ from src.training.description import (
 from tests.plans import plan_of
 
 NAMES = {
-    "": "dnn 256-128 dropout 0.2 s1",
+    "": "dnn 256-128 batch norm augment thickness 0.5 lr 0.006 epochs 18 batch 256 s1",
+    "model=dnn": "dnn 256-128 dropout 0.2 s1",
     "model=linear seed=2": "linear s2",
-    "model.hidden_sizes=[512,512] regularization=augment seed=2": "dnn 512-512 augment s2",
-    "optimizer.lr=0.01 data=digits": "dnn 256-128 dropout 0.2 lr 0.01 digits s1",
-    "optimizer=sgd optimizer.lr=0.01": "dnn 256-128 dropout 0.2 sgd lr 0.01 s1",
-    "data.rows=5000": "dnn 256-128 dropout 0.2 rows 5000 s1",
-    "data=csv data.path=/home/me/My_digits.csv": "dnn 256-128 dropout 0.2 csv My_digits s1",
-    "model.batch_norm=true model.activation=gelu": "dnn 256-128 gelu batch norm dropout 0.2 s1",
+    "model=dnn model.hidden_sizes=[512,512] regularization=augment": "dnn 512-512 augment s1",
+    "model=dnn optimizer.lr=0.01 data=digits": "dnn 256-128 dropout 0.2 lr 0.01 digits s1",
+    "model=dnn optimizer=sgd optimizer.lr=0.01": "dnn 256-128 dropout 0.2 sgd lr 0.01 s1",
+    "model=dnn data.rows=5000 data.drawn=70": "dnn 256-128 dropout 0.2 rows 5000 drawn 70 s1",
+    "model=dnn data=csv data.path=/home/me/My.csv": "dnn 256-128 dropout 0.2 csv My s1",
+    "experiment=none model.activation=gelu": "dnn 256-128 gelu dropout 0.2 s1",
 }
 
 
@@ -66,15 +67,18 @@ def test_params_have_nothing_twice_nothing_that_is_off_and_nothing_the_model_lac
 
 
 def test_a_configuration_is_the_same_whatever_the_seed_the_machine_and_the_way_it_is_said():
-    plain = config_digest(plan_of())
+    plain = config_digest(plan_of("model=dnn"))
     for line in ("seed=5", "name=x", "trainer.threads=1", "trainer.steps_per_execution=4"):
-        assert config_digest(plan_of(line)) == plain, line
-    assert config_digest(plan_of("regularization=none", "regularization.dropout=0.2")) == plain
+        assert config_digest(plan_of("model=dnn", line)) == plain, line
+    assert (
+        config_digest(plan_of("model=dnn", "regularization=none", "regularization.dropout=0.2"))
+        == plain
+    )
     for line in ("optimizer.lr=0.01", "model.hidden_sizes=[256]", "data.split_seed=5"):
-        assert config_digest(plan_of(line)) != plain, line
+        assert config_digest(plan_of("model=dnn", line)) != plain, line
 
 
 def test_a_trial_has_no_words_for_its_configuration():
-    plan = replace(plan_of(), seed=3)
+    plan = replace(plan_of("model=dnn"), seed=3)
     assert describe_configuration(plan, trial=False)["configuration"] == "dnn 256-128 dropout 0.2"
     assert "configuration" not in describe_configuration(plan, trial=True)
