@@ -131,14 +131,24 @@ class Outbox:
         if metrics or params or tags:
             self._client.log_batch(self._run_id, metrics=metrics, params=params, tags=tags)
         if "data" in news:
-            use = InputTag("mlflow.data.context", "training and validation")
-            self._client.log_inputs(self._run_id, [DatasetInput(Dataset(**news["data"]), [use])])
+            self._send_data(news["data"])
         if "files" in news:
             self._client.log_artifacts(self._run_id, str(self._folder / news["files"]))
         if "model" in news:
             self._send_model(self._folder / news["model"], news["scored_on"])
         if "status" in news:
             self._client.set_terminated(self._run_id, news["status"], news["time"])
+
+    def _send_data(self, data: Mapping[str, Any]) -> None:
+        use = InputTag("mlflow.data.context", "training and validation")
+        inputs = [DatasetInput(Dataset(**data), [use])]
+        try:
+            self._client.log_inputs(self._run_id, inputs)
+        except MlflowException as error:
+            if "unique" not in str(error).lower():
+                raise
+            # another run was the first to name these images, after MLflow had looked for them
+            self._client.log_inputs(self._run_id, inputs)
 
     def _send_model(self, folder: Path, scored_on: Mapping[str, str]) -> None:
         """Tie a saved model to the run; one that an attempt cut off has begun is completed."""

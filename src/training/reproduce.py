@@ -75,7 +75,7 @@ def as_kept(config: dict[str, Any], said: ValuesSaid, *, asked: str) -> dict[str
         group, _, name = key.partition(".")
         if key in MAY_MOVE:
             config = {**config, group: {**config[group], name: value}}
-        elif before != value:
+        elif value not in (before, "auto"):  # which the run keeps as what it was there
             problems.append(
                 f"`{key}={value}`: cannot be changed, {asked} a run that has {before}; leave it "
                 "out, or start a new run"

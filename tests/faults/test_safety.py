@@ -137,7 +137,7 @@ FREE_TEXT = "see http://wiki/page, ask bob@example.com or postgresql://db:x@host
 
 
 def test_words_that_look_like_a_password_stay_in_a_text(tmp_path):
-    done = python("-m", "src.train", *TRAINING[:2], f"name='{FREE_TEXT}'", cwd=tmp_path)
+    done = python("-m", "src.train", *TRAINING[:3], f"name='{FREE_TEXT}'", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert Store(tmp_path).only_run().info.run_name == FREE_TEXT
 

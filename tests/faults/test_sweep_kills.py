@@ -58,7 +58,7 @@ def kill_workers(folder: Path) -> Killed:
     """Kill the worker of trial 0 twice, of trial 1 once, and of the confirmation once."""
     found = Sweep(folder, "killed")
     arguments = (*ADHOC, "name=killed", "n_trials=2", "trainer.max_epochs=80")
-    arguments = (*arguments, "confirm.top=1", "confirm.seeds=1")
+    arguments = (*arguments, "confirm.top=1", "confirm.seeds=1", "pruner=none")
     driver = start_sweep(*arguments, "executor=processes", "executor.workers=1", cwd=found.folder)
     killed: set[int] = set()
 
@@ -115,7 +115,8 @@ def interrupt(found: Sweep, driver: Command, name: str) -> dict[int, FrozenTrial
 def interrupt_twice(folder: Path) -> None:
     """Start a search twice, end the one that runs by two signals, and let it end."""
     found = Sweep(folder, "killed")
-    arguments = (*ADHOC, "name=killed", "n_trials=6", "confirm.seeds=1", "trainer.max_epochs=30")
+    arguments = (*ADHOC, "name=killed", "n_trials=6", "confirm.seeds=1", "pruner=none")
+    arguments = (*arguments, "trainer.max_epochs=30")
     drivers = [start_sweep(*arguments, *WORKERS["processes"], cwd=found.folder) for _ in range(2)]
     wait_until(lambda: any(driver.poll() is not None for driver in drivers))
     refused, driver = sorted(drivers, key=lambda driver: driver.poll() is None)

@@ -74,7 +74,7 @@ def umlauts(tmp_path_factory):
     lines = as_text(digit_rows(600)).splitlines()
     (folder / "zähler.csv").write_text("\n".join(f"ä{line}" for line in lines), encoding="utf-8")
     for model in ("linear", "dnn"):
-        overrides = ("data=csv", "data.path=zähler.csv", f"name='{model} ÄÖ'", *TRAINING[1:])
+        overrides = ("data=csv", "data.path=zähler.csv", f"name='{model} ÄÖ'", *TRAINING[2:])
         done = python("-m", "src.train", f"model={model}", *overrides, cwd=folder)
         assert done.returncode == 0, done.stderr
     Image.new("L", (60, 60), 240).save(folder / "größe.png")

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
+from threading import Barrier
 from urllib.parse import quote
 
 import pytest
@@ -20,6 +21,7 @@ from src.data.digits import Digits
 from src.errors import TrackingError, TrackingUnavailable
 from src.tracking import NOT_USED
 from src.tracking.connection import connect
+from src.tracking.runs import DataDescription, start_run
 from src.tracking.store import open_store
 from tests.conftest import environment, python
 from tests.preloaded import Command
@@ -219,3 +221,24 @@ def page(place: str, *, cwd: Path) -> Iterator[str]:
 def test_an_address_of_sqlite_that_names_no_file_is_refused(tmp_path, uri):
     with pytest.raises(TrackingError, match="names no file"):
         connect(Tracking(uri=uri, folder=tmp_path))
+
+
+def test_runs_that_are_the_first_to_name_their_images_at_once_all_name_them(tmp_path):
+    """MLflow looks for the data, then adds them: between the two another run may have."""
+    store = open_store(Tracking(folder=tmp_path))
+    runs, rounds = 6, 5
+    together = Barrier(runs)
+
+    def begin(number: int) -> None:
+        for digest in range(rounds):
+            data = DataDescription("digits", str(digest), "here", {})
+            together.wait(30)
+            start_run(store, name=f"{digest}/{number}", data=data, params={}, tags={}, config={})
+
+    with ThreadPoolExecutor(runs) as pool:
+        list(pool.map(begin, range(runs)))
+    named = [
+        run.inputs.dataset_inputs[0].dataset.digest
+        for run in store.client.search_runs([store.experiment_id])
+    ]
+    assert sorted(named) == sorted(str(digest) for digest in range(rounds) for _ in range(runs))

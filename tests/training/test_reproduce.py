@@ -203,7 +203,8 @@ def test_an_experiment_says_all_that_it_is_made_of(store):
     _, tracking, _ = store
     options = ["experiment=dnn_20k", "data.validation_size=200", "model.hidden_sizes=[16]"]
     named, stored = train(tracking.folder, *options), stored_runs(tracking)
-    plan, _ = again(stored, named, others=["data=digits", "trainer.max_epochs=3", *options])
+    same = ["data=digits", "trainer.max_epochs=3", "trainer.accelerator=auto", *options]
+    plan, _ = again(stored, named, others=same)  # whatever `auto` was when the run was made
     assert plan.trainer.select == "last"
     with pytest.raises(ConfigError) as error:
         again(stored, named, others=options)
