@@ -8,6 +8,7 @@ ARGS ?=
 RECORD ?=
 RUN := .venv/bin/python
 READY := .venv/.ready
+FAST := -m "not slow and not cluster and not docs"
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
@@ -69,11 +70,11 @@ browser: ## install Debian's Chromium for the tests of the page, where it is mis
 	|| echo "no Chromium here: the tests of the page will be left out (apt-get install chromium)"
 
 test: $(READY) ## run the tests (fast ones)
-	$(RUN) -m pytest -m "not slow and not cluster and not docs" $(TWO) $(ARGS)
+	$(RUN) -m pytest $(FAST) $(TWO) $(ARGS)
 
 coverage: $(READY) ## run them again, and list the files of src that they run less than 90 % of
 	.venv/bin/coverage erase
-	.venv/bin/coverage run -m pytest -m "not slow and not cluster and not docs" $(TWO) $(ARGS)
+	.venv/bin/coverage run -m pytest $(FAST) $(TWO) $(ARGS)
 	.venv/bin/coverage combine --quiet
 	@.venv/bin/coverage report --sort=cover | awk 'NR < 3 || $$NF + 0 < 90 || $$1 == "TOTAL"'
 

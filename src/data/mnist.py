@@ -63,7 +63,7 @@ class Mnist(DataSource):
                 np.concatenate([dataset.train.labels, drawn.labels]),
             )
             note = f"{self._drawn:,} of the training images are digits drawn by program"
-            self._dataset = replace(dataset, train=both, notes=(note,))
+            self._dataset = replace(dataset, train=both, notes=(*dataset.notes, note))
         return super().load()
 
     def cache_folder(self) -> Path:

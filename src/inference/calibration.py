@@ -14,7 +14,7 @@ from src.config.plan import ConfigValidator
 from src.data.source import DataSource, LabelledImages
 from src.errors import TrackingError, UserError
 from src.models.predictor import Predictor
-from src.pictures.form import Form, evenly, form_from, mnist_form
+from src.pictures.form import CALIBRATION_IMAGES, Form, evenly, form_from, mnist_form
 from src.pictures.preparation import as_picture, prepare
 from src.tracking.queries import StoredRun, StoredRuns
 from src.tracking.runs import finished_run
@@ -23,8 +23,6 @@ RIGHT_WHEN_SURE = 0.99
 """Share of right answers among the validation images that are answered."""
 MIN_ANSWERED = 20
 """Validation images that must be answered at a threshold, to tell what share of them is right."""
-MAX_PICTURES = 1_000
-"""Of 300, a good model has 99 % right at any probability by chance: it would answer always."""
 VALIDATION, PICTURES = "predictions/validation.npz", "predictions/pictures.npz"
 
 
@@ -109,7 +107,7 @@ def _known(
     except UserError:
         return None
     images = dataset.validation
-    kept = images.take(evenly(len(images), MAX_PICTURES))
+    kept = images.take(evenly(len(images), CALIBRATION_IMAGES))
     return dataset.measured_form, dataset.reading, kept
 
 

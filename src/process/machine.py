@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from itertools import product
 from math import ceil
 from pathlib import Path, PurePosixPath
@@ -54,6 +55,7 @@ def _quota(folder: Path) -> Iterator[float]:
                 yield int(quota) / int(period)
 
 
+@cache
 def multiplies_bfloat16(root: Path = Path("/")) -> bool:
     """Tell whether the processor has instructions for products of bfloat16; only Linux says so."""
     with suppress(OSError):

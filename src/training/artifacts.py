@@ -16,7 +16,7 @@ from src.figures.curves import draw_learning_curves
 from src.figures.misclassified import draw_misclassified
 from src.figures.style import save_picture
 from src.figures.weights import draw_weights_over_training, weight_sheet
-from src.pictures.form import evenly
+from src.pictures.form import CALIBRATION_IMAGES, evenly
 from src.stats.autocorrelation import order_units
 from src.stats.scores import (
     confusion_counts,
@@ -26,7 +26,6 @@ from src.tracking.run import Run
 from src.tracking.series import CONFUSION, WEIGHTS
 from src.training.fit import Fit
 
-PICTURES_KEPT = 1_000
 UNITS_IN_SERIES = 12
 UNTRAINED = "before training"
 """Of the picture that the UI shows first, because its sliders begin at 0."""
@@ -119,7 +118,7 @@ def write_preparation(folder: Path, dataset: Dataset) -> None:
         form = replace(dataset.form, digits=form.digits)
     text = json.dumps({"form": form.as_dict(), "table": dataset.reading}, indent=2)
     (folder / "form.json").write_text(text, encoding="utf-8")
-    kept = validation.take(evenly(len(validation), PICTURES_KEPT))
+    kept = validation.take(evenly(len(validation), CALIBRATION_IMAGES))
     np.savez_compressed(folder / "validation.npz", pixels=kept.pixels, labels=kept.labels)
 
 

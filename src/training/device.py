@@ -1,5 +1,6 @@
 """What a training is computed on, and in which numbers."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -39,11 +40,15 @@ def describe_device(accelerator: str) -> str:
     return f"{kind} ({torch.cuda.get_device_name()})" if kind == "cuda" else kind
 
 
-def fastest_precision(network: nn.Module, device: str, *, root: Path = Path("/")) -> str:
+def fastest_precision(
+    build: Callable[[], nn.Module], device: str, *, root: Path = Path("/")
+) -> str:
     """Return bfloat16 for a wide network on a processor that multiplies it, else float32.
 
-    device: as `find_device` names it. root: of the file system that tells of the processor.
+    build: makes the network, called only where its width matters. device: as `find_device` names
+    it. root: of the file system that tells of the processor.
     """
-    widths = [len(weight) for weight in network.parameters() if weight.ndim == 2]
-    wide = max(widths, default=0) >= WIDE
-    return "bfloat16" if wide and device == "cpu" and multiplies_bfloat16(root) else "float32"
+    if device != "cpu" or not multiplies_bfloat16(root):
+        return "float32"
+    widths = [len(weight) for weight in build().parameters() if weight.ndim == 2]
+    return "bfloat16" if max(widths, default=0) >= WIDE else "float32"

@@ -132,7 +132,7 @@ def _settled(plan: Plan, dataset: Dataset) -> Plan:
     batch_size, _ = minibatches(plan, dataset)
     precision: str = plan.trainer.precision
     if precision == "auto":
-        precision = fastest_precision(build_classifier(plan, dataset).model, device)
+        precision = fastest_precision(lambda: build_classifier(plan, dataset).model, device)
     return plan.with_trainer(
         accelerator="gpu" if device == "cuda" else device,
         threads=plan.trainer.threads or available_cores(),

@@ -160,8 +160,8 @@ def test_auto_rounds_where_the_net_is_wide_and_the_processor_made_for_it(tmp_pat
     (tmp_path / "proc/cpuinfo").write_text(f"flags : fpu {'avx512_bf16' * has}\n")
     plan = plan_of(*QUICK, *line.split())
     network = build_classifier(plan, dataset_of(plan)).model
-    assert fastest_precision(network, "cpu", root=tmp_path) == used
-    assert fastest_precision(network, "cuda", root=tmp_path) == "float32"
+    assert fastest_precision(lambda: network, "cpu", root=tmp_path) == used
+    assert fastest_precision(lambda: network, "cuda", root=tmp_path) == "float32"
 
 
 def test_a_summed_loss_has_gradients_as_many_times_larger_as_there_are_images(tmp_path):
