@@ -1,8 +1,7 @@
 """`python -m src.app`: a page to draw a digit on, served to this machine alone."""
 
 import time
-from dataclasses import dataclass
-from typing import Any, final
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -11,26 +10,16 @@ from src.cli.overrides import quote_model, resolved
 from src.config.plan import ConfigValidator
 from src.config.settings import App, ModelSelection, Tracking
 from src.errors import ConfigError
-from src.process.gc_pause import loaded
+from src.process.gc_pause import resume_gc
 from src.process.machine import require_free_port
 from src.process.signals import stop_on_signals
 
 
-@final
-@dataclass(frozen=True)
-class Request:
-    """What the command line asks for."""
-
-    tracking: Tracking
-    asked: ModelSelection
-    app: App
-
-
 def app_command(config: DictConfig) -> None:
     """Serve the page until Ctrl-C."""
-    request = make_request(resolved(config))
-    if request.app.port is not None:
-        require_free_port(request.app.port, key="app.port")
+    tracking, asked, app = make_request(resolved(config))
+    if app.port is not None:
+        require_free_port(app.port, key="app.port")
     print("preparing the page ...", flush=True)
     with stop_on_signals() as stop:
         try:
@@ -44,25 +33,23 @@ def app_command(config: DictConfig) -> None:
             raise ConfigError(
                 "the page needs the extra `app`: python -m pip install -e '.[app]'"
             ) from error
-        stored = StoredRuns(open_existing_store(request.tracking))
-        page, address = Page(stored, request.asked).launch(
-            port=request.app.port, open_browser=request.app.open_browser
-        )
-        loaded()
+        stored = StoredRuns(open_existing_store(tracking))
+        page, address = Page(stored, asked).launch(port=app.port, open_browser=app.open_browser)
+        resume_gc()
         print(f"draw a digit at {address} (end with Ctrl-C)", flush=True)
         while stop.interrupted is None:
             time.sleep(0.1)
         page.close(verbose=False)
 
 
-def make_request(config: dict[str, Any]) -> Request:
-    """Check a resolved configuration; raises ConfigError with every problem in it."""
+def make_request(config: dict[str, Any]) -> tuple[Tracking, ModelSelection, App]:
+    """Return what a configuration asks for; raises ConfigError with every problem in it."""
     check = ConfigValidator(config)
     tracking = check.tracked()
     asked = check.settings(ModelSelection, "model")
     app = check.settings(App, "app")
     check.finish()
-    return Request(tracking, asked, app)
+    return tracking, asked, app
 
 
 if __name__ == "__main__":

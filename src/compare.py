@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 from src.cli.entry import run_verb
 from src.cli.overrides import resolved
 from src.comparison.settings import Request, make_request
-from src.process.gc_pause import loaded
+from src.process.gc_pause import resume_gc
 from src.process.signals import stop_on_signals
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def compare_command(config: DictConfig) -> None:
     )
     from src.comparison.session import compare
 
-    loaded()
+    resume_gc()
     selection = select(stored, request.which)
     print_selection(selection)
     over = _over_splits(stored, selection, request.which.splits)

@@ -2,10 +2,9 @@
 
 import os
 import sys
-from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -14,26 +13,16 @@ from src.cli.overrides import quote_model, resolved
 from src.config.plan import ConfigValidator
 from src.config.settings import ModelSelection, Predict, Tracking
 from src.errors import ConfigError, UserError
-from src.process.gc_pause import loaded
+from src.process.gc_pause import resume_gc
 
 WITH_VALUE = frozenset({"-h", "--help", "-c", "--cfg", "--config-dir"})
 """Flags that take the word after them."""
 
 
-@final
-@dataclass(frozen=True)
-class Request:
-    """What the command line asks for."""
-
-    tracking: Tracking
-    asked: ModelSelection
-    settings: Predict
-
-
 def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
     """Answer for every picture and row; a picture that cannot be read does not stop the others."""
-    request = make_request(resolved(config))
-    if not paths and request.settings.export is None:
+    tracking, asked, settings = make_request(resolved(config))
+    if not paths and settings.export is None:
         raise ConfigError(
             "name at least one picture, folder or table: python -m src.predict digit.png; "
             "or export=digits.html"
@@ -43,7 +32,6 @@ def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
 
     tables = [path for path in paths if is_table(path)]
     files = picture_files([path for path in paths if path not in tables])
-    settings = request.settings
     if settings.format == "kaggle" and (files or len(tables) != 1):
         raise ConfigError("`format`=kaggle: answers one table; python -m src.predict test.csv")
     from src.inference.recogniser import load_recogniser
@@ -54,15 +42,15 @@ def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
         from src.inference.export import require_free
 
         require_free(settings.export)
-    stored = StoredRuns(open_existing_store(request.tracking))
-    recogniser = load_recogniser(stored, model=request.asked.run, threshold=settings.threshold)
-    loaded()
+    stored = StoredRuns(open_existing_store(tracking))
+    recogniser = load_recogniser(stored, model=asked.run, threshold=settings.threshold)
+    resume_gc()
     print_any_name()
     problems: list[str] = []
     if files:
         from src.inference.output import answer_files
 
-        folder = request.tracking.folder / "predict"
+        folder = tracking.folder / "predict"
         problems = answer_files(files, recogniser, settings, folder=folder)
     for table in tables:
         from src.inference.tables import answer_table
@@ -89,14 +77,14 @@ def print_any_name() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def make_request(config: dict[str, Any]) -> Request:
-    """Check a resolved configuration; raises ConfigError with every problem in it."""
+def make_request(config: dict[str, Any]) -> tuple[Tracking, ModelSelection, Predict]:
+    """Return what a configuration asks for; raises ConfigError with every problem in it."""
     check = ConfigValidator({**config, "": {key: config[key] for key in Predict.model_fields}})
     tracking = check.tracked()
     asked = check.settings(ModelSelection, "model")
     settings = check.settings(Predict, "")
     check.finish()
-    return Request(tracking, asked, settings)
+    return tracking, asked, settings
 
 
 def split_arguments(arguments: list[str]) -> tuple[list[str], dict[str, list[Path]]]:

@@ -1,5 +1,6 @@
 """`python -m src.sweep`: search hyperparameters until a target or a budget is reached."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,15 +64,23 @@ def check(config: dict[str, Any]) -> None:
 
 def read_ranges(words: list[str]) -> tuple[list[str], dict[str, Any]]:
     """Return the words that compose a configuration, and the ranges among the others."""
-    register_sweeps()
+    register_sweeps(asked=words)
     others, ranges = split_ranges(quote_files(words))
     return others, {"ranges": ranges, "said": words}
 
 
-def register_sweeps() -> None:
-    """Make every file of sweeps/ an option of the group `sweep`."""
+def register_sweeps(asked: Sequence[str] = ()) -> None:
+    """Make the files of sweeps/ options of the group `sweep`.
+
+    asked: the command line, which one that cannot be read keeps from running where it is named.
+    """
     for path in sorted(SWEEPS.glob("*.yaml")):
-        node = read_search(path)
+        try:
+            node = read_search(path)
+        except ConfigError:
+            if any(path.stem in word for word in asked if "sweep=" in word):
+                raise
+            continue
         ConfigStore.instance().store(group="sweep", name=path.stem, node=node, package="_global_")
 
 

@@ -106,7 +106,7 @@ def reproduce_command(config: DictConfig, said: "ValuesSaid") -> "Result":
     """Train a finished run again as it was, and say whether it came out the same."""
     asked, now = requested_run("reproduce", config)
     from src.tracking.queries import StoredRuns
-    from src.tracking.runs import finished_run
+    from src.tracking.runs import existing_run
     from src.tracking.store import open_existing_store
     from src.training.reproduce import compare_runs, plan_again
 
@@ -115,8 +115,8 @@ def reproduce_command(config: DictConfig, said: "ValuesSaid") -> "Result":
     plan, old = plan_again(stored, asked, said=said)
     plan = replace(plan, test=plan.test and old.tested)  # a sweep's trials have not looked
     result = run_plan(plan, store=store, repeats=old)
-    reproduction = compare_runs(stored, old, stored.again(result.run_id))
-    finished_run(store, result.run_id).set_tags(reproduction.tags)
+    reproduction = compare_runs(stored, old, stored.get(result.run_id))
+    existing_run(store, result.run_id).set_tags(reproduction.tags)
     print_reproduction(reproduction, old)
     reproduction.require_same()
     return result
@@ -127,8 +127,9 @@ def requested_run(key: str, config: DictConfig) -> tuple[str, Plan]:
     now = plan_from(config)
     if not now.tracking.enabled:
         raise ConfigError(f"`tracking`=off: cannot be, {key}={config[key]} names a tracked run")
-    typed = next(o.removeprefix(f"{key}=") for o in task_overrides() if o.startswith(f"{key}="))
-    return typed.strip("'\""), now
+    words = [word.lstrip("+").partition("=") for word in task_overrides()]
+    typed = [str(config[key]), *(value for name, _, value in words if name == key)]
+    return typed[-1].strip("'\""), now
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pandas as pd
 
 from src.cli.overrides import CONF
 from src.config.plan import Plan
-from src.config.settings import NO_OTHER_CONFIGURATION, Tracking, flat
+from src.config.settings import IGNORED_IN_DIGEST, Tracking, flat
 from src.errors import TrainingFailed
 from src.search.composer import Composer
 from src.training.description import kept_config
@@ -69,7 +69,7 @@ class Recipe:
 def values_of(config: Mapping[str, Any]) -> dict[str, str]:
     """Return options and values of a run's configuration by key, as text."""
     found = {key.removeprefix("choices."): str(value) for key, value in flat(config)}
-    unsaid = {"name", *NO_OTHER_CONFIGURATION}
+    unsaid = {"name", *IGNORED_IN_DIGEST}
     return {k: v for k, v in found.items() if k not in unsaid and not k.endswith("_target_")}
 
 

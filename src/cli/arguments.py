@@ -27,7 +27,7 @@ from src.cli.overrides import (
     settle,
 )
 from src.config.commands import exact
-from src.config.settings import NO_OTHER_CONFIGURATION, value_at, without_password
+from src.config.settings import IGNORED_IN_DIGEST, value_at, without_password
 from src.errors import ConfigError, nearest, nearest_name
 
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException, ValueError, TypeError, AssertionError)
@@ -126,7 +126,7 @@ def values_said(overrides: list[str], chosen: Mapping[str, str]) -> dict[str, An
             own = _composed("train", [f"{key}={option}"])
             said |= chosen_options(own.hydra.runtime.choices)
             keys = (k for k in dotted(composed) if not isinstance(value_at(composed, k), dict))
-            passing = NO_OTHER_CONFIGURATION | {"resume", "reproduce", "experiment"}
+            passing = IGNORED_IN_DIGEST | {"resume", "reproduce", "experiment"}
             said |= {k: value_at(composed, k) for k in keys if k not in passing}
         else:
             said[key] = option if key in chosen else value_at(composed, key)

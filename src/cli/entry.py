@@ -1,4 +1,4 @@
-"""The way into every verb and out of it: command line in, errors as lines, exit codes."""
+"""What every verb begins and ends with: compose, run, errors as lines, exit codes."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from src.cli.overrides import conf_open
 from src.config.commands import quote_files
 from src.config.settings import hide_credentials
 from src.errors import CommandFailed, TrainingFailed, UserError, disk_trouble
-from src.process.gc_pause import begin_loading
+from src.process.gc_pause import pause_gc
 from src.process.signals import Interrupted
 from src.process.streams import outlast_readers
 
@@ -47,7 +47,7 @@ def run_verb(
     128 + signal number: interrupted. Of several runs (`-m`) a failed one does not keep the others
     from running; a mistake or a signal does.
     """
-    begin_loading()
+    pause_gc()
     outlast_readers()
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:

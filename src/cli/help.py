@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from src.cli.overrides import AHEAD, CONF, SWEEPS
+from src.cli.overrides import CONF, EXTRA_CONFIG_DIRS, SWEEPS
 from src.errors import ConfigError, nearest
 
 VERBS = ("train", "sweep", "compare", "predict", "app", "explore", "ui")
@@ -26,7 +26,10 @@ def groups_of(primary: str) -> dict[str, str | None]:
 
 def option_files(group: str) -> dict[str, Path]:
     """Return the file of every option of a group."""
-    folders = [SWEEPS if group == "sweep" else CONF / group, *(ahead / group for ahead in AHEAD)]
+    folders = [
+        SWEEPS if group == "sweep" else CONF / group,
+        *(ahead / group for ahead in EXTRA_CONFIG_DIRS),
+    ]
     return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
 
 

@@ -1,4 +1,4 @@
-"""Words on the screen: progress while a training runs, the answer at its end."""
+"""What is printed at the end of a training: its scores, a grid's table, how to resume."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

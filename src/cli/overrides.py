@@ -26,24 +26,24 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 SWEEPS = CONF.parent / "sweeps"
 
 
-AHEAD: list[Path] = []
+EXTRA_CONFIG_DIRS: list[Path] = []
 """Folders like conf/, of this command alone, that Hydra looks into before it."""
 
 
 @final
-class Ahead(SearchPathPlugin):
-    """Makes Hydra look there."""
+class ConfigDirs(SearchPathPlugin):
+    """Adds the folders of `--config-dir` to what Hydra composes from."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Put the folders before all others."""
-        for folder in AHEAD:
+        for folder in EXTRA_CONFIG_DIRS:
             search_path.prepend("command line", f"file://{folder}")
 
 
 def conf_open(*ahead: str) -> AbstractContextManager[None]:
     """Let Hydra compose from conf/ within this context, and from the folders ahead of it."""
-    AHEAD[:] = [Path(folder).absolute() for folder in ahead]
-    Plugins.instance().register(Ahead)
+    EXTRA_CONFIG_DIRS[:] = [Path(folder).absolute() for folder in ahead]
+    Plugins.instance().register(ConfigDirs)
     return hydra.initialize_config_dir(str(CONF), version_base="1.3")
 
 
@@ -104,7 +104,7 @@ def task_overrides() -> list[str]:
 
 
 def part_said_of_run(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Part what says which run is to be trained on or again, if any, from what is said of it."""
+    """Split off what is said of a run that `resume=` or `reproduce=` names."""
     naming = ("resume=", "reproduce=")
     if not any(a.startswith(naming) and a.split("=", 1)[1] not in {"", "null"} for a in arguments):
         return arguments, []

@@ -10,14 +10,14 @@ from typing import final
 
 from src.comparison.contenders import VALIDATED, Contender, Selection
 from src.comparison.judgement import ALPHA, PairwiseResult, p_text, points
-from src.comparison.origins import load_model, load_origin
+from src.comparison.origins import load_model, load_source
 from src.comparison.session import Outcome, compare
 from src.comparison.settings import Request
 from src.data.source import digest
 from src.errors import ConfigError, NotPromoted, RunGone
 from src.tracking.queries import StoredRun, StoredRuns
-from src.tracking.registry import Champion, find_champion, register_champion, trained_by
-from src.tracking.runs import finished_run
+from src.tracking.registry import Champion, find_champion, register_champion, run_of_champion
+from src.tracking.runs import existing_run
 from src.training.evaluation import evaluate_test, log_model
 
 
@@ -55,7 +55,7 @@ def promote(
     if champion is None:
         return carry_out("; ".join(filter(None, ("there was no champion", request.reason))))
     try:
-        present = trained_by(stored.store, champion, instead=challenger.id)
+        present = run_of_champion(stored.store, champion, instead=challenger.id)
     except RunGone:
         if not request.force:
             raise
@@ -117,12 +117,11 @@ def _with_test_scores(
         _expect_same(run, run.tags["digest.test"], same_as)
         return run
     with tempfile.TemporaryDirectory() as draft:
-        origin = load_origin(stored, run)
-        images = origin.source.load_test()
+        images = load_source(stored, run).load_test()
         _expect_same(run, digest(images), same_as)
         model = load_model(stored, run, Path(draft))
-        evaluate_test(model, images, finished_run(stored.store, run.id))
-    return stored.again(run.id)
+        evaluate_test(model, images, existing_run(stored.store, run.id))
+    return stored.get(run.id)
 
 
 def _expect_same(run: StoredRun, found: str, other: StoredRun | None) -> None:
@@ -138,11 +137,11 @@ def _exported(stored: StoredRuns, run: StoredRun) -> str:
     """Return the id of the run's exported model; exports it from its checkpoint where needed."""
     if run.model_id is None:
         with tempfile.TemporaryDirectory() as draft:
-            origin = load_origin(stored, run)
+            dataset = load_source(stored, run).load()
             model = load_model(stored, run, Path(draft))
-            kept = finished_run(stored.store, run.id)
-            log_model(model, origin.dataset, kept, data=run.tags["data"])
-        run = stored.again(run.id)
+            kept = existing_run(stored.store, run.id)
+            log_model(model, dataset, kept, data=run.tags["data"])
+        run = stored.get(run.id)
     assert run.model_id is not None
     return run.model_id
 
@@ -197,9 +196,9 @@ def _carry_out(
             challenger.id,
             model_id=_exported(stored, challenger),
             tags=tags,
-            description=f"{scores_of(stored.again(challenger.id))}\n\n{said}.",
+            description=f"{scores_of(stored.get(challenger.id))}\n\n{said}.",
         )
         said = f"champion is now version {now.version}, {said}"
     for run_id in [challenger.id, *([outcome.run_id] if outcome else [])]:
-        finished_run(stored.store, run_id).set_tags(tags)
+        existing_run(stored.store, run_id).set_tags(tags)
     return Promotion(promoted, said, outcome)

@@ -1,43 +1,32 @@
 """What a stored run was made from: its data, loaded again and checked, and its trained model."""
 
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import final
 
 import numpy as np
 
-from src.data.source import Dataset, DataSource, LabelledImages, digest
+from src.data.source import DataSource, LabelledImages, digest
 from src.errors import DataError
 from src.inference.calibration import source_of
 from src.models.predictor import Predictor, load_predictor
 from src.tracking.queries import CHECKPOINT, StoredRun, StoredRuns
 
 
-@final
-@dataclass(frozen=True)
-class Origin:
-    """A run's data source, and the images it trained with."""
-
-    source: DataSource
-    dataset: Dataset
-
-
-def load_origin(stored: StoredRuns, run: StoredRun) -> Origin:
+def load_source(stored: StoredRuns, run: StoredRun) -> DataSource:
     """Load the data of a run again; raises DataError where it is no longer what it was."""
     source = source_of(stored, run)
-    dataset = source.load()
-    if dataset.split_digest != run.tags["digest.split"]:
+    split = source.load().split_digest
+    if split != run.tags["digest.split"]:
         raise DataError(
-            f"data: not what run {run.name!r} trained on (split {dataset.split_digest[:12]}, was "
+            f"data: not what run {run.name!r} trained on (split {split[:12]}, was "
             f"{run.tags['digest.split'][:12]}); bring the data back as it was"
         )
-    return Origin(source, dataset)
+    return source
 
 
-def load_test_images(origin: Origin, run: StoredRun) -> LabelledImages:
+def load_test_images(source: DataSource, run: StoredRun) -> LabelledImages:
     """Load the test images a run was scored on; raises DataError where they have changed."""
-    images = origin.source.load_test()
+    images = source.load_test()
     if digest(images) != run.tags["digest.test"]:
         raise DataError(f"data: the test images are no longer those that {run.name!r} looked at")
     return images

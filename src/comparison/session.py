@@ -24,15 +24,15 @@ from src.comparison.judgement import (
     sentence,
 )
 from src.comparison.origins import (
-    Origin,
     first_layer,
     load_model,
-    load_origin,
+    load_source,
     load_test_images,
 )
 from src.comparison.pictures import ReportInputs, draw_galleries
 from src.comparison.report import Comparison, write_report
 from src.comparison.splits import OverSplits
+from src.data.source import DataSource
 from src.errors import UserError
 from src.tracking.connection import Store
 from src.tracking.database import make_folder
@@ -139,19 +139,19 @@ def _report_inputs(
     missing: list[str],
 ) -> list[ReportInputs]:
     """Gather what can be had of each contender; what cannot is named with the reason."""
-    origins: dict[tuple[str, str | None], Origin] = {}
+    sources: dict[tuple[str, str | None], DataSource] = {}
     inputs: list[ReportInputs] = []
     for contender, found in zip(selection.contenders, predictions, strict=True):
         run = contender.shown
         known = ReportInputs(contender, found)
         try:
             digests = run.tags["digest.split"], run.tags.get("digest.test")
-            if digests not in origins:
-                origins[digests] = load_origin(stored, run)
-            origin = origins[digests]
-            test = selection.split == "test"
-            images = load_test_images(origin, run) if test else origin.dataset.validation
-            known = replace(known, dataset=origin.dataset, images=images)
+            if digests not in sources:
+                sources[digests] = load_source(stored, run)
+            source = sources[digests]
+            dataset, test = source.load(), selection.split == "test"
+            images = load_test_images(source, run) if test else dataset.validation
+            known = replace(known, dataset=dataset, images=images)
             layer = first_layer(load_model(stored, run, folder), images.pixels.shape[1:])
             if layer is not None:
                 known = replace(known, weights=layer[0], linear=layer[1])

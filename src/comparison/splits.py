@@ -10,7 +10,7 @@ from typing import final
 
 from src.comparison.contenders import SPLIT, VALIDATED, Contender, Selection
 from src.comparison.judgement import PairwiseResult, corrected, of_means, sentence
-from src.comparison.origins import load_origin
+from src.comparison.origins import load_source
 from src.config.plan import Plan, make_plan
 from src.data.source import DataSource
 from src.errors import ConfigError, UserError
@@ -122,10 +122,10 @@ def _plans(
     if VALIDATED not in run.metrics:
         raise ConfigError(f"{problem} was trained on every row; choose a run that validates")
     try:
-        origin = load_origin(stored, run)
+        source = load_source(stored, run)
     except UserError as error:
         raise ConfigError(f"{problem} cannot be trained again; {error}") from error
-    if "split_seed" not in inspect.signature(type(origin.source)).parameters:
+    if "split_seed" not in inspect.signature(type(source)).parameters:
         raise ConfigError(
             f"{problem} has a data source without `split_seed`, so that there is but one split; "
             "leave it out"
@@ -139,4 +139,5 @@ def _plans(
         data = {**config["data"], "split_seed": number}
         own = {"data": data, "seed": number, "name": f"{contender.label} split {number}"}
         plans.append(make_plan({**config, **own}, choices=choices))
-    return plans, (len(origin.dataset.train), len(origin.dataset.validation))
+    dataset = source.load()
+    return plans, (len(dataset.train), len(dataset.validation))

@@ -28,7 +28,7 @@ WITHOUT_EFFECT = MOVABLE | {
 OF_THE_MACHINE = frozenset({"trainer.threads", "trainer.accelerator"})
 """Settings that change numbers by rounding alone, and have to follow the machine."""
 
-NO_OTHER_CONFIGURATION = WITHOUT_EFFECT | OF_THE_MACHINE
+IGNORED_IN_DIGEST = WITHOUT_EFFECT | OF_THE_MACHINE
 """Settings in which trainings of one configuration, and the sessions of one sweep, may differ."""
 
 

@@ -51,6 +51,7 @@ FORMS = (
     Form(9, (((0.87, 0.1), (0.8, 1)),), (LOOP,)),
     Form(9, (), (LOOP, ((0.87, 0.2), (0.9, 0.9), (0.5, 1), (0.2, 0.9)))),
 )  # fmt: skip
+SIDE = 28
 POINT_SD = 0.05
 WIDTHS = (0.45, 0.95)
 SLANTS = (-0.35, 0.25)
@@ -58,16 +59,15 @@ PENS = (1.5, 4.5)
 """Of the height; how far the foot is moved by the height; pixels of 28."""
 
 
-def draw_digits(number: int, *, side: int = 28, seed: int = 0) -> LabelledImages:
-    """Return images `[number, 1, side, side]` in MNIST's form, as many of each form as can be.
+def draw_digits(number: int) -> LabelledImages:
+    """Return images `[number, 1, 28, 28]` in MNIST's form, as many of each form as can be.
 
     Points, width, slant and pen are drawn anew for each. The labels are the digits themselves.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     counts = [len(part) for part in np.array_split(np.arange(number), len(FORMS))]
     drawn = [
-        _inked(_segments(form, count, rng), side, rng)
-        for form, count in zip(FORMS, counts, strict=True)
+        _inked(_segments(form, count, rng), rng) for form, count in zip(FORMS, counts, strict=True)
     ]
     labels = np.repeat([form.digit for form in FORMS], counts).astype(np.int64)
     return LabelledImages(np.concatenate(drawn)[:, np.newaxis], labels)
@@ -94,20 +94,20 @@ def _corners_cut(points: np.ndarray) -> np.ndarray:
     return np.concatenate([points[:, :1], inner, points[:, -1:]], axis=1)
 
 
-def _inked(segments: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
-    """Return images, uint8 `[N, side, side]`, of segments `[N, 2, S, 2]` drawn with a round pen.
+def _inked(segments: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return images, uint8 `[N, 28, 28]`, of segments `[N, 2, S, 2]` drawn with a round pen.
 
     The longer side and the centre of mass are those of MNIST's images.
     """
-    form = mnist_form(side, side)
-    pen = rng.uniform(*PENS, (len(segments), 1, 1, 1)) * side / 28
+    form = mnist_form(SIDE, SIDE)
+    pen = rng.uniform(*PENS, (len(segments), 1, 1, 1))
     extent = np.ptp(segments, axis=(1, 2)).max(axis=1).reshape(-1, 1, 1, 1)
     segments = (segments * (form.longer - pen) / extent).astype(np.float32)
     length = np.linalg.norm(np.diff(segments, axis=1)[:, 0], axis=2)[..., np.newaxis]
     mass = (segments.mean(axis=1) * length).sum(axis=1) / length.sum(axis=1)
     segments += (form.centre - mass)[:, np.newaxis, np.newaxis].astype(np.float32)
-    middles = np.arange(side, dtype=np.float32) + 0.5
-    nearest = np.full((len(segments), side, side), np.inf, np.float32)
+    middles = np.arange(SIDE, dtype=np.float32) + 0.5
+    nearest = np.full((len(segments), SIDE, SIDE), np.inf, np.float32)
     for ends in np.moveaxis(segments, 2, 0)[..., np.newaxis, np.newaxis]:
         along_x, along_y = np.moveaxis(ends[:, 1] - ends[:, 0], 1, 0)
         x, y = middles - ends[:, 0, 0], middles[:, np.newaxis] - ends[:, 0, 1]

@@ -1,7 +1,6 @@
 """MNIST: 70,000 handwritten digits of 28 x 28 pixels, 10,000 of them the official test images."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, final
 
@@ -11,7 +10,7 @@ from pydantic import Field
 from src.config.types import NonNegativeInt, PositiveInt, Seed, ValidationSize
 from src.data.drawn import draw_digits
 from src.data.mnist_download import TEST_FILES, TRAIN_FILES, read_files
-from src.data.source import Dataset, DataSource, LabelledImages
+from src.data.source import DataSource, LabelledImages
 
 NUM_OFFICIAL_ROWS = 60_000
 NUM_LABELS_HEADER_BYTES = 8
@@ -54,17 +53,16 @@ class Mnist(DataSource):
     def read_test_file(self) -> LabelledImages:
         return self._read(TEST_FILES)
 
-    def load(self) -> Dataset:
-        """Return the images, digits drawn by program among those that train."""
-        if self._dataset is None and self._drawn:
-            dataset, drawn = super().load(), draw_digits(self._drawn)
-            both = LabelledImages(
-                np.concatenate([dataset.train.pixels, drawn.pixels]),
-                np.concatenate([dataset.train.labels, drawn.labels]),
-            )
-            note = f"{self._drawn:,} of the training images are digits drawn by program"
-            self._dataset = replace(dataset, train=both, notes=(*dataset.notes, note))
-        return super().load()
+    def trained_on(self, train: LabelledImages) -> LabelledImages:
+        """Return the images with the digits drawn by program behind them."""
+        if not self._drawn:
+            return train
+        self.notes += (f"{self._drawn:,} of the training images are digits drawn by program",)
+        drawn = draw_digits(self._drawn)
+        return LabelledImages(
+            np.concatenate([train.pixels, drawn.pixels]),
+            np.concatenate([train.labels, drawn.labels]),
+        )
 
     def cache_folder(self) -> Path:
         """Return where the four files are, or will be once they are fetched."""

@@ -42,7 +42,7 @@ class Dataset:
 
     validation has no images where all rows are trained on.
     data_digest and split_digest are SHA-256 in hexadecimal; the split digest covers the data
-    digest and the rows of every split, so that equal split digests mean equal images.
+    digest and the rows of every split, so that equal split digests mean equal images of the pool.
     notes: what was found out about the user's own data, a line each. form: how pictures were made
     into these images, None where they were not. reading: how the values of a table were read.
     """
@@ -106,6 +106,10 @@ class DataSource(ABC):
     def read_test_file(self) -> LabelledImages | None:
         """Return the test images that stand in a file of their own, or None if there is none."""
 
+    def trained_on(self, train: LabelledImages) -> LabelledImages:
+        """Return the images that train: those of the pool, and what else a source may add."""
+        return train
+
     def load(self) -> Dataset:
         """Return the train and validation images; the test images stay in here."""
         if self._dataset is None:
@@ -121,9 +125,9 @@ class DataSource(ABC):
             self.notes += describe_split(pool.pixels, pool.labels, copies, split, class_names)
         if self._test_size:
             self._test = pool.take(split.test)
-        data_digest = digest(pool)
+        train, data_digest = self.trained_on(pool.take(split.train)), digest(pool)
         return Dataset(
-            train=pool.take(split.train),
+            train=train,
             validation=pool.take(split.validation),
             class_names=class_names,
             data_digest=data_digest,
@@ -148,9 +152,9 @@ class DataSource(ABC):
 
     def _read_test(self) -> LabelledImages:
         if self._test_size:
-            pool, _ = self._pool()
-            copies = find_copies(pool.pixels) if self.own else None
-            return pool.take(self._split(pool, copies).test)
+            self.load()
+            assert self._test is not None
+            return self._test
         test = self.read_test_file()
         assert test is not None, "a source without a test file needs a test_size"
         return test

@@ -4,6 +4,7 @@ import numpy as np
 
 from src.data.contract import missing_classes
 from src.data.split import Split, split_counts
+from src.errors import DataError
 from src.pictures.form import measure_form
 
 
@@ -18,7 +19,8 @@ def draw_stratified_split(
     """Draw a split in which every class has its share, and copies of an image are together.
 
     labels: int64 `[N]`. copies: int64 `[N]`, the first row with the same image. A class keeps at
-    least one image to train on. Arguments and errors are else those of `draw_split`.
+    least one image to train on; where shares of classes are too small for a split to have any
+    image, it gets what is left of all of them. Arguments and errors are else those of `draw_split`.
     """
     sizes = split_counts(len(labels), validation_size, test_size)
     rng = np.random.default_rng(seed)
@@ -28,13 +30,25 @@ def draw_stratified_split(
     shuffled = rng.permutation(len(heads))
     classes, totals = np.unique(labels, return_counts=True)
     quotas = [_quotas(totals, size) for size in sizes]
-    for number, label in enumerate(classes):
-        order = [k for k in shuffled if labels[heads[k]] == label][:-1]  # the last one trains
-        for split in (2, 1):  # the same test rows, whatever validates
-            left = quotas[split - 1][number]
-            while order and left > 0 and weights[order[0]] < 2 * left:
-                left -= weights[order[0]]
-                side[heads[order.pop(0)]] = split
+    spare = [
+        [k for k in shuffled if labels[heads[k]] == c][:-1] for c in classes
+    ]  # the last trains
+
+    def take(order: list[int], split: int, left: int) -> None:
+        while order and left > 0 and weights[order[0]] < 2 * left:
+            left -= weights[order[0]]
+            side[heads[order.pop(0)]] = split
+
+    for split, name in ((2, "test"), (1, "validation")):  # the same test rows, whatever validates
+        for order, quota in zip(spare, quotas[split - 1], strict=True):
+            take(order, split, quota)
+        if sizes[split - 1] and split not in side:
+            take([k for order in spare for k in order], split, sizes[split - 1])
+        if sizes[split - 1] and split not in side:
+            raise DataError(
+                f"`data.{name}_size`: of {len(labels)} images none is left for it, since one of "
+                "every class is kept to train on; bring more different images"
+            )
     side = side[copies]
     train, validation, test = (np.flatnonzero(side == split) for split in range(3))
     return Split(train=train, validation=validation, test=test)

@@ -240,7 +240,9 @@ def _table(path: Path, columns: Columns, parts: "Iterable[pd.DataFrame]") -> Tab
         cells = part.set_axis(range(part.shape[1]), axis="columns")
         named = pd.Series("-", cells.index)
         if columns.label is not None:
-            named = cells[columns.label].astype(str).str.strip().str.strip("\ufeff").str.strip()
+            column = cells[columns.label]
+            text = column.astype(str).str.strip().str.strip("\ufeff").str.strip()
+            named = text.mask(column.isna(), "")
         labels.append(named)
         values.append(_numbers(path, cells, columns, named))
     if not values or not len(values[0]):

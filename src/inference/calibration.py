@@ -17,7 +17,7 @@ from src.models.predictor import Predictor
 from src.pictures.form import CALIBRATION_IMAGES, Form, evenly, form_from, mnist_form
 from src.pictures.preparation import as_picture, prepare
 from src.tracking.queries import StoredRun, StoredRuns
-from src.tracking.runs import finished_run
+from src.tracking.runs import existing_run
 
 RIGHT_WHEN_SURE = 0.99
 """Share of right answers among the validation images that are answered."""
@@ -140,7 +140,7 @@ def _keep(
         path.parent.mkdir()
         np.savez_compressed(path, probabilities=probabilities, labels=labels)
         try:
-            finished_run(stored.store, run.id).log_files(Path(folder))
+            existing_run(stored.store, run.id).log_files(Path(folder))
         except (UserError, OSError) as error:
             print(f"run {run.id[:8]}: {error}", file=sys.stderr)
 

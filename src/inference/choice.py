@@ -2,7 +2,7 @@
 
 from src.errors import TrackingError
 from src.tracking.queries import StoredRun, StoredRuns
-from src.tracking.registry import find_champion, trained_by
+from src.tracking.registry import find_champion, run_of_champion
 
 USUAL = "mnist%"
 """Pattern of the names of the data that this project trains on unless told otherwise."""
@@ -19,7 +19,7 @@ def choose_run(stored: StoredRuns, model: str | None) -> tuple[StoredRun, str]:
         return stored.find(model, key="model"), "as asked"
     champion = find_champion(stored.store)
     if champion is not None:
-        return trained_by(stored.store, champion), f"the champion, version {champion.version}"
+        return run_of_champion(stored.store, champion), f"the champion, version {champion.version}"
     if usual := stored.newest(1, data=USUAL):
         return usual[0], "the newest finished run on MNIST, as there is no champion"
     newest = stored.newest(1)

@@ -98,7 +98,7 @@ def print_answers(
 
     width: of the longest name.
     """
-    said = f"{recogniser.origin}\n{describe_threshold(recogniser)}"
+    said = f"{recogniser.origin}\n{recogniser.rule}"
     print(said, file=_stream(form), flush=True)
     if form == "csv":
         rows = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n", extrasaction="ignore")
@@ -138,18 +138,6 @@ def _print_table(records: Iterable[Record], recogniser: Recogniser, *, width: in
         name = file if len(file) <= width else f"…{file[1 - width :]}"
         row = columns.format(name, values["label"] or "none", *shares)
         print(f"{row}{'; '.join(comments)}".rstrip(), flush=True)
-
-
-def describe_threshold(recogniser: Recogniser) -> str:
-    """Return the threshold and how it does, for people."""
-    own = recogniser.threshold
-    if own.answered == 0:
-        made_from = recogniser.calibration.made_from
-        return f"no answer below probability {own.value:.3f}: none of {made_from} has one"
-    return (
-        f"no answer below probability {own.value:.3f}: of {recogniser.calibration.made_from} "
-        f"{own.answered:.1%} have one, and {own.right:.1%} of those are right"
-    )
 
 
 def _share(probability: float) -> str:

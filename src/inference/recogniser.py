@@ -70,6 +70,15 @@ class Recogniser:
         """The classes, in the order of the probabilities."""
         return self.predictor.class_names
 
+    @property
+    def rule(self) -> str:
+        """Below which probability there is no answer, and how that does, for people."""
+        own, images = self.threshold, self.calibration.made_from
+        below = f"no answer below probability {own.value:.3f}"
+        if own.answered == 0:
+            return f"{below}: none of {images} has one"
+        return f"{below}: of {images} {own.answered:.1%} have one, {own.right:.1%} of those right"
+
     def prepare(self, picture: Picture) -> Prepared:
         """Bring a picture into the form that the model was trained on."""
         return prepare(picture, self.calibration.form)
@@ -151,7 +160,7 @@ def _judge(stored: StoredRuns, run: StoredRun) -> StoredRun:
     if "best/val_accuracy" in run.metrics:
         return run
     if "validation.run" in run.tags:
-        return stored.again(run.tags["validation.run"])
+        return stored.get(run.tags["validation.run"])
     raise ConfigError(
         f"`model`={run.id}: was trained on every row, so that no validation images tell from what "
         "probability on its answers are right; choose a run that kept some"

@@ -67,8 +67,10 @@ def _score(answers: Sequence[Answer], labels: np.ndarray, recogniser: Recogniser
     right = np.array([answer.best for answer in answers]) == names[labels]
     sure = np.array([answer.label is not None for answer in answers])
     low, high = wilson_interval(int(right.sum()), len(right))
-    answered = f"; {sure.mean():.1%} are answered, {right[sure].mean():.2%} of these right"
+    answered = "; none is answered"
+    if sure.any():
+        answered = f"; {sure.mean():.1%} are answered, {right[sure].mean():.2%} of these right"
     return (
         f"accuracy {right.mean():.4f} (95 % interval {low:.4f} to {high:.4f}) on "
-        f"{len(right):,} labelled images{answered if sure.any() else ''}"
+        f"{len(right):,} labelled images{answered}"
     )

@@ -23,9 +23,9 @@ TILE_PX = 84
 class Unit:
     """One unit of the first layer.
 
-    name: the class it speaks for where the model is linear, else its number. response: what the
-    layer gives for the picture, its weights times the pixels plus bias. tile: its weights, red for
-    positive, blue for negative, on one scale for all units of the layer.
+    name: "class 7" for the class it speaks for where the model is linear, else "unit 12".
+    response: what the layer gives for the picture, its weights times the pixels plus bias. tile:
+    its weights, red for positive, blue for negative, on one scale for all units of the layer.
     """
 
     name: str
@@ -36,7 +36,8 @@ class Unit:
 def strongest_units(recogniser: Recogniser, prepared: Prepared, *, most: int = 6) -> list[Unit]:
     """Return the units with the largest responses, the largest first.
 
-    Empty where the first layer with weights does not see the whole picture, as a convolution.
+    Empty where the first layer with weights does not see the whole picture, as a convolution. Of
+    networks that answer together, those of the first one.
     """
     modules = recogniser.predictor.modules()
     layers = [m for m in modules if any(p.ndim > 1 for p in m.parameters(recurse=False))]
@@ -46,13 +47,12 @@ def strongest_units(recogniser: Recogniser, prepared: Prepared, *, most: int = 6
     responses = _responses(first, prepared)
     weights = first.weight.detach().cpu().numpy().reshape(-1, *recogniser.image_shape)
     order = np.argsort(-responses, kind="stable")[:most]
-    names = recogniser.predictor.class_names if len(layers) == 1 else range(len(weights))
+    units = [f"unit {number}" for number in range(len(weights))]
+    classes = [f"class {name}" for name in recogniser.predictor.class_names]
+    names = classes if len(layers) == 1 else units
     limit = _scale_limit(first, recogniser.image_shape)
     tiles = weight_tiles(weights[order], limit=limit, tile_px=TILE_PX)
-    return [
-        Unit(str(names[int(k)]), float(responses[k]), tile)
-        for k, tile in zip(order, tiles, strict=True)
-    ]
+    return [Unit(names[k], float(responses[k]), tile) for k, tile in zip(order, tiles, strict=True)]
 
 
 @lru_cache(maxsize=16)

@@ -206,6 +206,8 @@ class Classifier(pl.LightningModule):
 
         None where the first layer does not give every pixel a weight, as a convolution.
         """
+        if not self._weights:
+            return None
         first = self._weights[0].detach()
         dense = first.shape[1:] == (prod(self._description["image_shape"]),)
         return first.to("cpu", copy=True) if dense else None

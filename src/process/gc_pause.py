@@ -4,18 +4,18 @@ import atexit
 import gc
 
 
-def begin_loading() -> None:
-    """Search for no garbage until `loaded`, nor at the end of the process.
+def pause_gc() -> None:
+    """Disable the garbage collector until `resume_gc`, and skip it at the end of the process.
 
-    While libraries are loaded, the collector would go through the same millions of objects again
-    and again, all of which stay.
+    While libraries are loaded, it would go through the same millions of objects again and again,
+    all of which stay.
     """
     gc.disable()
     atexit.register(gc.freeze)
 
 
-def loaded() -> None:
-    """Search for garbage from now on, among what is made from now on."""
+def resume_gc() -> None:
+    """Enable it again, for what is made from now on."""
     if not gc.isenabled():
         gc.freeze()
         gc.enable()

@@ -1,4 +1,4 @@
-"""A person's, a scheduler's or a closed terminal's wish to stop, heard between two minibatches."""
+"""Turns SIGINT, SIGTERM and SIGHUP into a request to stop that trainings ask for."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ DEBOUNCE_S = 0.02
 class Halted(BaseException):
     """A training is ended before its time, on purpose; the message is the reason.
 
-    No Exception, so that nobody takes it for a failure and goes on. outcome: what is then said of
+    A BaseException, so that `except Exception` does not swallow it. outcome: what is then said of
     the training.
     """
 

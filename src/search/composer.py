@@ -8,25 +8,16 @@ from typing import Any, final
 from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
-from src.cli.overrides import CONF, chosen_options, known_keys, resolved
+from src.cli.help import require_option
+from src.cli.overrides import GROUPS, chosen_options, known_keys, resolved
 from src.config.plan import Plan, make_plan
 from src.config.settings import flat
 from src.errors import ConfigError, nearest
 from src.search.space import Assignment
 
-PLAN_KEYS = (
-    "data",
-    "model",
-    "regularization",
-    "optimizer",
-    "scheduler",
-    "trainer",
-    "tracking",
-    "seed",
-    "name",
-)
-SEARCHED = ("data", "model", "regularization", "optimizer", "scheduler", "trainer")
+SEARCHED = (*GROUPS, "trainer")
 """Groups that a space may name, or values of."""
+PLAN_KEYS = (*SEARCHED, "tracking", "seed", "name")
 
 
 @final
@@ -36,8 +27,7 @@ class Composer:
     threads: processor threads of a trial that says nothing of its own.
     """
 
-    def __init__(self, config_name: str, overrides: list[str], *, threads: int) -> None:
-        self._config_name = config_name
+    def __init__(self, overrides: list[str], *, threads: int) -> None:
         self._threads = threads
         self._overrides = overrides
         self._composed: dict[tuple[tuple[str, str], ...], tuple[DictConfig, dict[str, str]]] = {}
@@ -46,7 +36,7 @@ class Composer:
         """Return the checked plan of a trial; raises ConfigError where the values do not fit."""
         groups = {key: value for key, value in assignment.items() if is_group(key)}
         for group, option in groups.items():
-            check_option(group, option)
+            require_option(group, str(option))
         base, choices = self._base(groups)
         config = copy.deepcopy(base)
         for key, value in assignment.items():
@@ -70,7 +60,7 @@ class Composer:
         key = tuple(sorted(groups.items()))
         if key not in self._composed:
             overrides = [*self._overrides, *(f"{group}={option}" for group, option in key)]
-            composed = compose(self._config_name, overrides=overrides, return_hydra_config=True)
+            composed = compose("sweep", overrides=overrides, return_hydra_config=True)
             choices = chosen_options(composed.hydra.runtime.choices)
             OmegaConf.set_readonly(composed, False)
             OmegaConf.set_struct(composed, False)
@@ -109,11 +99,3 @@ def check_key(key: str, config: DictConfig) -> None:
     if key in known_keys(config):
         raise ConfigError(f"`{key}` cannot be searched; only values of {', '.join(SEARCHED)} can")
     raise ConfigError(f"unknown key `{key}` in the space{nearest(key, known)}")
-
-
-def check_option(group: str, option: Any) -> None:
-    """Raise ConfigError where a group has no such option."""
-    options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-    if option not in options:
-        hint = nearest(str(option), options) or f"; choose one of {', '.join(options)}"
-        raise ConfigError(f"`{group}`={option} in the space: there is no such option{hint}")

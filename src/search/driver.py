@@ -76,8 +76,7 @@ class Driver:
         while True:
             self._check_budgets()
             for worker in self._executor.idle:
-                if self.stop_reason is None and self._may_start():
-                    self._hand_out(worker)
+                self._hand_out(worker)
             if not self._running and (self.stop_reason or not self._may_start()):
                 break
             for worker, message in self._executor.wait(POLL_INTERVAL_S):
@@ -116,10 +115,12 @@ class Driver:
             self._close(running, Stopped(pruned=False))
 
     def _hand_out(self, worker: Worker) -> None:
-        running = self._again.pop() if self._again else self._ask()
-        if running.job is not None:
-            self._running[worker] = running
-            self._executor.submit(worker, running.job)
+        while self.stop_reason is None and self._may_start():
+            running = self._again.pop() if self._again else self._ask()
+            if running.job is not None:
+                self._running[worker] = running
+                self._executor.submit(worker, running.job)
+                return
 
     def _ask(self) -> _Running:
         trial = self._study.ask()

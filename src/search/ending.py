@@ -74,7 +74,7 @@ def _further(outcome: Outcome, request: Request, said: Sequence[str]) -> str | N
     if goal is None or {"-m", "--multirun"} & set(said):
         return None
     new = {"target": f"{goal:g}"}
-    if outcome.counts.get("COMPLETE", 0) + outcome.counts.get("PRUNED", 0) >= settings.n_trials:
+    if outcome.finished >= settings.n_trials:
         new["n_trials"] = str(2 * settings.n_trials)
     kept = [word for word in said if word.partition("=")[0] not in {*new, "fresh"}]
     return shlex.join(["python", "-m", "src.sweep", *kept, *(f"{k}={v}" for k, v in new.items())])

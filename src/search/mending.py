@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from src.search.study import stopped_trials, try_again
 from src.tracking.connection import Store
 from src.tracking.run import Status
-from src.tracking.runs import detach_trial, finished_run, runs_below
+from src.tracking.runs import detach_trial, existing_run, runs_below
 
 STATUS: dict[TrialState, Status] = {
     TrialState.COMPLETE: "FINISHED",
@@ -41,7 +41,7 @@ def mend(study: optuna.Study, store: Store) -> Iterator[str]:
         status = _status(trial, stopped)
         if run_id in runs and status is not None and runs[run_id].info.status != status:
             outcome = "pruned" if trial.state == TrialState.PRUNED else None
-            finished_run(store, run_id).finish(status, outcome=outcome)
+            existing_run(store, run_id).finish(status, outcome=outcome)
             was = runs[run_id].info.status
             yield f"trial {trial.number} is {trial.state.name}; its run was {was}, is {status} now"
     for number, run_id in untold.items():

@@ -90,12 +90,11 @@ class Epoch:
 @final
 @dataclass(frozen=True)
 class Finished:
-    """From a worker: the job is done; values by metric name, seconds of its training epochs."""
+    """From a worker: the job is done; values by metric name."""
 
     run_id: str
     values: dict[str, float]
     epochs: int
-    seconds: float
 
 
 @final

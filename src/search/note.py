@@ -8,7 +8,7 @@ from src.search.screen import number, short, short_names
 def describe_search(outcome: Outcome, request: Request) -> str:
     """Return verdict and best trials in Markdown."""
     names = short_names(list(request.space.entries))
-    objective = ", ".join(f"{o.direction} {o.metric}" for o in request.settings.objective)
+    objective = ", ".join(map(str, request.settings.objective))
     verdict = outcome.verdict.describe(request.settings.target)
     lines = [f"**{verdict[0].upper()}{verdict[1:]}** ({objective})."]
     lines.append(f"\nThe search ended because {outcome.stop_reason}.")

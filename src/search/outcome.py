@@ -40,6 +40,11 @@ class Outcome:
     missing: list[str]
     advice: Sequence[str] = ()
 
+    @property
+    def finished(self) -> int:
+        """How many trials count towards `n_trials`."""
+        return self.counts.get("COMPLETE", 0) + self.counts.get("PRUNED", 0)
+
     def luck(self) -> str | None:
         """Say what the best trial has come to on fresh seeds, and the winner where it is another.
 

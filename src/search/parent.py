@@ -23,7 +23,7 @@ from src.search.settings import SweepSettings
 from src.search.study import best_first, best_so_far
 from src.tracking.connection import Store
 from src.tracking.run import Run
-from src.tracking.runs import end_left_running, finished_run, reopen_run, start_run
+from src.tracking.runs import end_children, existing_run, reopen_run, start_run
 from src.training.description import data_tags, describe_data, describe_images
 
 STATES = ("COMPLETE", "PRUNED", "FAIL", "STOPPED", "WAITING")
@@ -55,7 +55,7 @@ def open_parent(
                 f"`name`={study.study_name}: the sweep's own run {run_id} was deleted from the "
                 "store; restore it, or start again with fresh=true, which keeps the old trials"
             ) from error
-        end_left_running(store, "mlflow.parentRunId", run_id, reason="its driver died")
+        end_children(store, run_id, reason="its driver died")
         for line in mend(study, store):
             print(line)
     try:
@@ -75,13 +75,13 @@ def open_parent(
 def _end_children(study: optuna.Study, store: Store, parent: str) -> None:
     """End what a worker had begun and died before it could tell; no worker is left by now."""
     try:
-        end_left_running(store, "mlflow.parentRunId", parent, reason="its worker died")
+        end_children(store, parent, reason="its worker died")
         deque(mend(study, store), maxlen=0)
     except TrackingError as error:  # the next session does it
         print(error, file=sys.stderr)
 
 
-def finish_parent(
+def log_outcome(
     run: Run, study: optuna.Study, store: Store, outcome: Outcome, request: Request
 ) -> None:
     """Leave numbers, verdict, note, report and the winner's pictures on the sweep's run."""
@@ -105,8 +105,7 @@ def finish_parent(
             "stop_reason": outcome.stop_reason,
             "best_trial": str(outcome.best),
             "handed_over": str(outcome.handed_over),
-            "budget": f"{counts.get('COMPLETE', 0) + counts.get('PRUNED', 0)} of "
-            f"{settings.n_trials} trials",
+            "budget": f"{outcome.finished} of {settings.n_trials} trials",
             "mlflow.note.content": describe_search(outcome, request),
             **best_values(outcome, request),
         }
@@ -115,7 +114,7 @@ def finish_parent(
         shutil.copytree(outcome.folder, Path(draft) / "sweep")
         if outcome.best_run is not None:
             try:
-                finished_run(store, outcome.best_run).fetch("figures", Path(draft))
+                existing_run(store, outcome.best_run).fetch("figures", Path(draft))
             except TrackingError as error:  # the store is unreachable; the report is on the disk
                 print(f"the sweep's run has no pictures: {error}", file=sys.stderr)
         run.log_files(Path(draft))

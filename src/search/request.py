@@ -12,7 +12,6 @@ from src.process.machine import available_cores
 from src.search.composer import Composer
 from src.search.settings import SweepSettings
 from src.search.space import Space, make_space
-from src.search.storage.open import require_address
 
 KINDS = ("executor", "sampler", "pruner")
 
@@ -59,6 +58,8 @@ def check_sweep(config: Mapping[str, Any]) -> tuple[SweepSettings, dict[str, Com
             "the least `objective.metric`=val_loss; leave it at trainer.select=last"
         )
     if settings is not None and settings.storage is not None:
+        from src.search.storage.postgres import require_address  # SQLAlchemy is slow to load
+
         try:
             require_address(settings.storage)
         except ConfigError as error:
@@ -89,7 +90,7 @@ def make_request(
         settings = settings.model_copy(
             update={"enqueue": _first(settings, space, {*fixed, *ranges})}
         )
-    composer = Composer("sweep", overrides, threads=_threads(components["executor"]))
+    composer = Composer(overrides, threads=_threads(components["executor"]))
     plan = composer.plan({}, seed=settings.seed, name="base")
     if not plan.tracking.enabled:
         raise ConfigError("`tracking`=off: a sweep lives in its tracked runs; leave tracking on")

@@ -5,16 +5,16 @@ from typing import Any
 
 import optuna
 
-from src.config.settings import NO_OTHER_CONFIGURATION
+from src.config.settings import IGNORED_IN_DIGEST
 from src.data.source import Dataset, DataSource
-from src.process.gc_pause import loaded
+from src.process.gc_pause import resume_gc
 from src.process.signals import StopRequest
 from src.search.check import check_first, check_space
 from src.search.confirm import Candidate, candidates, choose_winner, confirm
 from src.search.driver import Driver
 from src.search.executors.base import Executor
 from src.search.outcome import Outcome
-from src.search.parent import finish_parent, open_parent
+from src.search.parent import log_outcome, open_parent
 from src.search.refit import REFITS, evaluate_on_test, refit
 from src.search.report import write_report
 from src.search.request import Request
@@ -72,7 +72,7 @@ def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outco
         executor.start()
         stack.enter_context(screen)
         screen.say(_heading(request, study, executor))
-        loaded()
+        resume_gc()
         usage = Usage(study, executor)
         session = Session(request, study, executor, store, parent.id, usage, screen, stop)
         driver = Driver(session)
@@ -109,7 +109,7 @@ def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outco
         )
         plan = winner.plan(session) if winner else None
         outcome = write_report(outcome, study, request, store, best=plan)
-        finish_parent(parent, study, store, outcome, request)
+        log_outcome(parent, study, store, outcome, request)
     return outcome
 
 
@@ -150,13 +150,14 @@ def _definition(request: Request, dataset: Dataset, test: str | None) -> dict[st
 
     test: digest of test images in a file of their own.
     """
+    searched = request.space.describe()
     base = {
         key: value
         for key, value in request.composer.base_values().items()
-        if key not in NO_OTHER_CONFIGURATION and key not in request.space.describe()
+        if key not in IGNORED_IN_DIGEST and key not in searched
     }
-    space = {f"space.{key}": value for key, value in request.space.describe().items()}
-    objective = [f"{o.direction} {o.metric}" for o in request.settings.objective]
+    space = {f"space.{key}": value for key, value in searched.items()}
+    objective = [str(objective) for objective in request.settings.objective]
     images = {"data split": dataset.split_digest, **({"test images": test} if test else {})}
     limits = {f"constraints.{k}": most for k, most in request.settings.constraints.limits().items()}
     return {"objective": objective, **limits, **images, **space, **base}

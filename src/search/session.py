@@ -15,7 +15,7 @@ from src.search.study import trial_seed
 from src.search.usage import Usage
 from src.tracking.connection import Store
 from src.tracking.run import Status
-from src.tracking.runs import finished_run
+from src.tracking.runs import existing_run
 from src.training.description import as_trial
 
 
@@ -41,4 +41,4 @@ class Session:
 
     def end_run(self, run_id: str, status: Status, *, reason: str) -> None:
         """End a run on which nobody works any more."""
-        finished_run(self.store, run_id).finish(status, reason=reason)
+        existing_run(self.store, run_id).finish(status, reason=reason)

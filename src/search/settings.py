@@ -22,6 +22,9 @@ class Objective(_Part):
     metric: Metric = "val_accuracy"
     direction: Literal["maximize", "minimize"] = "maximize"
 
+    def __str__(self) -> str:
+        return f"{self.direction} {self.metric}"
+
     @property
     def sign(self) -> int:
         """What a value is multiplied by so that more is better: 1 or -1."""

@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Annotated, Any, final
 
 from optuna import Trial
@@ -21,7 +22,7 @@ from pydantic import (
 from src.errors import ConfigError
 
 FINEST = 2**53
-"""Steps of a range that a float tells apart."""
+"""The most steps of a range that a float tells apart."""
 
 
 def _is_number(value: Any) -> bool:
@@ -86,8 +87,12 @@ class Range(_Entry):
         return self.step or (1 if self.is_integer else None)
 
     def extremes(self) -> list[Number]:
-        """Return the smallest and the largest value."""
-        return [self.low, self.high]
+        """Return the smallest and the largest value that can be drawn."""
+        if not self.step:
+            return [self.low, self.high]
+        low, high, step = (Decimal(str(number)) for number in (self.low, self.high, self.step))
+        last = low + (high - low) // step * step
+        return [self.low, int(last) if self.is_integer else float(last)]
 
     def draw(self, key: str, trial: Trial) -> Number:
         """Return the value of a trial."""

@@ -1,4 +1,4 @@
-"""Works off what is to be done after the search, over all workers."""
+"""Runs confirmations, refits and the look at the test images on the workers."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -50,9 +50,11 @@ def run_tasks(session: Session, kept: str, wanted: Callable[[Done], Mapping[str,
             elif isinstance(message, Epoch):
                 screen.show(f"{key}: epoch {message.number}  {len(todo)} to do")
                 executor.answer(worker, Continue())
-            elif ends_job(message):
-                executor.release(worker)
-                del running[worker.number]
+            if not ends_job(message):
+                continue
+            executor.release(worker)
+            del running[worker.number]
+            run_id = run_ids.pop(worker.number, None)
             if isinstance(message, Finished):
                 result = {**message.values, "run_id": message.run_id}
                 study.set_user_attr(kept, {**study.user_attrs.get(kept, {}), key: result})
@@ -61,6 +63,6 @@ def run_tasks(session: Session, kept: str, wanted: Callable[[Done], Mapping[str,
                 given_up.add(key)
             elif isinstance(message, WorkerDied):
                 screen.say(f"{key}: its worker died")
-                if run_id := run_ids.pop(worker.number, None):
+                if run_id is not None:
                     session.end_run(run_id, "FAILED", reason="its worker died")
                 (given_up if key in died else died).add(key)

@@ -5,7 +5,6 @@ import signal
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from time import perf_counter
 from typing import Protocol, final
 
 from src.config.plan import Component
@@ -30,7 +29,7 @@ from src.search.messages import (
     Stopped,
     ToWorker,
 )
-from src.tracking.connection import Store, connect, patiently
+from src.tracking.connection import Store, connect, retry_while_unreachable
 from src.training.average import average_runs, evaluate_on_test
 from src.training.progress import EpochReporter
 from src.training.train_run import train
@@ -51,7 +50,7 @@ class Channel(Protocol):
 
 @final
 class _Pruned(Halted):
-    """The driver does not expect enough of this trial."""
+    """The driver prunes this trial."""
 
     outcome = "pruned"
 
@@ -128,11 +127,10 @@ def _train(job: Job, connection: Channel, opened: "_Opened") -> FromWorker:
     if result.validation is not None:
         values["val_accuracy"] = result.validation.accuracy
         values["val_loss"] = result.validation.log_loss
-    return Finished(result.run_id, values, result.epochs, result.training_seconds)
+    return Finished(result.run_id, values, result.epochs)
 
 
 def _finish_up(job: Average | EvaluateOnTest, opened: "_Opened") -> FromWorker:
-    began = perf_counter()
     try:
         source = opened.source(job.plan.data)
         store = opened.store(job.plan.tracking, lambda: None)
@@ -148,11 +146,10 @@ def _finish_up(job: Average | EvaluateOnTest, opened: "_Opened") -> FromWorker:
                 store=store,
                 parent=job.parent,
                 tags=job.tags,
-                check_stop=lambda: None,
             )
     except Exception as error:  # noqa: BLE001  the sweep has its result without it, and says so
         return Failed(traceback.format_exception_only(error)[-1].strip())
-    return Finished(run_id, values, 0, perf_counter() - began)
+    return Finished(run_id, values, 0)
 
 
 @final
@@ -174,7 +171,7 @@ class _Opened:
     def store(self, tracking: Tracking, check_stop: Callable[[], None]) -> Store:
         """Return the sweep's store; waits for its server as a trial does."""
         if self._store is None:
-            self._store = patiently(lambda: connect(tracking), check_stop)
+            self._store = retry_while_unreachable(lambda: connect(tracking), check_stop)
         return self._store
 
 

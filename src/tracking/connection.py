@@ -13,7 +13,8 @@ from typing import TypeVar, final
 from urllib.parse import unquote
 
 from mlflow import MlflowClient
-from mlflow.entities import Run, ViewType
+from mlflow.entities import Run as MlflowRun
+from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
@@ -99,9 +100,9 @@ def all_runs(
     query: str = "",
     *,
     view: int = ViewType.ACTIVE_ONLY,
-) -> list[Run]:
+) -> list[MlflowRun]:
     """Return every run that matches, the newest first, fetched page by page."""
-    found: list[Run] = []
+    found: list[MlflowRun] = []
     token: str | None = None
     while True:
         page = client.search_runs(
@@ -113,7 +114,7 @@ def all_runs(
             return found
 
 
-def living_run(client: MlflowClient, run_id: str) -> Run:
+def living_run(client: MlflowClient, run_id: str) -> MlflowRun:
     """Return a run; raises RunGone where it was deleted, even if it can still be restored."""
     try:
         run = client.get_run(run_id)
@@ -151,10 +152,11 @@ def connect(settings: Tracking) -> Store:
     return Store(client, experiment, settings)
 
 
-def patiently(start: Callable[[], Given], check_stop: Callable[[], None]) -> Given:
-    """Wait for a server that is unreachable when a trial begins: nobody sits there to be told.
+def retry_while_unreachable(start: Callable[[], Given], check_stop: Callable[[], None]) -> Given:
+    """Call `start` again and again for ten minutes while the server is unreachable.
 
-    Raises TrackingUnavailable when it has not come back in time.
+    For trials, beside which nobody sits to start them again. Raises TrackingUnavailable when the
+    server has not come back in time.
     """
     end, told = monotonic() + TRIAL_START_TIMEOUT_S, False
     while True:
@@ -213,7 +215,7 @@ def database_file(settings: Tracking) -> Path | None:
     return Path(name).resolve()
 
 
-def require_answer(uri: str, *, within_s: float = ANSWER_TIMEOUT_S) -> None:
+def require_answer(uri: str) -> None:
     """Raise TrackingUnavailable where no server answers, TrackingError where none can."""
     scheme = uri.partition("://")[0].partition("+")[0]
     if scheme not in {"http", "https", *DATABASES}:
@@ -224,13 +226,13 @@ def require_answer(uri: str, *, within_s: float = ANSWER_TIMEOUT_S) -> None:
         )
     if scheme in DATABASES:
         return
-    status, said = _ask(uri, "/health", within_s)
+    status, said = _ask(uri, "/health", ANSWER_TIMEOUT_S)
     if status in NO_LOGIN:
         raise _without_login(uri, f"{status} {said}")
     if not 200 <= status < 300:
         raise TrackingUnavailable(
             f"`tracking.uri`={without_password(uri)}: no MLflow server answers there within "
-            f"{within_s:g} s ({said}); start it, correct the address, or leave it out "
+            f"{ANSWER_TIMEOUT_S:g} s ({said}); start it, correct the address, or leave it out "
             "to track in a folder"
         )
 

@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from mlflow.entities import Run as StoredRun
+from mlflow.entities import Run as MlflowRun
 
 from src.errors import ConfigError
 from src.tracking.connection import Store, all_runs
@@ -33,7 +33,7 @@ def download_workdir(store: Store, run_id: str) -> None:
         _unpack(store, run.info.run_id)
 
 
-def _is_here(run: StoredRun, store: Store) -> bool:
+def _is_here(run: MlflowRun, store: Store) -> bool:
     owner, here = owner_of(run.data.tags), this_process(store.folder)
     ours = owner is not None and (owner.host, owner.folder) == (here.host, here.folder)
     return ours and (store.folder / "runs" / run.info.run_id / LAST).exists()

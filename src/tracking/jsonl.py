@@ -4,13 +4,13 @@ import os
 from pathlib import Path
 
 
-def drop_half_line(path: Path) -> int:
-    """Cut off what stands behind the last line's end, and return how many bytes that was.
+def drop_half_line(path: Path) -> None:
+    """Cut off what stands behind the last line's end.
 
     The caller keeps others from writing meanwhile.
     """
     if not path.exists():
-        return 0
+        return
     with path.open("rb+") as file:
         end = file.seek(0, os.SEEK_END)
         whole = end
@@ -22,7 +22,6 @@ def drop_half_line(path: Path) -> int:
         if whole < end:
             file.truncate(whole)
             os.fsync(file.fileno())
-    return end - whole
 
 
 def append_line(path: Path, line: str) -> None:

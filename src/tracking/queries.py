@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, final
 
 import yaml
-from mlflow.entities import Run as MlflowEntity
+from mlflow.entities import Run as MlflowRun
 from mlflow.entities import ViewType
 
 from src.errors import ConfigError, nearest
 from src.tracking.connection import Store, all_runs, living_run
-from src.tracking.runs import finished_run
+from src.tracking.runs import existing_run
 from src.tracking.series import CURVE
 
 CHECKPOINT = "checkpoint/best.ckpt"
@@ -119,7 +119,7 @@ class StoredRuns:
             raise ConfigError(f"`{key}`={named}: is {run.status}; only a finished run has a result")
         return run
 
-    def again(self, run_id: str) -> StoredRun:
+    def get(self, run_id: str) -> StoredRun:
         """Return a run as it is now; raises RunGone where it was deleted."""
         return _stored(living_run(self.store.client, run_id))
 
@@ -151,7 +151,7 @@ class StoredRuns:
         """
         target = folder / run_id
         target.mkdir(parents=True, exist_ok=True)
-        return finished_run(self.store, run_id).fetch(artifact, target)
+        return existing_run(self.store, run_id).fetch(artifact, target)
 
     @property
     def _everywhere(self) -> list[str]:
@@ -179,7 +179,7 @@ def is_training(run: StoredRun) -> bool:
     return "model" in run.tags and "digest.split" in run.tags
 
 
-def _stored(run: MlflowEntity) -> StoredRun:
+def _stored(run: MlflowRun) -> StoredRun:
     outputs = run.outputs.model_outputs if run.outputs else []
     return StoredRun(
         id=run.info.run_id,

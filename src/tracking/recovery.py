@@ -13,14 +13,12 @@ from src.tracking.run import Run
 MAX_AT_ONCE = 1_000
 
 
-def end_orphans(store: Store) -> list[str]:
+def end_orphans(store: Store) -> None:
     """End every run that is RUNNING though the process of this host that owned it is dead.
 
     It stays one that can be gone on with. On a server, only runs of this folder are judged: a host
     of the same name may be another.
-    Returns a line for each.
     """
-    ended = []
     experiments = [found.experiment_id for found in store.client.search_experiments()]
     running = store.client.search_runs(
         experiments,
@@ -40,12 +38,8 @@ def end_orphans(store: Store) -> list[str]:
             continue  # somebody is resuming it just now
         if store.client.get_run(run.id).info.status == "RUNNING":
             run.finish("KILLED", reason="its process died", resumable=True)
-            ended.append(
-                f"run {run.id} ({found.info.run_name}): its process died; it is KILLED now"
-            )
         else:
             run.unlock()
-    return ended
 
 
 def flush(store: Store) -> list[str]:

@@ -52,13 +52,13 @@ def find_champion(store: Store) -> Champion | None:
     return Champion(str(version.version), str(version.run_id))
 
 
-def trained_by(store: Store, champion: Champion, *, instead: str | None = None) -> StoredRun:
+def run_of_champion(store: Store, champion: Champion, *, instead: str | None = None) -> StoredRun:
     """Return the run of a champion; raises RunGone, with what helps, where it was deleted.
 
     instead: id of the run to be champion in its place, by default the newest other.
     """
     try:
-        return StoredRuns(store).again(champion.run_id)
+        return StoredRuns(store).get(champion.run_id)
     except RunGone as error:
         what = f"run {champion.run_id} of champion version {champion.version}"
         raise _gone(store, what, instead=instead) from error
@@ -121,7 +121,7 @@ def rollback(store: Store, *, reason: str | None) -> Rollback:
             raise
         raise _gone(store, f"version {earlier}, the champion before,") from error
     now = Champion(earlier, str(version.run_id))
-    trained_by(store, now)
+    run_of_champion(store, now)
     client.set_registered_model_alias(name, ALIAS, earlier)
     client.set_model_version_tag(
         name, present.version, "champion.rolled_back", reason or "no reason given"

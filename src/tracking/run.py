@@ -26,11 +26,11 @@ from src.tracking.series import CURVE
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 LAST = "last.ckpt"
+"""What makes a working folder one to resume from."""
 PACKED = "resume"
 """Folder among the artifacts of a stopped run on a server: from it another machine resumes."""
 STAYS = ("lock", "unsent*", "*.draft")
 """What of a working folder belongs to the machine it is on."""
-"""What makes a working folder one to resume from."""
 
 OUTCOME = "outcome"
 OUTCOMES: Mapping[str, str] = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "interrupted"}

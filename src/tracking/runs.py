@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import yaml
 from filelock import Timeout
-from mlflow.entities import Run as StoredRun
+from mlflow.entities import Run as MlflowRun
 
 from src.errors import ConfigError, DataError, RunGone, TrackingError
 from src.tracking.connection import Store, all_runs, living_run
@@ -163,22 +163,20 @@ def reopen_run(
     return run
 
 
-def _logged_so_far(store: Store, run: StoredRun) -> dict[tuple[str, int], float]:
+def _logged_so_far(store: Store, run: MlflowRun) -> dict[tuple[str, int], float]:
     """Return the last value of every metric and step that a run has logged."""
     histories = (store.client.get_metric_history(run.info.run_id, key) for key in run.data.metrics)
     values = sorted((m for history in histories for m in history), key=lambda m: m.timestamp)
     return {(metric.key, metric.step): metric.value for metric in values}
 
 
-def finished_run(store: Store, run_id: str) -> Run:
+def existing_run(store: Store, run_id: str) -> Run:
     """Return a run that has ended, to read from it or to add to it."""
     return Run(store, run_id, store.folder / "runs" / run_id)
 
 
-def was_deleted(store: Store, run_id: str | None) -> bool:
+def was_deleted(store: Store, run_id: str) -> bool:
     """Tell whether there was such a run, and it was deleted from the store."""
-    if run_id is None:
-        return False
     try:
         living_run(store.client, run_id)
     except RunGone:
@@ -189,28 +187,28 @@ def was_deleted(store: Store, run_id: str | None) -> bool:
 def detach_trial(store: Store, run_id: str, *, reason: str) -> None:
     """End a run that is no trial's as KILLED, and let it no longer carry the number of one."""
     number = store.client.get_run(run_id).data.tags["trial.number"]
-    run = finished_run(store, run_id)
+    run = existing_run(store, run_id)
     run.set_tags({"trial.attempt": number})
     store.client.delete_tag(run_id, "trial.number")
     run.finish("KILLED", reason=reason)
 
 
-def end_left_running(store: Store, tag: str, value: str, *, reason: str) -> None:
-    """End the runs with this tag that are RUNNING though nobody works on them any more.
+def end_children(store: Store, parent: str, *, reason: str) -> None:
+    """End the runs below a sweep's that are RUNNING though nobody works on them any more.
 
     Raises TrackingError where the store cannot be asked.
     """
     with store.usable():
         running = store.client.search_runs(
             [store.experiment_id],
-            f"attributes.status = 'RUNNING' and tags.`{tag}` = '{value}'",
+            f"attributes.status = 'RUNNING' and tags.`mlflow.parentRunId` = '{parent}'",
             max_results=1000,
         )
     for child in running:
-        finished_run(store, child.info.run_id).finish("KILLED", reason=reason)
+        existing_run(store, child.info.run_id).finish("KILLED", reason=reason)
 
 
-def runs_below(store: Store, parent: str) -> list[StoredRun]:
+def runs_below(store: Store, parent: str) -> list[MlflowRun]:
     """Return the runs of a sweep's trials and confirmations, parent: the sweep's run id.
 
     Raises TrackingError where the store cannot be asked.

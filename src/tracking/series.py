@@ -1,4 +1,4 @@
-"""Names of what a run has not one value of but many: curves, and series of pictures."""
+"""Names of metrics and images that a run logs by step."""
 
 CURVE = "all epochs/"
 """Begins them all: the UI shows groups in the alphabet's order, and this one is to stand before the

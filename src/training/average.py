@@ -1,7 +1,7 @@
-"""What is made of finished runs: one that answers with their mean, and scores on test images."""
+"""From finished runs: an ensemble that answers with their mean, and scores on test images."""
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -14,7 +14,7 @@ from src.models.predictor import load_predictor
 from src.process.machine import available_cores
 from src.tracking.connection import Store
 from src.tracking.queries import CHECKPOINT
-from src.tracking.runs import finished_run
+from src.tracking.runs import existing_run
 from src.training.description import data_tags
 from src.training.evaluation import evaluate_test, log_model
 from src.training.result import Score
@@ -29,7 +29,6 @@ def average_runs(
     store: Store,
     parent: str,
     tags: Mapping[str, str],
-    check_stop: Callable[[], None],
 ) -> str:
     """Leave a run whose checkpoint answers for all of these, and return its id.
 
@@ -45,7 +44,7 @@ def average_runs(
             store,
             parent=parent,
             tags={**data_tags(plan, dataset), **tags, "ensemble.members": members},
-            check_stop=check_stop,
+            check_stop=lambda: None,
         ) as run,
     ):
         checkpoints = []
@@ -53,7 +52,7 @@ def average_runs(
             place = Path(draft) / run_id
             place.mkdir()
             checkpoints.append(
-                read_checkpoint(finished_run(store, run_id).fetch(CHECKPOINT, place))
+                read_checkpoint(existing_run(store, run_id).fetch(CHECKPOINT, place))
             )
         joined = Path(draft) / "joined"
         (joined / CHECKPOINT).parent.mkdir(parents=True)
@@ -67,7 +66,7 @@ def average_runs(
 
 def evaluate_on_test(plan: Plan, run_id: str, *, source: DataSource, store: Store) -> Score:
     """Look at the test images with the best checkpoint of a finished run, and export its model."""
-    run = finished_run(store, run_id)
+    run = existing_run(store, run_id)
     torch.set_num_threads(plan.trainer.threads or available_cores())
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = run.fetch(CHECKPOINT, Path(folder))

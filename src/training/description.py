@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from src.config.plan import Component, Plan
-from src.config.settings import NO_OTHER_CONFIGURATION, flat
+from src.config.settings import IGNORED_IN_DIGEST, flat
 from src.data.source import Dataset
 from src.tracking.runs import DataDescription
 from src.training.result import Score
@@ -118,7 +118,7 @@ def _of_component(plan: Plan, component: Component) -> Iterator[tuple[str, Any, 
         said_by_name = name == "rows" and plan.choices[kind].endswith(f"_{(value or 0) // 1000}k")
         follows_seed = kind == "data" and name.endswith("seed") and value == plan.seed
         taken_over = kind == "model" and plan.config["regularization"].get(name, ...) == value
-        unseen = key in NO_OTHER_CONFIGURATION and key != "data.path"
+        unseen = key in IGNORED_IN_DIGEST and key != "data.path"
         if not (said_by_name or follows_seed or taken_over or unseen):
             yield key, value, _default(component, name)
 
@@ -134,7 +134,7 @@ def _of_settings(
 ) -> Iterator[tuple[str, Any, Any]]:
     for name, field in type(settings).model_fields.items():
         key = f"{group}.{name}"
-        if name not in but and key not in NO_OTHER_CONFIGURATION:
+        if name not in but and key not in IGNORED_IN_DIGEST:
             yield key, plan.config[group].get(name, field.default), field.default
 
 
@@ -170,7 +170,7 @@ def kept_config(plan: Plan) -> dict[str, Any]:
 def config_digest(plan: Plan) -> str:
     """Return the SHA-256 of all that makes another configuration; a seed does not."""
     config = dict(flat(kept_config(plan)))
-    left_out = {"seed", "name", *NO_OTHER_CONFIGURATION}
+    left_out = {"seed", "name", *IGNORED_IN_DIGEST}
     lasting = {k: v for k, v in config.items() if k not in left_out and k[:8] != "choices."}
     return sha256(json.dumps(lasting, sort_keys=True, default=str).encode()).hexdigest()
 

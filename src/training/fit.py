@@ -181,14 +181,15 @@ def fit(
     stored = read_checkpoint(checkpoint)
     classifier.load_state_dict(stored["state_dict"])
     best_epoch = len(stored["progress"]["history"])
-    weights = kept_arrays(folder / "weights")
-    accuracies = {s: float(kept) for s, kept in kept_arrays(folder / "accuracies").items()}
+    last_step: int = stored["progress"]["steps"]  # of that epoch; later ones are not this model's
+    weights = {s: w for s, w in kept_arrays(folder / "weights").items() if s <= last_step}
+    kept = kept_arrays(folder / "accuracies").items()
+    accuracies = {step: float(accuracy) for step, accuracy in kept if step <= last_step}
     if len(dataset.validation):
-        last_epoch = stored["progress"]["history"][-1]
-        accuracies[stored["progress"]["steps"]] = last_epoch["val_accuracy"]
+        accuracies[last_step] = stored["progress"]["history"][-1]["val_accuracy"]
     last_weights = classifier.first_layer()
     if last_weights is not None:
-        weights[stored["progress"]["steps"]] = last_weights.numpy()
+        weights[last_step] = last_weights.numpy()
     return Fit(
         classifier=classifier,
         predictor=Predictor(

@@ -12,10 +12,10 @@ from src.config.plan import Plan
 from src.data.source import Dataset, DataSource
 from src.errors import TrainingFailed, disk_trouble, first_line
 from src.models.predictor import confusion_now
-from src.process.gc_pause import loaded
+from src.process.gc_pause import resume_gc
 from src.process.machine import available_cores
 from src.process.signals import Halted
-from src.tracking.connection import Store, patiently
+from src.tracking.connection import Store, retry_while_unreachable
 from src.tracking.queries import StoredRun
 from src.tracking.run import Run
 from src.tracking.runs import reopen_run, require_same_data, start_run
@@ -65,7 +65,7 @@ def train(
     """
     began = clocks()
     dataset = source.load()
-    plan = _settled(plan, dataset)
+    plan = _resolve_auto(plan, dataset)
     data = data_tags(plan, dataset, test=source.check_test() if evaluate_on_test_set else None)
     if repeats is not None:
         require_same_data(repeats.id, repeats.tags, data)
@@ -91,7 +91,7 @@ def train(
     tags = {**data, **tags}
     with tracked(plan, dataset, store, parent=parent, tags=tags, check_stop=check_stop) as run:
         on_start(run.id)
-        loaded()
+        resume_gc()
         done = fit(
             classifier,
             plan,
@@ -126,7 +126,7 @@ def train(
     )
 
 
-def _settled(plan: Plan, dataset: Dataset) -> Plan:
+def _resolve_auto(plan: Plan, dataset: Dataset) -> Plan:
     """Return the plan with what machine and data decide of it, so that what is used is kept."""
     device = find_device(plan.trainer.accelerator)
     batch_size, _ = minibatches(plan, dataset)
@@ -159,7 +159,7 @@ def tracked(
             return reopen_run(store, plan.resume, data=tags, config=config)
         return _start(plan, dataset, store, parent=parent, tags=tags)
 
-    run = start() if parent is None else patiently(start, check_stop)
+    run = start() if parent is None else retry_while_unreachable(start, check_stop)
     try:
         yield run
     except BaseException as error:

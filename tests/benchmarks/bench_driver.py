@@ -82,7 +82,7 @@ def pretend(connection: Channel, *, seconds: float = 0.0) -> None:
                 connection.send(Epoch(epoch, value))
                 connection.recv()
             values = {"val_accuracy": value, "val_loss": 1.0, "parameters": 1.0, "seconds": 0.0}
-            connection.send(Finished("run", values, 3, 0.0))
+            connection.send(Finished("run", values, 3))
     except (EOFError, OSError):
         return
 
@@ -99,7 +99,7 @@ def drive(
 ) -> None:
     """Let the real driver search with these workers; the journal in `folder` names it `many`."""
     with conf_open():
-        composer = Composer("sweep", [], threads=1)
+        composer = Composer([], threads=1)
         request = Request(
             name="many",
             settings=SweepSettings(n_trials=n_trials),

@@ -18,7 +18,7 @@ from src.data.mnist import Mnist
 from src.inference.recogniser import Recogniser, load_recogniser
 from src.pictures.reading import picture_from_array
 from src.stats.intervals import wilson_interval
-from src.tracking.runs import finished_run
+from src.tracking.runs import existing_run
 from src.tracking.store import open_store
 from tests.benchmarks.unusual_forms import UNUSUAL, drawn
 from tests.plans import stored_runs
@@ -48,7 +48,7 @@ def main() -> None:
     asked = next((a.removeprefix("model=") for a in sys.argv[1:] if a.startswith("model=")), None)
     tracking = Tracking()
     recogniser = load_recogniser(stored_runs(tracking), model=asked)
-    finished_run(open_store(tracking), recogniser.run.id).count_test_evaluation()
+    existing_run(open_store(tracking), recogniser.run.id).count_test_evaluation()
     test = Mnist().load_test()
     fonts = font_files()
     print(f"{recogniser.run.name}, threshold {recogniser.threshold.value:.3f}, "

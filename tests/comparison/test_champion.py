@@ -182,9 +182,9 @@ def test_a_look_that_was_cut_off_is_counted_and_taken_again(own_contest, monkeyp
 def test_a_trial_has_no_exported_model_until_it_is_promoted(own_contest):
     trial = own_contest.ids["trial 0"]
     stored = stored_runs(own_contest.tracking)
-    assert stored.again(trial).model_id is None
+    assert stored.get(trial).model_id is None
     assert challenge(own_contest, "trial 0").promoted
-    assert stored.again(trial).model_id is not None
+    assert stored.get(trial).model_id is not None
 
 
 def test_other_test_images_are_refused_before_any_look(own_contest):
@@ -205,7 +205,7 @@ def test_the_looks_of_a_deleted_run_still_count(own_contest):
 
 def _looks(contest):
     stored = stored_runs(contest.tracking)
-    return stored.looks(stored.again(contest.ids["linear"]).tags["digest.test"])
+    return stored.looks(stored.get(contest.ids["linear"]).tags["digest.test"])
 
 
 @pytest.mark.parametrize(

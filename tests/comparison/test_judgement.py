@@ -83,7 +83,7 @@ def test_each_seed_is_scored_against_its_own_test_labels(moved_test_file, tmp_pa
     assert [[run.id for run in c.runs] for c in selection.contenders] == [[id_] for id_ in ids]
     found = load_predictions(stored, selection, tmp_path)
     scores = [contender_score(some).accuracy for some in found]
-    assert scores == [stored.again(id_).metrics["test/accuracy"] for id_ in ids]
+    assert scores == [stored.get(id_).metrics["test/accuracy"] for id_ in ids]
     assert judge(found)[0].method == "Fisher"
 
 
@@ -92,7 +92,7 @@ def test_seeds_with_different_test_images_are_compared_on_these_only_when_asked(
     with pytest.raises(ConfigError, match="scored on different test images") as error:
         select(stored, ContenderSelection(runs=ids, split="test"))
     for id_ in ids:
-        assert stored.again(id_).tags["digest.test"][:12] in str(error.value)
+        assert stored.get(id_).tags["digest.test"][:12] in str(error.value)
     selection = select(stored, ContenderSelection(runs=ids))
     assert selection.split == "validation"
     assert "looked at different test images" in selection.notes[0]

@@ -4,7 +4,7 @@ from tests.conftest import TRAINING, python
 
 CYCLES = """
 import gc, weakref
-from src.process.gc_pause import begin_loading, loaded
+from src.process.gc_pause import pause_gc, resume_gc
 
 class Node:
     pass
@@ -17,9 +17,9 @@ def cycle():
 def many():
     return [cycle() for _ in range(10_000)]
 
-begin_loading()
+pause_gc()
 before = many()
-loaded()
+resume_gc()
 after = many()
 print(sum(node() is None for node in before), sum(node() is None for node in after) > 5_000)
 """

@@ -11,7 +11,7 @@ from src.cli.arguments import values_said
 from src.cli.overrides import conf_open
 from src.config.settings import Tracking
 from src.errors import ConfigError, NotReproduced
-from src.tracking.runs import finished_run
+from src.tracking.runs import existing_run
 from src.tracking.store import open_store
 from src.training.reproduce import TOLERANCE, compare_runs, plan_again
 from tests.conftest import python
@@ -51,7 +51,7 @@ def test_the_command_trains_it_again_and_finds_it_identical(store):
     new = re.search(r"^run +(\w{32})$", done.stdout, re.MULTILINE)
     assert new
     stored = stored_runs(tracking)
-    run, old = stored.again(new[1]), stored.again(ids["first"])
+    run, old = stored.get(new[1]), stored.get(ids["first"])
     assert run.tags["reproduces"] == old.id
     assert run.tags["reproduction"] == "identical"
     assert run.params == old.params
@@ -98,7 +98,7 @@ def test_a_trial_comes_out_the_same_though_other_cores_are_there(searched, begin
 def test_another_result_is_different_with_numbers_and_causes(store):
     _, tracking, ids = store
     stored = stored_runs(tracking)
-    first, other = stored.again(ids["first"]), stored.again(ids["seed"])
+    first, other = stored.get(ids["first"]), stored.get(ids["seed"])
     found = compare_runs(stored, first, other)
     assert found.verdict == "different"
     text = "\n".join(found.differences)
@@ -113,7 +113,7 @@ def test_another_result_is_different_with_numbers_and_causes(store):
 def test_what_was_recorded_otherwise_is_named(store):
     _, tracking, ids = store
     stored = stored_runs(tracking)
-    found = compare_runs(stored, stored.again(ids["first"]), stored.again(ids["split"]))
+    found = compare_runs(stored, stored.get(ids["first"]), stored.get(ids["split"]))
     assert any("other validation images" in line for line in found.differences)
     assert any(line.startswith("the split: ") for line in found.causes)
     assert not any("torch" in line for line in found.causes)
@@ -123,7 +123,7 @@ def test_another_number_of_threads_is_named(store):
     _, tracking, ids = store
     stored = stored_runs(tracking)
     other = train(tracking.folder, "trainer.threads=2", "trainer.batch_size=512")
-    found = compare_runs(stored, stored.again(ids["first"]), stored.again(other))
+    found = compare_runs(stored, stored.get(ids["first"]), stored.get(other))
     assert {"trainer.threads: 1, now 2", "trainer.batch_size: 128, now 512"} <= set(found.causes)
 
 
@@ -140,8 +140,8 @@ def test_rounding_is_told_from_another_result(store, tmp_path, shift, verdict):
     saved["probabilities"][:, 0] += np.float32(shift)
     (tmp_path / "changed" / "predictions").mkdir(parents=True)
     np.savez(tmp_path / "changed" / "predictions" / "test.npz", **saved)
-    finished_run(open_store(tracking), twin).log_files(tmp_path / "changed")
-    found = compare_runs(stored, stored.again(ids["first"]), stored.again(twin))
+    existing_run(open_store(tracking), twin).log_files(tmp_path / "changed")
+    found = compare_runs(stored, stored.get(ids["first"]), stored.get(twin))
     assert found.verdict == verdict
 
 
@@ -150,7 +150,7 @@ def test_a_configuration_of_another_version_is_refused_with_its_commit(store, tm
     stored = stored_runs(tracking)
     config = stored.config(ids["seed"], tmp_path)
     config["model"]["hiden"] = 3
-    run = finished_run(open_store(tracking), ids["seed"])
+    run = existing_run(open_store(tracking), ids["seed"])
     run.log_texts({"config.yaml": yaml.safe_dump(config)})
     with pytest.raises(ConfigError, match="does not take the configuration") as error:
         again(stored, ids["seed"])

@@ -29,7 +29,7 @@ def answer_panel(
         seen=f'<img class="seen" src="{_data_url(picture)}" alt="the {size} pixels that the '
         'network saw">',
         bars=_bars(recogniser, answer),
-        units=_units(units, is_linear=len(units) > 0 and _names_classes(units, recogniser)),
+        units=_units(units),
     )
 
 
@@ -62,17 +62,12 @@ def _panel(
     units: str,
 ) -> str:
     said = "".join(f"<p>{escape(line)}</p>" for line in words)
-    own = recogniser.threshold
-    rule = (
-        f"Orange line: no answer below probability {own.value:.3f}, chosen so that of the "
-        f"validation images above it {own.right:.1%} are right."
-    )
     return (
         f'<section class="answer" data-status="{status}" data-run="{recogniser.run.id}">'
         f"<h2>{escape(recogniser.run.name)}</h2>"
         f'<div class="top">{seen}<span class="label">{escape(label)}</span></div>'
         f'<div class="said">{said}</div>{bars}{units}'
-        f'<p class="small">{rule}</p></section>'
+        f'<p class="small">Orange line: {escape(recogniser.rule)}.</p></section>'
     )
 
 
@@ -106,18 +101,12 @@ def _best(share: float, shares: Sequence[float]) -> str:
     return ' class="best"' if share and share == max(shares) else ""
 
 
-def _names_classes(units: Sequence[Unit], recogniser: Recogniser) -> bool:
-    layers = [name for name, _ in recogniser.predictor.named_parameters() if "weight" in name]
-    return len(layers) == 1
-
-
-def _units(units: Sequence[Unit], *, is_linear: bool) -> str:
+def _units(units: Sequence[Unit]) -> str:
     if not units:
         return ""
-    kind = "class" if is_linear else "unit"
     figures = "".join(
-        f'<figure><img src="{_data_url(unit.tile)}" alt="weights of {kind} {escape(unit.name)}">'
-        f"<figcaption>{kind} {escape(unit.name)}<br>{unit.response:+.1f}</figcaption></figure>"
+        f'<figure><img src="{_data_url(unit.tile)}" alt="weights of {escape(unit.name)}">'
+        f"<figcaption>{escape(unit.name)}<br>{unit.response:+.1f}</figcaption></figure>"
         for unit in units
     )
     return (

@@ -75,16 +75,15 @@ def _page(recogniser: Recogniser) -> str:
 
 def _model(recogniser: Recogniser) -> dict[str, Any]:
     """Return all that the page has to know of a model, as plain values."""
-    own, predictor = recogniser.threshold, recogniser.predictor
+    predictor = recogniser.predictor
     whole = predictor.model
     members = list(whole.members) if isinstance(whole, Ensemble) else [whole]
     return {
         "name": recogniser.run.name,
         "classes": list(predictor.class_names),
         "loss": whole.loss if isinstance(whole, Ensemble) else predictor.loss,
-        "threshold": own.value,
-        "made": f"Of {recogniser.calibration.made_from} {own.answered:.1%} are above it, and "
-        f"{own.right:.1%} of those are right.",
+        "threshold": recogniser.threshold.value,
+        "rule": recogniser.rule,
         "form": recogniser.calibration.form.as_dict(),
         "members": [[layer.packed() for layer in _layers(member)] for member in members],
     }

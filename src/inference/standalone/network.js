@@ -76,7 +76,7 @@ function panel(answer) {
     <p class="small"></p>`;
   section.querySelector("h2").textContent = MODEL.name;
   section.querySelector(".small").textContent =
-    `Orange line: no answer below probability ${MODEL.threshold.toFixed(3)}. ${MODEL.made}`;
+    `Orange line: ${MODEL.rule}.`;
   const sure = answer && answer.status === "recognised";
   section.querySelector(".label").textContent = !answer ? "" : sure ? MODEL.classes[answer.best] : "?";
   section.querySelector(".said p").textContent =

@@ -1,7 +1,7 @@
 """What the server loads from which workers are forked: everything that a worker needs."""
 
-from src.process.gc_pause import begin_loading
+from src.process.gc_pause import pause_gc
 
-begin_loading()
+pause_gc()
 
 import src.search.worker  # noqa: E402, F401
