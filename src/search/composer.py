@@ -27,7 +27,8 @@ class Composer:
     threads: processor threads of a trial that says nothing of its own.
     """
 
-    def __init__(self, overrides: list[str], *, threads: int) -> None:
+    def __init__(self, config_name: str, overrides: list[str], *, threads: int) -> None:
+        self._config_name = config_name
         self._threads = threads
         self._overrides = overrides
         self._composed: dict[tuple[tuple[str, str], ...], tuple[DictConfig, dict[str, str]]] = {}
@@ -60,7 +61,7 @@ class Composer:
         key = tuple(sorted(groups.items()))
         if key not in self._composed:
             overrides = [*self._overrides, *(f"{group}={option}" for group, option in key)]
-            composed = compose("sweep", overrides=overrides, return_hydra_config=True)
+            composed = compose(self._config_name, overrides=overrides, return_hydra_config=True)
             choices = chosen_options(composed.hydra.runtime.choices)
             OmegaConf.set_readonly(composed, False)
             OmegaConf.set_struct(composed, False)

@@ -90,7 +90,7 @@ def make_request(
         settings = settings.model_copy(
             update={"enqueue": _first(settings, space, {*fixed, *ranges})}
         )
-    composer = Composer(overrides, threads=_threads(components["executor"]))
+    composer = Composer("sweep", overrides, threads=_threads(components["executor"]))
     plan = composer.plan({}, seed=settings.seed, name="base")
     if not plan.tracking.enabled:
         raise ConfigError("`tracking`=off: a sweep lives in its tracked runs; leave tracking on")

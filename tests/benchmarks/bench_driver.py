@@ -99,7 +99,7 @@ def drive(
 ) -> None:
     """Let the real driver search with these workers; the journal in `folder` names it `many`."""
     with conf_open():
-        composer = Composer([], threads=1)
+        composer = Composer("sweep", [], threads=1)
         request = Request(
             name="many",
             settings=SweepSettings(n_trials=n_trials),

@@ -138,7 +138,7 @@ SPACES = st.dictionaries(SPACE_KEYS, st.one_of(NODES, NUMBER_RANGE), min_size=1,
 @pytest.fixture(scope="module")
 def composer():
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        yield Composer(["data=digits"], threads=1)
+        yield Composer("sweep", ["data=digits"], threads=1)
 
 
 @many(slow=3_000, quick=60)
