@@ -40,10 +40,12 @@ def sweep_command(config: DictConfig, *, ranges: dict[str, Any], said: list[str]
         outcome = search(request, stop=stop, screen=screen)
     print_outcome(outcome, request, screen, said=said)
     if stop.interrupted:
-        print(f"the same command{' without fresh=true' * request.settings.fresh} goes on from here")
+        but = " without fresh=true" if request.settings.fresh else ""
+        print(f"the same command{but} goes on from here")
     stop.check()
     if outcome.best is None:
-        raise TrainingFailed(f"sweep {outcome.name}: no trial was finished; {outcome.stop_reason}")
+        none = "no trial was finished that may win"
+        raise TrainingFailed(f"sweep {outcome.name}: {none}; {outcome.stop_reason}")
 
 
 def check(config: dict[str, Any]) -> None:
@@ -64,6 +66,11 @@ def check(config: dict[str, Any]) -> None:
 
 def read_ranges(words: list[str]) -> tuple[list[str], dict[str, Any]]:
     """Return the words that compose a configuration, and the ranges among the others."""
+    if {"-m", "--multirun"} & set(words):
+        raise ConfigError(
+            "`-m`: a search is no grid; give ranges, as in optimizer.lr=1e-3,1e-2, or run one "
+            "search after the other"
+        )
     register_sweeps(asked=words)
     others, ranges = split_ranges(quote_files(words))
     return others, {"ranges": ranges, "said": words}

@@ -74,7 +74,7 @@ def run_plan(
                 reporter=epoch_reporter(plan),
                 check_stop=stop.check,
                 evaluate_on_test_set=plan.test,
-                on_start=started.append,
+                on_start=lambda run_id, parameters: started.append(run_id),
                 repeats=repeats,
             )
     except Halted:

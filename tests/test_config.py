@@ -242,6 +242,7 @@ TOO_LATE_FOR_THE_PARSER = {
     "data=digits trainer.accelerator=mps": "`trainer.accelerator`=mps: this machine has none",
     "data=digits tracking.folder=taken": "cannot be written",
     "resume=deadbeef": "nothing is tracked there yet; train first",
+    "data=digits ++resume=deadbeef": "nothing is tracked there yet; train first",
 }
 
 
@@ -317,6 +318,7 @@ REFUSED = {
     "train seed=1,-1 -m": "`seed`=-1: should be greater",
     "train -m ~scheduler seed=1,2": "`~scheduler`: nothing can be left out",
     "sweep ~scheduler=constant": "`~scheduler=constant`: nothing can be left out",
+    "sweep -m sweep=dnn,linear": "`-m`: a search is no grid; give ranges",
     "sweep ~optimizer.lr=1,2": "`~optimizer.lr=1,2`: nothing can be left out",
     "compare model=dnn": "`model` belongs to another command: python -m src.train model=dnn",
     "compare compare.runs=a,b": "a list is written 'compare.runs=[a,b]'",

@@ -64,7 +64,7 @@ def candidates(study: optuna.Study, settings: SweepSettings) -> list[Candidate]:
                     trial.number,
                     trial.user_attrs["run_id"],
                     trial.values[0],
-                    trial.user_attrs["epochs"],
+                    trial.user_attrs["best_epoch"],
                     trial.user_attrs["assignment"],
                     name,
                     tuple(v[by.metric] for key, v in confirmed if key.startswith(f"{name} ")),

@@ -1,6 +1,5 @@
 """The one process that owns the study: asks Optuna, hands out trials, answers epochs."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -38,6 +37,7 @@ class _Running:
     epochs: int = 0
     reported: int = 0
     tries: int = 1
+    broken: str | None = None
 
 
 @final
@@ -98,7 +98,7 @@ class Driver:
         timeout = self._settings.timeout_minutes
         if self._session.stop.interrupted is not None:
             self._end(str(self._session.stop.interrupted))
-        elif timeout is not None and self._session.usage.seconds > timeout * 60:
+        elif timeout is not None and self._session.usage.searching > timeout * 60:
             self._end(f"the time budget of {timeout:g} minutes is used up")
         elif self.stop_reason is None and not self._may_start() and not self._running:
             self.stop_reason = f"the budget of {self._settings.n_trials} trials is used up"
@@ -147,6 +147,9 @@ class Driver:
         if isinstance(message, Started):
             running.run_id = message.run_id
             running.trial.set_user_attr("run_id", message.run_id)
+            running.broken = self._constrain(running.trial, message.parameters)
+            if running.broken:  # it could not win, and would stand in the way of those that can
+                self._executor.answer(worker, Prune(running.broken))
         elif isinstance(message, Epoch):
             running.epochs = message.number
             self._executor.answer(worker, self._decide_pruning(running, message))
@@ -173,11 +176,12 @@ class Driver:
         if isinstance(message, Finished):
             state = TrialState.COMPLETE
             values = [message.values[o.metric] for o in self._settings.objective]
-            for name, value in {**message.values, "epochs": message.epochs}.items():
+            counts = {"epochs": message.epochs, "best_epoch": message.best_epoch}
+            for name, value in {**message.values, **counts}.items():
                 running.trial.set_user_attr(name, value)
-            reason = self._constrain(running.trial, message.values)
+            reason = running.broken
         elif isinstance(message, Stopped) and message.pruned:
-            state, reason = TrialState.PRUNED, f"after epoch {running.epochs}"
+            state, reason = TrialState.PRUNED, running.broken or f"after epoch {running.epochs}"
         elif isinstance(message, Stopped):
             self._line(running, "STOPPED", None, "")
             try_again(self._study, running.trial, reason=self.stop_reason or "stopped")
@@ -195,19 +199,19 @@ class Driver:
         self._finished += state != TrialState.FAIL
         may_win = values is not None and reason is None
         self._best.hear(values if may_win else None)
-        self._line(running, state.name, values, reason or "")
+        told = reason if state == TrialState.FAIL else running.broken
+        self._line(running, state.name, values, told or "")
         self._count_failures(state, reason)
         if values is not None and may_win and self._reaches(values[0]):
             self._end(self._reached(running.trial.number))
 
-    def _constrain(self, trial: Trial, values: Mapping[str, float]) -> str | None:
-        """Tell Optuna by how much a trial is beyond each constraint; return which it breaks."""
-        broken = []
-        for name, most in self._settings.constraints.limits().items():
-            trial.set_constraint(name, values[name] - most)
-            if values[name] > most:
-                broken.append(f"{values[name]:,.4g} {name}, at most {most:,.4g}")
-        return "; ".join(broken) or None
+    def _constrain(self, trial: Trial, parameters: int) -> str | None:
+        """Tell Optuna by how much a trial is beyond its constraint; return how it breaks it."""
+        most = self._settings.constraints.parameters
+        if most is None:
+            return None
+        trial.set_constraint("parameters", parameters - most)
+        return f"{parameters:,} parameters, at most {most:,}" if parameters > most else None
 
     def _retry(self, running: _Running) -> bool:
         """Enqueue a trial whose worker died for one more try, on from its last checkpoint."""

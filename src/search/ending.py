@@ -71,10 +71,12 @@ def _further(outcome: Outcome, request: Request, said: Sequence[str]) -> str | N
     """Return the command that searches on for a target which no trial has reached yet."""
     settings, best = request.settings, outcome.finalists[:1]
     goal = harder(settings.target, best[0].value, by=settings.objective[0]) if best else None
-    if goal is None or {"-m", "--multirun"} & set(said):
+    if goal is None:
         return None
     new = {"target": f"{goal:g}"}
     if outcome.finished >= settings.n_trials:
         new["n_trials"] = str(2 * settings.n_trials)
+    if settings.timeout_minutes is not None and outcome.searching > 60 * settings.timeout_minutes:
+        new["timeout_minutes"] = f"{2 * settings.timeout_minutes:g}"
     kept = [word for word in said if word.partition("=")[0] not in {*new, "fresh"}]
     return shlex.join(["python", "-m", "src.sweep", *kept, *(f"{k}={v}" for k, v in new.items())])

@@ -53,7 +53,9 @@ class Continue:
 @final
 @dataclass(frozen=True)
 class Prune:
-    """To a worker: end this trial, it does not promise enough."""
+    """To a worker: end this trial, it does not promise enough; reason is kept on its run."""
+
+    reason: str = "behind the other trials at this epoch"
 
 
 @final
@@ -73,9 +75,10 @@ class Ready:
 @final
 @dataclass(frozen=True)
 class Started:
-    """From a worker: the run of the job exists."""
+    """From a worker: the run of the job exists, and the model has so many parameters."""
 
     run_id: str
+    parameters: int
 
 
 @final
@@ -90,11 +93,12 @@ class Epoch:
 @final
 @dataclass(frozen=True)
 class Finished:
-    """From a worker: the job is done; values by metric name."""
+    """From a worker: the job is done; values by metric name, of the epoch that was kept."""
 
     run_id: str
     values: dict[str, float]
     epochs: int
+    best_epoch: int = 0
 
 
 @final

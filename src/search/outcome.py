@@ -17,7 +17,8 @@ class Outcome:
     best_run: its run; handed_over: the run to use, the refit's where there is one (refitted), else
     the same; None where that was deleted. finalists: the best trials, the best value first.
     test: metrics of what is handed over on the test images, None where they were not looked at.
-    utilisation: share of the workers' time spent on trials; seconds: in all sessions.
+    utilisation: share of the workers' time spent on trials; seconds: in all sessions,
+    searching: those of the search itself.
     missing: what of the report could not be made, and why.
     advice: what the trials say of the search.
     """
@@ -37,6 +38,7 @@ class Outcome:
     parent: str
     utilisation: float
     seconds: float
+    searching: float
     missing: list[str]
     advice: Sequence[str] = ()
 

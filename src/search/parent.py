@@ -67,7 +67,7 @@ def open_parent(
     if stop.interrupted:
         run.finish("KILLED", reason=str(stop.interrupted))
     elif not best_first(study):
-        run.finish("FAILED", reason="no trial was finished")
+        run.finish("FAILED", reason="no trial was finished that may win")
     else:
         run.finish("FINISHED")
 

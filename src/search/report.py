@@ -51,7 +51,10 @@ def write_report(
     texts["trials.csv"] = study.trials_dataframe().to_csv(index=False)
     texts["summary.json"] = json.dumps(asdict(outcome), default=str, indent=2)
     if best is not None:
-        texts["experiment/best.yaml"] = _best_as_yaml(study, best, again=again)
+        threads = best.trainer.threads
+        if "trainer.threads" not in best.searched:  # it may be the share of a worker
+            threads = request.composer.base_values()["trainer.threads"]
+        texts["experiment/best.yaml"] = _best_as_yaml(study, best, threads=threads, again=again)
     outcome.folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".draft-", dir=outcome.folder) as draft:
         for name, text in texts.items():
@@ -68,9 +71,10 @@ def best_command(folder: Path, elsewhere: Mapping[str, str | bool]) -> str:
     return command("train", {"experiment": "best", **elsewhere}, "--config-dir", str(folder))
 
 
-def _best_as_yaml(study: optuna.Study, plan: Plan, *, again: str) -> str:
+def _best_as_yaml(study: optuna.Study, plan: Plan, *, threads: int | None, again: str) -> str:
     """Return the best configuration in the form of an experiment, which `src.train` composes."""
     sections = {key: plan.config[key] for key in PLAN_KEYS if key not in {"tracking", "name"}}
+    sections["trainer"] = {**plan.config["trainer"], "threads": threads}
     defaults = [{f"override /{group}": option} for group, option in plan.choices.items()]
     head = (
         "# @package _global_\n"

@@ -51,6 +51,12 @@ def check_sweep(config: Mapping[str, Any]) -> tuple[SweepSettings, dict[str, Com
                 f"`target`={settings.target:g}: must be above 0 and at most 1 for val_accuracy, "
                 "as in target=0.95"
             )
+    limited = settings is not None and settings.constraints.parameters is not None
+    if settings is not None and limited and settings.refits > 1:
+        check.problems.append(
+            f"`refit.seeds`={settings.refits}: that many networks together have more than "
+            "`constraints.parameters`; set refit.seeds=1, or leave the constraint out"
+        )
     by_loss = settings is not None and any(o.metric == "val_loss" for o in settings.objective)
     if by_loss and config["trainer"].get("select") == "best":
         check.problems.append(

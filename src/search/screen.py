@@ -113,7 +113,7 @@ class SweepScreen:
         best = number(line.best) if line.best is not None else ""
         if line.values and line.reason:  # it breaks a constraint, and cannot win
             value = f"({value})"
-        said = line.reason if line.state == "FAIL" else self.columns.line(line.assignment)
+        said = line.reason or self.columns.line(line.assignment)
         self.row(f"trial {line.number:>3}", value, best, f"{line.seconds:.1f}", said)
 
     def progress(self, *, finished: int, running: Mapping[int, int], best: float | None) -> None:

@@ -105,6 +105,7 @@ def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outco
             parent=parent.id,
             utilisation=usage.utilisation,
             seconds=usage.seconds,
+            searching=usage.searching,
             missing=[],
         )
         plan = winner.plan(session) if winner else None
@@ -116,7 +117,7 @@ def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outco
 def _heading(request: Request, study: optuna.Study, executor: Executor) -> str:
     settings = request.settings
     goal = f", until {settings.target:g}" if settings.target is not None else ""
-    objective = ", ".join(f"{o.direction} {o.metric}" for o in settings.objective)
+    objective = ", ".join(map(str, settings.objective))
     return (
         f"sweep {study.study_name} on {request.plan.choices['data']}: {objective}{goal}; "
         f"{len(finished_trials(study))} of {settings.n_trials} trials done, "
@@ -128,7 +129,8 @@ def _deleted(study: optuna.Study, request: Request, store: Store) -> set[str]:
     """Return the runs of earlier sessions that could be handed over, but were deleted."""
     known = [c.run_id for c in candidates(study, request.settings)]
     known += [done["run_id"] for done in study.user_attrs.get(REFITS, {}).values()]
-    return {run_id for run_id in known if was_deleted(store, run_id)}
+    with store.usable():
+        return {run_id for run_id in known if was_deleted(store, run_id)}
 
 
 def _left(run_id: str | None, lost: set[str]) -> str | None:

@@ -17,10 +17,14 @@ class _Part(BaseModel):
 
 @final
 class Objective(_Part):
-    """A metric of the epoch that is kept, and whether more of it is better."""
+    """A metric of the epoch that is kept; more accuracy is better, and less of all others."""
 
     metric: Metric = "val_accuracy"
-    direction: Literal["maximize", "minimize"] = "maximize"
+
+    @property
+    def direction(self) -> Literal["maximize", "minimize"]:
+        """What Optuna is to do with it."""
+        return "maximize" if self.metric == "val_accuracy" else "minimize"
 
     def __str__(self) -> str:
         return f"{self.direction} {self.metric}"
@@ -87,16 +91,10 @@ class SweepSettings(BaseModel):
     @field_validator("objective", mode="before")
     @classmethod
     def _as_list(cls, value: Any) -> Any:
-        """Read one objective, or several as lists of metrics and directions."""
-        if not isinstance(value, dict) or not isinstance(value.get("metric"), list):
-            return value if isinstance(value, list) else [value]
-        metrics, directions = value["metric"], value.get("direction", "maximize")
-        if not isinstance(directions, list):
-            directions = [directions] * len(metrics)
-        if len(directions) != len(metrics):
-            raise ValueError("every metric needs a direction of its own")
-        pairs = zip(metrics, directions, strict=True)
-        return [{"metric": metric, "direction": direction} for metric, direction in pairs]
+        """Read one objective, or several as a list of metrics."""
+        if isinstance(value, dict) and isinstance(value.get("metric"), list):
+            return [{**value, "metric": metric} for metric in value["metric"]]
+        return value if isinstance(value, list) else [value]
 
     @property
     def refits(self) -> int:

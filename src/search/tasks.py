@@ -53,6 +53,7 @@ def run_tasks(session: Session, kept: str, wanted: Callable[[Done], Mapping[str,
             if not ends_job(message):
                 continue
             executor.release(worker)
+            session.usage.note(searching=False)
             del running[worker.number]
             run_id = run_ids.pop(worker.number, None)
             if isinstance(message, Finished):

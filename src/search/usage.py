@@ -7,7 +7,7 @@ import optuna
 
 from src.search.executors.base import Executor
 
-NOTHING = {"wall": 0.0, "busy": 0.0, "available": 0.0}
+NOTHING = {"wall": 0.0, "searching": 0.0, "busy": 0.0, "available": 0.0}
 
 
 @final
@@ -27,6 +27,11 @@ class Usage:
         return self._taken["wall"] + perf_counter() - self._last
 
     @property
+    def searching(self) -> float:
+        """Wall seconds of the search itself, while it goes on."""
+        return self._taken["searching"] + perf_counter() - self._last
+
+    @property
     def utilisation(self) -> float:
         """Share of the workers' time that went into trials while the search went on, 0..1."""
         return self._taken["busy"] / self._taken["available"] if self._taken["available"] else 0.0
@@ -36,6 +41,7 @@ class Usage:
         now, busy = perf_counter(), self._executor.busy_seconds
         self._taken["wall"] += now - self._last
         if searching:
+            self._taken["searching"] += now - self._last
             self._taken["busy"] += busy - self._busy_before
             self._taken["available"] += self._executor.num_workers * (now - self._last)
         self._last, self._busy_before = now, busy

@@ -61,10 +61,9 @@ def judge(
 def harder(target: float | None, best: float, *, by: Objective) -> float | None:
     """Return a target that is not reached yet, half as far from perfect again and again.
 
-    None where there was no target, it was not reached, or nobody knows what perfect would be.
+    None where there was no target, or it was not reached.
     """
-    known = by.direction == "minimize" or by.metric == "val_accuracy"
-    if target is None or target <= 0 or not known or not by.reaches(best, target):
+    if target is None or target <= 0 or not by.reaches(best, target):
         return None
     perfect = 1.0 if by.direction == "maximize" else 0.0
     while by.reaches(best, target):

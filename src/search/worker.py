@@ -112,7 +112,7 @@ def _train(job: Job, connection: Channel, opened: "_Opened") -> FromWorker:
             reporter=EpochReporter(),
             check_stop=check_stop,
             after_epoch=ask,
-            on_start=lambda run_id: _send(connection, Started(run_id)),
+            on_start=lambda *started: _send(connection, Started(*started)),
             evaluate_on_test_set=False,
             parent=job.parent,
             tags={"sweep": job.sweep, f"{job.kind}.number": str(job.number), **job.tags},
@@ -127,7 +127,7 @@ def _train(job: Job, connection: Channel, opened: "_Opened") -> FromWorker:
     if result.validation is not None:
         values["val_accuracy"] = result.validation.accuracy
         values["val_loss"] = result.validation.log_loss
-    return Finished(result.run_id, values, result.epochs)
+    return Finished(result.run_id, values, result.epochs, result.best_epoch)
 
 
 def _finish_up(job: Average | EvaluateOnTest, opened: "_Opened") -> FromWorker:
@@ -188,6 +188,6 @@ def _receive_command(connection: Channel) -> None:
     except (EOFError, OSError) as error:
         raise _Stopped("the driver is gone") from error
     if isinstance(answer, Prune):
-        raise _Pruned("pruned: behind the other trials at this epoch")
+        raise _Pruned(f"pruned: {answer.reason}")
     if isinstance(answer, Stop):
         raise _Stopped(answer.reason)

@@ -37,7 +37,8 @@ def end_orphans(store: Store) -> None:
         except Timeout:
             continue  # somebody is resuming it just now
         if store.client.get_run(run.id).info.status == "RUNNING":
-            run.finish("KILLED", reason="its process died", resumable=True)
+            by_hand = "mlflow.parentRunId" not in found.data.tags  # a sweep tries its trials anew
+            run.finish("KILLED", reason="its process died", resumable=by_hand)
         else:
             run.unlock()
 

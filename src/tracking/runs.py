@@ -186,10 +186,11 @@ def was_deleted(store: Store, run_id: str) -> bool:
 
 def detach_trial(store: Store, run_id: str, *, reason: str) -> None:
     """End a run that is no trial's as KILLED, and let it no longer carry the number of one."""
-    number = store.client.get_run(run_id).data.tags["trial.number"]
     run = existing_run(store, run_id)
-    run.set_tags({"trial.attempt": number})
-    store.client.delete_tag(run_id, "trial.number")
+    with store.usable():
+        number = store.client.get_run(run_id).data.tags["trial.number"]
+        run.set_tags({"trial.attempt": number})
+        store.client.delete_tag(run_id, "trial.number")
     run.finish("KILLED", reason=reason)
 
 

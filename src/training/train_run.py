@@ -48,7 +48,7 @@ def train(
     check_stop: Callable[[], None],
     evaluate_on_test_set: bool,
     after_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, metrics: None,
-    on_start: Callable[[str], None] = lambda run_id: None,
+    on_start: Callable[[str, int], None] = lambda run_id, parameters: None,
     parent: str | None = None,
     tags: Mapping[str, str] = MappingProxyType({}),
     repeats: StoredRun | None = None,
@@ -57,8 +57,8 @@ def train(
 
     source: the plan's, built. store: None where nothing is tracked.
     check_stop and after_epoch may raise Halted to end the training. on_start hears the id of the
-    run. parent: run id of the sweep this is a trial of; a trial's model is not exported, and it
-    cannot be resumed by hand.
+    run, and how many parameters the model has. parent: run id of the sweep this is a trial of; a
+    trial's model is not exported, and it cannot be resumed by hand.
     repeats: a run on the same data, which this one is to be compared with.
     Raises UserError before a run is started where the plan cannot be carried out, TrainingFailed
     when the loss is NaN; the run then ends as FAILED, or KILLED when halted.
@@ -90,7 +90,7 @@ def train(
 
     tags = {**data, **tags}
     with tracked(plan, dataset, store, parent=parent, tags=tags, check_stop=check_stop) as run:
-        on_start(run.id)
+        on_start(run.id, sum(p.numel() for p in classifier.model.parameters()))
         resume_gc()
         done = fit(
             classifier,

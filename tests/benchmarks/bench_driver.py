@@ -75,7 +75,7 @@ def pretend(connection: Channel, *, seconds: float = 0.0) -> None:
             job = connection.recv()
             if not isinstance(job, Job):
                 continue
-            connection.send(Started("run"))
+            connection.send(Started("run", 1))
             value = 1 - abs(job.plan.optimizer.arguments["lr"] - 0.01)
             for epoch in (1, 2, 3):
                 sleep(seconds / 3)

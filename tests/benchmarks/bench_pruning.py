@@ -23,6 +23,7 @@ from typing import final
 import numpy as np
 import optuna
 
+from src.search.halving import SuccessiveHalving
 from tests.benchmarks.references import EPOCHS, draw, epochs_of, rows
 
 TARGET = 0.95
@@ -168,17 +169,14 @@ def policies() -> dict[str, Callable[[Iterator[Curve]], Policy]]:
             kept, n_startup_trials=4, n_warmup_steps=3, interval_steps=3
         )
 
-    def halving(after: int) -> optuna.pruners.BasePruner:
-        return pruners.SuccessiveHalvingPruner(min_resource=after, reduction_factor=KEPT_OF)
-
     return {
         "none": pruned(pruners.NopPruner()),
         "best 90 % at every third epoch": pruned(percentile(90.0)),
         "best 50 % at every third epoch": pruned(percentile(50.0)),
         "best 25 % at every third epoch": pruned(percentile(25.0)),
         "median at every epoch from 3": pruned(pruners.MedianPruner(4, 2)),
-        "successive halving from epoch 1": pruned(halving(1)),
-        "successive halving from epoch 2": pruned(halving(2)),
+        "successive halving from epoch 1": pruned(SuccessiveHalving(first_epoch=1)),
+        "successive halving from epoch 2": pruned(SuccessiveHalving()),
         f"paused at {', '.join(map(str, RUNGS))}": Paused,
     }
 

@@ -175,6 +175,7 @@ def kill_driver(folder: Path, *, kills: int, workers: str, seed: int) -> None:
     assert done.returncode == 0, done.stderr
     found.assert_complete(n_trials)
     assert trials_so_far(found) == finished
+    assert not list((found.folder / "mlruns" / "runs").iterdir()), "left for nobody to resume"
     for number, run in found.children().items():
         steps = [step for step, _ in found.store.curve(run.info.run_id, "val_loss")]
         assert steps == list(range(1, len(steps) + 1)), number

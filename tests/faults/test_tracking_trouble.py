@@ -116,7 +116,9 @@ def test_a_run_that_is_gone_on_with_waits_for_a_server_as_a_new_one_does(tmp_pat
     started: list[str] = []
     plan = plan_for(server, tmp_path)
     with pytest.raises(Halted):
-        train_with(plan, after_epoch=lambda e, _: stop_at(e, 3), on_start=started.append)
+        train_with(
+            plan, after_epoch=lambda e, _: stop_at(e, 3), on_start=lambda *s: started.append(s[0])
+        )
     again, store = replace(plan, resume=started[0]), open_store(plan.tracking)
     server.kill()
     with pytest.raises(TrackingUnavailable):

@@ -57,7 +57,7 @@ class Trivial(Executor):
             data=DATA,
             config={},
         )
-        connection.send(Started(run.id))
+        connection.send(Started(run.id, 1))
         for epoch in (1, 2, 3):
             run.log_epoch({"val_accuracy": value, "val_loss": 1.0}, epoch=epoch)
             connection.send(Epoch(epoch, value))

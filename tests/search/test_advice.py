@@ -21,7 +21,7 @@ from src.search.advice import (
 from src.search.settings import Objective
 
 BY = Objective()
-LOSS = Objective(metric="val_loss", direction="minimize")
+LOSS = Objective(metric="val_loss")
 CASES = 100
 SPACE = {
     "optimizer.lr": FloatDistribution(1e-4, 1e-1, log=True),

@@ -54,7 +54,8 @@ def study():
         elif pruned:
             study.tell(trial, state=TrialState.PRUNED)
         else:
-            for name, value in {"parameters": 1e3 * width, "seconds": 2.0, "epochs": 10}.items():
+            numbers = {"parameters": 1e3 * width, "seconds": 2.0, "epochs": 10, "best_epoch": 10}
+            for name, value in numbers.items():
                 trial.set_user_attr(name, value)
             if number == 40:  # the best, if it might win
                 trial.set_constraint("parameters", 8e5)
@@ -90,6 +91,7 @@ def outcome(study, request_):
         parent="c" * 32,
         utilisation=0.9,
         seconds=55.0,
+        searching=40.0,
         missing=[],
         advice=[HOSTILE],
     )

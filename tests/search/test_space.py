@@ -60,6 +60,22 @@ def test_a_choice_among_lists_is_given_as_a_list():
 LAYERS = "model.hidden_sizes: {layers: {low: 1, high: 3}, width: {low: 8, high: 64, log: true}}"
 
 
+@pytest.mark.parametrize(
+    ("entry", "ends"),
+    [
+        ("{low: 0.0, high: 1.0, step: 0.3}", [0.0, 0.9]),
+        ("{low: 0.1, high: 0.5, step: 0.1}", [0.1, 0.5]),
+        ("{low: 2, high: 11, step: 4}", [2, 10]),
+        ("{low: 1, high: 9}", [1, 9]),
+        ("{low: 0.5, high: 9}", [0.5, 9]),
+    ],
+)
+def test_the_ends_of_a_range_are_values_that_can_be_drawn(entry, ends):
+    space = space_of(f"key: {entry}")
+    assert space.entries["key"].extremes() == ends
+    assert all(space.entries["key"].contains(end) for end in ends)
+
+
 def test_layers_are_a_list_whose_length_and_places_are_drawn():
     seen = set()
     for seed in range(30):

@@ -1,14 +1,16 @@
 """Every file of `sweeps/` fits the program, and mistakes in a search are told before it starts."""
 
+import shutil
 from collections import Counter
 
 import hydra
 import optuna
 import pytest
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf, open_dict
 
-from src.cli.overrides import CONF, SWEEPS, resolved
+from src.cli.overrides import CONF, EXTRA_CONFIG_DIRS, SWEEPS, conf_open, resolved
 from src.errors import ConfigError
 from src.search import composer
 from src.search.check import check_first, check_space
@@ -254,19 +256,32 @@ def test_a_condition_on_a_condition_is_met_where_a_value_is_checked(entry):
     check(request_of(sweep_of("chained", f"{SPACE}  {model}\n  {norm}\n  {entry}")))
 
 
-def test_several_objectives_are_lists_of_metrics_and_directions():
+def test_several_objectives_are_a_list_of_metrics():
     space = (*SMALL, "optimizer.lr=interval(0.1,1)")
     two = "objective.metric=[val_loss,seconds]"
-    request = request_of(*space, two, "objective.direction=minimize")
+    request = request_of(*space, two)
     told = [(o.metric, o.direction) for o in request.settings.objective]
     assert told == [("val_loss", "minimize"), ("seconds", "minimize")]
     assert len(request_of("sweep=pareto").settings.objective) == 2
-    for wrong, rule in (
-        ("objective.direction=[minimize]", "every metric needs a direction of its own"),
-        ("target=0.9", "`target`: needs a single objective; set target=null"),
-    ):
-        [problem] = problems_of(*space, two, wrong)
-        assert rule in problem
+    [problem] = problems_of(*space, two, "target=0.9")
+    assert "`target`: needs a single objective; set target=null" in problem
+
+
+def test_more_accuracy_is_better_and_less_of_everything_else():
+    def direction(metric):
+        [only] = request_of("sweep=quick", f"objective.metric={metric}").settings.objective
+        return only.direction, only.reaches(0.9, 0.8)
+
+    assert direction("val_accuracy") == ("maximize", True)
+    for metric in ("val_loss", "parameters", "seconds"):
+        assert direction(metric) == ("minimize", False)
+
+
+def test_several_networks_together_are_not_handed_over_where_parameters_are_limited():
+    limited = ("sweep=quick", "constraints.parameters=9000")
+    [problem] = problems_of(*limited, "refit.seeds=3")
+    assert problem.startswith("`refit.seeds`=3: that many networks together have more than")
+    assert request_of(*limited, "refit.seeds=1").settings.refits == 1
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"regularization"}))
@@ -310,6 +325,15 @@ def test_a_range_on_the_command_line_takes_the_place_of_the_one_in_the_file():
     assert not request.space.entries["optimizer.lr"].log
 
 
+def test_options_of_a_folder_of_ones_own_can_be_searched(tmp_path):
+    (tmp_path / "model").mkdir()
+    shutil.copy(CONF / "model" / "dnn.yaml", tmp_path / "model" / "mine.yaml")
+    GlobalHydra.instance().clear()
+    with conf_open(str(tmp_path)):
+        check(request_of(*SMALL, "model=choice(linear,mine)", "optimizer.lr=interval(0.1,1)"))
+    EXTRA_CONFIG_DIRS.clear()
+
+
 def test_names_come_from_the_command_line_the_file_or_the_space():
     ranges = "optimizer.lr=interval(0.1,1)"
     assert request_of("sweep=quick", "name=mine").name == "mine"
@@ -327,12 +351,22 @@ def test_a_file_may_write_numbers_as_people_do(tmp_path, monkeypatch):
     assert request_of("sweep=handwritten").space.entries["optimizer.lr"].extremes() == [1e-4, 1e-1]
 
 
+def test_a_file_that_is_not_finished_keeps_no_other_search_from_running(tmp_path, monkeypatch):
+    monkeypatch.setattr("src.sweep.SWEEPS", tmp_path)
+    (tmp_path / "mine.yaml").write_text("space: {a: [")
+    (tmp_path / "good.yaml").write_text("space:\n  optimizer.lr: {low: 1e-4, high: 1e-1}\n")
+    register_sweeps(asked=["sweep=good"])
+    assert request_of("sweep=good").space.entries
+    with pytest.raises(ConfigError, match=r"^sweeps/mine.yaml: cannot be read"):
+        register_sweeps(asked=["sweep=mine"])
+
+
 @pytest.mark.parametrize("text", ["space: {a: [", "a: 1\na: 2\n", "\t- x"])
 def test_a_file_that_is_no_yaml_is_told_in_one_line(tmp_path, monkeypatch, text):
     monkeypatch.setattr("src.sweep.SWEEPS", tmp_path)
     (tmp_path / "broken.yaml").write_text(text)
     with pytest.raises(ConfigError) as caught:
-        register_sweeps()
+        register_sweeps(asked=["sweep=broken"])
     [problem] = caught.value.problems
     assert problem.startswith("sweeps/broken.yaml: cannot be read: ")
     assert "\n" not in problem

@@ -178,7 +178,7 @@ def trained(*overrides: str, until: int) -> str:
         train_plan(
             plan_of(*TABLES, *WIDE, *overrides),
             after_epoch=stop,
-            on_start=ids.append,
+            on_start=lambda run_id, parameters: ids.append(run_id),
         )
     return ids[0]
 

@@ -8,7 +8,17 @@ from typing import Any, Protocol, final
 
 from src.config.plan import Plan
 from src.errors import TrainingFailed
-from src.search.messages import Failed, Finished, FromWorker, Ready, Stop, Stopped, Task, ToWorker
+from src.search.messages import (
+    Failed,
+    Finished,
+    FromWorker,
+    Prune,
+    Ready,
+    Stop,
+    Stopped,
+    Task,
+    ToWorker,
+)
 
 SHUTDOWN_TIMEOUT_S = 10.0
 """How long a worker that was let go may take."""
@@ -107,7 +117,7 @@ class Executor(ABC):
         """Send a message, unless the worker was told to stop or is gone; then `wait` tells."""
         if worker.stopping:
             return
-        worker.stopping = isinstance(message, Stop)
+        worker.stopping = isinstance(message, Stop | Prune)
         try:
             worker.connection.send(message)
         except (BrokenPipeError, ConnectionResetError):
