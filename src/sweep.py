@@ -1,7 +1,6 @@
 """`python -m src.sweep`: search hyperparameters until a target or a budget is reached."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from yaml import YAMLError
 from src.cli.entry import run_verb
 from src.cli.overrides import SWEEPS, resolved, task_overrides
 from src.config.commands import quote_files
-from src.config.plan import make_plan
 from src.errors import ConfigError, TrainingFailed
 from src.process.signals import stop_on_signals
 from src.search.grammar import split_ranges
@@ -22,19 +20,19 @@ from src.search.grammar import split_ranges
 
 def sweep_command(config: DictConfig, *, ranges: dict[str, Any], said: list[str]) -> None:
     """Check the search, run it, print the verdict and where to look; said: the command line."""
-    # loaded only now, so that a mistake on the command line is answered at once
-    from src.search.ending import print_outcome
     from src.search.request import make_request
-    from src.search.screen import SweepScreen
-    from src.search.search import search
 
-    check(resolved(config))
     request = make_request(
         resolved(config),
         sweep=HydraConfig.get().runtime.choices.get("sweep"),
         overrides=task_overrides(),
         ranges=ranges,
     )
+    # loaded only now, so that a mistake on the command line is answered at once
+    from src.search.ending import print_outcome
+    from src.search.screen import SweepScreen
+    from src.search.search import search
+
     with stop_on_signals() as stop:
         screen = SweepScreen(n_trials=request.settings.n_trials, space=request.space)
         outcome = search(request, stop=stop, screen=screen)
@@ -46,22 +44,6 @@ def sweep_command(config: DictConfig, *, ranges: dict[str, Any], said: list[str]
     if outcome.best is None:
         none = "no trial was finished that may win"
         raise TrainingFailed(f"sweep {outcome.name}: {none}; {outcome.stop_reason}")
-
-
-def check(config: dict[str, Any]) -> None:
-    """Raise ConfigError with all that is wrong in a sweep's configuration but for its space."""
-    from src.search.composer import PLAN_KEYS
-    from src.search.request import check_sweep
-
-    problems: list[str] = []
-    plan = {key: value for key, value in config.items() if key in PLAN_KEYS}
-    for attempt in (partial(check_sweep, config), partial(make_plan, plan, choices={})):
-        try:
-            attempt()
-        except ConfigError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise ConfigError(*dict.fromkeys(problems))
 
 
 def read_ranges(words: list[str]) -> tuple[list[str], dict[str, Any]]:
@@ -105,4 +87,4 @@ def read_search(path: Path) -> DictConfig:
 
 
 if __name__ == "__main__":
-    run_verb(sweep_command, config_name="sweep", check=check, read=read_ranges)
+    run_verb(sweep_command, config_name="sweep", check=lambda config: None, read=read_ranges)

@@ -102,7 +102,7 @@ class ConfigValidator:
     def finish(self) -> None:
         """Raise ConfigError if there was any problem."""
         if self.problems:
-            raise ConfigError(*self.problems)
+            raise ConfigError(*dict.fromkeys(self.problems))
 
     def settings(self, model: type[BaseModel], key: str | None) -> Any:
         """Return the group `key` (None: the top level) as an instance of `model`."""

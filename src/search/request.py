@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, final
 
-from src.config.plan import Component, ConfigValidator, Plan
+from src.config.plan import Component, ConfigValidator, Plan, make_plan
 from src.errors import ConfigError
 from src.process.machine import available_cores
-from src.search.composer import Composer
+from src.search.composer import PLAN_KEYS, Composer
 from src.search.settings import SweepSettings
 from src.search.space import Space, make_space
 
@@ -35,11 +35,15 @@ class Request:
 
 
 def check_sweep(config: Mapping[str, Any]) -> tuple[SweepSettings, dict[str, Component]]:
-    """Check what a sweep says beside its space and its trials.
+    """Check what a sweep says beside its space, and what all its trials have in common.
 
     Raises ConfigError with every problem found.
     """
     check = ConfigValidator(config)
+    try:
+        make_plan({key: config[key] for key in PLAN_KEYS}, choices={})
+    except ConfigError as error:
+        check.problems += error.problems
     settings = check.settings(SweepSettings, None)
     components = {kind: check.component(kind) for kind in KINDS}
     if settings is not None and settings.target is not None and len(settings.objective) > 1:
