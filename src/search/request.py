@@ -12,6 +12,7 @@ from src.process.machine import available_cores
 from src.search.composer import PLAN_KEYS, Composer
 from src.search.settings import SweepSettings
 from src.search.space import Space, make_space
+from src.search.storage.open import require_address
 
 KINDS = ("executor", "sampler", "pruner")
 
@@ -68,8 +69,6 @@ def check_sweep(config: Mapping[str, Any]) -> tuple[SweepSettings, dict[str, Com
             "the least `objective.metric`=val_loss; leave it at trainer.select=last"
         )
     if settings is not None and settings.storage is not None:
-        from src.search.storage.postgres import require_address  # SQLAlchemy is slow to load
-
         try:
             require_address(settings.storage)
         except ConfigError as error:

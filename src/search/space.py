@@ -4,7 +4,6 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Annotated, Any, final
 
 from optuna import Trial
@@ -90,9 +89,8 @@ class Range(_Entry):
         """Return the smallest and the largest value that can be drawn."""
         if not self.step:
             return [self.low, self.high]
-        low, high, step = (Decimal(str(number)) for number in (self.low, self.high, self.step))
-        last = low + (high - low) // step * step
-        return [self.low, int(last) if self.is_integer else float(last)]
+        steps = math.floor((self.high - self.low) / self.step + 1e-8)
+        return [self.low, round(self.low + steps * self.step, 12)]
 
     def draw(self, key: str, trial: Trial) -> Number:
         """Return the value of a trial."""
@@ -220,8 +218,7 @@ class Space:
 
         Raises ConfigError for keys that the space does not search, and values it does not hold.
         """
-        problems = []
-        params: dict[str, Any] = {}
+        problems, params = [], dict[str, Any]()
         for key, value in assignment.items():
             entry = self.entries.get(key)
             if key in self.fixed and self.fixed[key] != value:
@@ -256,12 +253,10 @@ class Space:
 def make_space(written: Mapping[str, Any]) -> Space:
     """Read the space of a sweep's YAML; raises ConfigError with every problem found."""
     entries: dict[str, Entry] = {}
-    fixed: Assignment = {}
+    fixed = {str(key): value for key, value in written.items() if _kind(value) is None}
     problems: list[str] = []
     for key, value in written.items():
-        kind = _kind(value)
-        if kind is None:
-            fixed[str(key)] = value
+        if (kind := _kind(value)) is None:
             continue
         try:
             entries[str(key)] = kind.model_validate(value)

@@ -357,7 +357,7 @@ def test_a_file_that_is_not_finished_keeps_no_other_search_from_running(tmp_path
     (tmp_path / "good.yaml").write_text("space:\n  optimizer.lr: {low: 1e-4, high: 1e-1}\n")
     register_sweeps(asked=["sweep=good"])
     assert request_of("sweep=good").space.entries
-    with pytest.raises(ConfigError, match=r"^sweeps/mine.yaml: cannot be read"):
+    with pytest.raises(ConfigError, match=r"mine.yaml: cannot be read"):
         register_sweeps(asked=["sweep=mine"])
 
 

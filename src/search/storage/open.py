@@ -6,6 +6,13 @@ from src.search.storage.base import Studies
 from src.search.storage.journal import JournalStudies
 
 
+def require_address(address: str) -> None:
+    """Raise ConfigError where no database can be at the address."""
+    from src.search.storage.postgres import require_address as require
+
+    require(address)
+
+
 def open_studies(folder: Path, address: str | None) -> Studies:
     """Open what is at the address, None: the journal of the folder; it is created on first use.
 
