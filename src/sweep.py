@@ -42,7 +42,9 @@ def sweep_command(config: DictConfig, *, ranges: dict[str, Any], said: list[str]
         print(f"the same command{but} goes on from here")
     stop.check()
     if outcome.best is None:
-        none = "no trial was finished that may win"
+        none = "no trial was finished"
+        if outcome.finished:
+            none = f"none of {outcome.finished} trials may win"
         raise TrainingFailed(f"sweep {outcome.name}: {none}; {outcome.stop_reason}")
 
 

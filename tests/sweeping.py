@@ -53,7 +53,7 @@ def wait_until(condition, *, within_s=TIMEOUT_S):
     end = time.monotonic() + within_s
     while not (found := condition()):
         assert time.monotonic() < end, "it never came to pass"
-        time.sleep(0.02)
+        time.sleep(0.1)  # to ask a store takes a tenth of a second of the processor itself
     return found
 
 

@@ -456,3 +456,13 @@ def test_warnings_of_a_training_are_in_its_log_and_on_the_screen(tmp_path):
             log_epoch=lambda epoch, metrics: warnings.warn("a bad sign", stacklevel=1),
         )
     assert "warning: a bad sign" in (tmp_path / "training.log").read_text(encoding="utf-8")
+
+
+def test_weights_after_the_kept_epoch_are_no_part_of_the_model(tmp_path):
+    values = ("model=dnn", "optimizer.lr=0.01", "trainer.batch_size=256", "trainer.max_epochs=40")
+    plan = plan_of(*QUICK, *values, "trainer.select=best")
+    fitted = fit_of(plan, dataset_of(plan), tmp_path)
+    kept_step = 4 * fitted.best_epoch
+    assert kept_step < 100 < 4 * 40, "a picture was kept after the best epoch"
+    assert sorted(fitted.weights) == [0, 10, 30, kept_step]
+    assert np.array_equal(fitted.weights[kept_step], fitted.classifier.first_layer().numpy())
