@@ -15,7 +15,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings
 
-from tests.preloaded import Command, run_command
+from tests.preloaded import Command, copy_databases, run_command
 
 # `make test` generates the same examples each time, `make faults` others
 settings.register_profile("same", derandomize=True)
@@ -23,6 +23,8 @@ settings.load_profile("default" if os.environ.get("FUZZ") == "long" else "same")
 
 # those of tests/cluster need the extras `ray` and `postgres`, which `make test` does without
 collect_ignore = [] if find_spec("ray") and find_spec("psycopg") else ["cluster"]
+
+copy_databases()
 
 FIRST = (
     "faults/test_sweep_kills.py",

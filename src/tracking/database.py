@@ -52,7 +52,7 @@ def create_database(database: Path) -> None:
     try:
         with FileLock(make_folder(database.parent) / f".{database.name}.lock"):
             if not database.exists():
-                _build(database)
+                build_database(database)
     except OSError as error:
         raise unwritable_error(database.parent, error.strerror or str(error)) from error
 
@@ -123,7 +123,7 @@ def unwritable_error(folder: Path, why: str) -> TrackingError:
     )
 
 
-def _build(database: Path) -> None:
+def build_database(database: Path) -> None:
     """Create under another name, then rename: a killed first start leaves nothing half made.
 
     MLflow's client would make a folder `mlruns` where the process stands, so this is its store.

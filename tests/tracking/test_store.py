@@ -3,6 +3,8 @@
 import json
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,7 +25,7 @@ from src.tracking import NOT_USED
 from src.tracking.connection import connect
 from src.tracking.runs import DataDescription, start_run
 from src.tracking.store import open_store
-from tests.conftest import environment, python
+from tests.conftest import TIMEOUT_S, environment, python
 from tests.preloaded import Command
 from tests.serving import Server, behind_login, free_port
 
@@ -42,10 +44,12 @@ def statuses(uri: str, *, experiment: str = "digits") -> list[str]:
 
 def test_several_first_starts_at_once_share_one_sound_store(tmp_path):
     file = tmp_path / "store" / "own.db"  # tests/faults has six of them in an empty folder
-    place = f"tracking.uri=sqlite:///{file}"
-    with ThreadPoolExecutor(3) as pool:
-        done = list(pool.map(lambda s: train(f"seed={s}", place, cwd=tmp_path), range(3)))
-    assert [d.returncode for d in done] == [0, 0, 0], [d.stderr for d in done]
+    command = [sys.executable, "-m", "src.train", *FAST, f"tracking.uri=sqlite:///{file}"]
+    started = [
+        subprocess.Popen([*command, f"seed={seed}"], cwd=tmp_path, env=environment())
+        for seed in range(3)
+    ]
+    assert [process.wait(TIMEOUT_S) for process in started] == [0, 0, 0]
     assert statuses(f"sqlite:///{file}") == ["FINISHED"] * 3
     with sqlite3.connect(file) as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
