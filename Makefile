@@ -8,11 +8,12 @@ ARGS ?=
 RECORD ?=
 RUN := .venv/bin/python
 READY := .venv/.ready
-FAST := -m "not slow and not cluster and not docs"
+QUICK := not slow and not cluster and not docs
+FAST := -m "$(QUICK) and not long"
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep compare explore app serve browser test coverage test-docs test-cluster faults check format bench results ui demo clean
+.PHONY: help setup train sweep compare explore app serve browser test test-long coverage test-docs test-cluster faults check format bench results ui demo clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -72,9 +73,12 @@ browser: ## install Debian's Chromium for the tests of the page, where it is mis
 test: $(READY) ## run the tests (fast ones)
 	$(RUN) -m pytest $(FAST) $(TWO) $(ARGS)
 
-coverage: $(READY) ## run them again, and list the files of src that they run less than 90 % of
+test-long: $(READY) ## run those of several commands, servers, browsers and kills
+	$(RUN) -m pytest -m "$(QUICK) and long" $(TWO) $(ARGS)
+
+coverage: $(READY) ## run both, and list the files of src that they run less than 90 % of
 	.venv/bin/coverage erase
-	.venv/bin/coverage run -m pytest $(FAST) $(TWO) $(ARGS)
+	.venv/bin/coverage run -m pytest -m "$(QUICK)" $(TWO) $(ARGS)
 	.venv/bin/coverage combine --quiet
 	@.venv/bin/coverage report --sort=cover | awk 'NR < 3 || $$NF + 0 < 90 || $$1 == "TOTAL"'
 

@@ -1,6 +1,7 @@
 """Documents and comments that point to files point to files that are there."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,10 @@ def test_readme_says_what_there_is_to_read(what, path):
     assert int(said[2].replace(",", "")) == pytest.approx(lines, rel=0.05)
     for file in files:
         assert file.name in text
+
+
+def test_what_readme_says_of_make_test_is_what_it_runs():
+    told = subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True).stdout
+    readme = (ROOT / "README.md").read_text()
+    [command] = re.findall(r"^python (-m pytest .*?) +# as `make test`$", readme, re.MULTILINE)
+    assert f".venv/bin/python {command}" in told

@@ -17,6 +17,8 @@ from tests.conftest import TIMEOUT_S, TRAINING, python, start_training
 from tests.data.tables import as_text, digit_rows
 from tests.plans import plan_of, problems_of, stored_runs
 
+pytestmark = pytest.mark.long
+
 NAMES = (
     "train (1).csv",
     "zähler=1.csv",

@@ -58,12 +58,6 @@ def interrupted(checkout: Checkout) -> str:
     return run.info.run_id
 
 
-def test_what_readme_says_of_make_test_is_what_it_runs():
-    makefile = (REPOSITORY / "Makefile").read_text()
-    [line] = [c for c in commands_of(REPOSITORY / "README.md") if c.startswith("python -m pytest")]
-    assert f"$(RUN) {line.removeprefix('python ')}" in makefile
-
-
 def test_readme_has_left_answers_and_a_model_without_pytorch(checkout):
     answers = (checkout.folder / "answers.csv").read_text().splitlines()
     assert len(answers) == 1 + 3

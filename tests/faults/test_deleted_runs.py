@@ -5,6 +5,8 @@ import shlex
 from tests.conftest import python
 from tests.sweeping import FAST, Sweep, sweep
 
+pytestmark = pytest.mark.long
+
 SEARCH = (
     *("name=mine", *FAST, "model=linear", "optimizer.lr=choice(0.001,0.03)", "executor=serial"),
     *("trainer.max_epochs=2", "n_trials=2", "target=null", "confirm.seeds=0", "refit.seeds=0"),

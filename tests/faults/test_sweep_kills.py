@@ -27,9 +27,10 @@ from tests.sweeping import (
     wait_until,
 )
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/stat").exists(), reason="reads the processes of Linux"
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the processes of Linux"),
+]
 
 WORKERS = {
     "serial": ("executor=serial",),

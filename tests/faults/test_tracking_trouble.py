@@ -21,6 +21,8 @@ from tests.plans import QUICK, plan_of, train_plan
 from tests.serving import Server
 from tests.sweeping import FAST, Sweep, start_sweep
 
+pytestmark = pytest.mark.long
+
 EPOCHS = 8
 PICTURES = {"confusion_matrix", "first_layer_weights", "learning_curves", "misclassified"}
 

@@ -21,6 +21,8 @@ from src.tracking.store import open_store
 from tests.conftest import TIMEOUT_S, TRAINING, Store, environment, python, start_training
 from tests.plans import plan_of
 
+pytestmark = pytest.mark.long
+
 MANY = ("trainer.max_epochs=60",)
 
 

@@ -2,6 +2,8 @@
 
 from tests.conftest import TRAINING, python
 
+pytestmark = pytest.mark.long
+
 CYCLES = """
 import gc, weakref
 from src.process.gc_pause import pause_gc, resume_gc

@@ -12,6 +12,8 @@ from tests.conftest import TIMEOUT_S, TRAINING, Store, environment, python
 from tests.data.tables import as_text, digit_rows
 from tests.preloaded import Command
 
+pytestmark = pytest.mark.long
+
 ONE_TRIAL = "data=digits optimizer.lr=0.001,0.003 trainer.max_epochs=2 n_trials=1 target=null"
 
 

@@ -17,6 +17,8 @@ from src.tracking.views import VIEWS
 from tests.conftest import python
 from tests.sweeping import FAST, Sweep, sweep, two_at_a_time
 
+pytestmark = pytest.mark.long
+
 FIRST = (
     *(f"{{model.hidden_sizes: [64], optimizer.lr: 0.00{n}}}" for n in (3, 4, 5, 6)),
     "{model.hidden_sizes: [16], optimizer.lr: 0.001}",  # too slow: to be pruned

@@ -29,6 +29,8 @@ from tests.conftest import TIMEOUT_S, environment, python
 from tests.preloaded import Command
 from tests.serving import Server, behind_login, free_port
 
+pytestmark = pytest.mark.long
+
 FAST = ("experiment=none", "data=digits", "trainer.threads=1", "trainer.max_epochs=2")
 
 

@@ -18,6 +18,8 @@ from tests.conftest import python
 from tests.plans import plan_of, train_plan
 from tests.tracking.test_store import page as ui
 
+pytestmark = pytest.mark.long
+
 WAIT_MS = 60_000
 RUNS_VIEW = "runs?workflowType=machine_learning&viewStateShareKey=runs"
 CLOSED = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"

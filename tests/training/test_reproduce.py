@@ -18,6 +18,8 @@ from tests.conftest import python
 from tests.data.tables import as_text, digit_rows, write
 from tests.plans import QUICK, plan_of, stored_runs, train_plan
 
+pytestmark = pytest.mark.long
+
 
 def again(stored, named, *, others=()):
     """Return the plan of a run to be repeated, where the command line says `others` of it."""

@@ -19,6 +19,8 @@ from tests.data.tables import as_text, digit_rows, write
 from tests.plans import QUICK, dataset_of, fit_of, plan_of, train_plan
 from tests.preloaded import Command
 
+pytestmark = pytest.mark.long
+
 
 def read_until(process: Command, line_begins: str) -> None:
     for line in process.stdout:
