@@ -2,6 +2,8 @@
 
 import shlex
 
+import pytest
+
 from tests.conftest import python
 from tests.sweeping import FAST, Sweep, sweep
 

@@ -1,5 +1,7 @@
 """The collector is off while libraries are loaded, and on for all that comes then."""
 
+import pytest
+
 from tests.conftest import TRAINING, python
 
 pytestmark = pytest.mark.long
