@@ -1,4 +1,4 @@
-"""The house as docs/architecture.md draws it, read from the imports."""
+"""The layers as docs/architecture.md draws it, read from the imports."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 FILES = sorted(SOURCE.rglob("*.py"))
 
-ROOMS = (
+LAYERS = (
     "errors",
     "stats",
     "process",
@@ -28,9 +28,9 @@ ROOMS = (
     "search",
 )
 """From the ground up, all that src has: imports go down only, also those inside functions and for
-type checkers. Verbs, the files that can be run, are the roof."""
+type checkers. Verbs, the files that can be run, are above them all."""
 
-ENTRANCE = {"src.cli.entry", "src.cli.arguments", "src.cli.overrides", "src.search.composer"}
+COMPOSES = {"src.cli.entry", "src.cli.arguments", "src.cli.overrides", "src.search.composer"}
 MAX_LINES = 300
 
 
@@ -73,17 +73,17 @@ def imports(name: str, *, at_start: bool = False) -> set[str]:
 
 
 def packages(name: str) -> set[str]:
-    """Return the first names of what a module imports from outside of the house."""
+    """Return the first names of what a module imports from outside of src."""
     return {imported.split(".")[0] for imported in imports(name)} - {"src"}
 
 
 def inner(name: str) -> set[str]:
-    """Return the modules of this house that a module imports."""
+    """Return the modules of src that a module imports."""
     return {imported for imported in imports(name) if imported.split(".")[0] == "src"} - {"src"}
 
 
-def floor(name: str) -> int:
-    return len(ROOMS) if name in VERBS else ROOMS.index(name.split(".")[1])
+def layer(name: str) -> int:
+    return len(LAYERS) if name in VERBS else LAYERS.index(name.split(".")[1])
 
 
 MODULES = sorted(TREES.keys() - {"src"})
@@ -142,7 +142,7 @@ def test_the_verbs_are_found():
 def test_imports_go_one_way(name):
     for imported in inner(name):
         assert imported in TREES, f"{name} imports {imported}, which is not there"
-        assert floor(imported) <= floor(name), f"{name} must not import {imported}"
+        assert layer(imported) <= layer(name), f"{name} must not import {imported}"
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -151,7 +151,7 @@ def test_nobody_imports_a_verb(name):
 
 
 def test_the_rooms_are_the_folders_and_nothing_lies_loose():
-    assert {module(file).split(".")[1] for file in FILES if file.parent != SOURCE} == {*ROOMS[1:]}
+    assert {module(file).split(".")[1] for file in FILES if file.parent != SOURCE} == {*LAYERS[1:]}
     assert {module(file) for file in SOURCE.glob("*.py")} == {"src", "src.errors"} | VERBS
 
 
@@ -178,9 +178,9 @@ def test_statistics_needs_numpy_and_scipy_only(name):
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_hydras_objects_stay_at_the_entrance(name):
-    at_the_entrance = name in VERBS | ENTRANCE
-    assert at_the_entrance or "omegaconf" not in packages(name)
+def test_hydras_objects_stay_where_configurations_are_composed(name):
+    composes = name in VERBS | COMPOSES
+    assert composes or "omegaconf" not in packages(name)
 
 
 @pytest.mark.parametrize("name", sorted(VERBS))
@@ -230,7 +230,7 @@ OLD_WORDS = (
     *(r"\w+_WITHIN_S", r"MOST_\w+", r"LEAST_\w+", r"LONGEST_\w+", r"expect_\w+"),
     *("is away", "cure", "go on with", "no number any more"),
 )
-"""Words of the house's own; the field's are others."""
+"""Words of the project's own; the field's are others."""
 
 
 @pytest.mark.parametrize("name", MODULES)
