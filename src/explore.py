@@ -47,7 +47,7 @@ def explore(source: DataSource, *, name: str, pixel: int | None, folder: Path) -
         )
     _print_table(table, name=name, image_shape=dataset.train.pixels.shape[1:])
     _print_form(dataset)
-    _print_pixel(table, pixel, width=dataset.train.pixels.shape[3])
+    _print_pixel(table, pixel, image_shape=dataset.train.pixels.shape[1:])
     _print_counts(dataset)
     _draw(dataset, folder)
 
@@ -99,9 +99,10 @@ def _form(dataset: Dataset) -> str:
     return f"values run from {low} to {high}; {dataset.measured_form.describe()}"
 
 
-def _print_pixel(table: "pd.DataFrame", pixel: int, *, width: int) -> None:
-    row, column = divmod(pixel - 1, width)
-    print(f"\nPixel column {pixel} (row {row + 1}, column {column + 1} of the image):")
+def _print_pixel(table: "pd.DataFrame", pixel: int, *, image_shape: tuple[int, ...]) -> None:
+    channel, row, column = (int(at) + 1 for at in np.unravel_index(pixel - 1, image_shape))
+    of = "the image" if image_shape[0] == 1 else f"channel {channel}"
+    print(f"\nPixel column {pixel} (row {row}, column {column} of {of}):")
     print(table[pixel].describe().round(3).to_string())
 
 

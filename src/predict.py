@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from src.cli.entry import run_verb
 from src.cli.overrides import quote_model, resolved
 from src.config.plan import ConfigValidator
-from src.config.settings import ModelSelection, Predict, Tracking
+from src.config.settings import ModelSelection, Predict, TableReading, Tracking
 from src.errors import ConfigError, UserError
 from src.process.gc_pause import resume_gc
 
@@ -21,7 +21,7 @@ WITH_VALUE = frozenset({"-h", "--help", "-c", "--cfg", "--config-dir"})
 
 def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
     """Answer for every picture and row; a picture that cannot be read does not stop the others."""
-    tracking, asked, settings = make_request(resolved(config))
+    tracking, asked, settings, reading = make_request(resolved(config))
     if not paths and settings.export is None:
         raise ConfigError(
             "name at least one picture, folder or table: python -m src.predict digit.png; "
@@ -31,9 +31,14 @@ def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
     from src.pictures.reading import is_table, picture_files
 
     tables = [path for path in paths if is_table(path)]
-    files = picture_files([path for path in paths if path not in tables])
+    files = [file for file in picture_files(paths) if file not in tables]
     if settings.format == "kaggle" and (files or len(tables) != 1):
         raise ConfigError("`format`=kaggle: answers one table; python -m src.predict test.csv")
+    if settings.explain and tables:
+        raise ConfigError(
+            f"`explain`=true: draws what became of pictures; the images of {tables[0]} go into the "
+            "network as they are, fix: leave it out"
+        )
     from src.inference.recogniser import load_recogniser
     from src.tracking.queries import StoredRuns
     from src.tracking.store import open_existing_store
@@ -47,15 +52,11 @@ def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
     resume_gc()
     print_any_name()
     problems: list[str] = []
-    if files:
-        from src.inference.output import answer_files
+    if paths:
+        from src.inference.output import answer_all
 
         folder = tracking.folder / "predict"
-        problems = answer_files(files, recogniser, settings, folder=folder)
-    for table in tables:
-        from src.inference.tables import answer_table
-
-        answer_table(table, recogniser, settings.format)
+        problems = answer_all(files, tables, recogniser, settings, reading=reading, folder=folder)
     if settings.export is not None:
         if settings.export.suffix == ".html":
             from src.inference.standalone import export_page
@@ -77,20 +78,24 @@ def print_any_name() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def make_request(config: dict[str, Any]) -> tuple[Tracking, ModelSelection, Predict]:
+def make_request(
+    config: dict[str, Any],
+) -> tuple[Tracking, ModelSelection, Predict, TableReading]:
     """Return what a configuration asks for; raises ConfigError with every problem in it."""
     check = ConfigValidator({**config, "": {key: config[key] for key in Predict.model_fields}})
     tracking = check.tracked()
     asked = check.settings(ModelSelection, "model")
     settings = check.settings(Predict, "")
+    reading = check.settings(TableReading, "data")
     check.finish()
-    return tracking, asked, settings
+    return tracking, asked, settings, reading
 
 
 def split_arguments(arguments: list[str]) -> tuple[list[str], dict[str, list[Path]]]:
     """Return what is for Hydra, and the pictures and folders among the arguments.
 
-    Whatever is there is a picture, even with a `=` in its name.
+    Whatever is there is a picture, even with a `=` in its name. Raises ConfigError where data is
+    named as for a training.
     """
     paths: list[Path] = []
     others: list[str] = []
@@ -99,6 +104,11 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], dict[str, list[Pat
             others.append(argument)
         elif "=" not in argument or os.path.exists(argument):  # noqa: PTH110
             paths.append(Path(argument))
+        elif argument.startswith("data="):
+            raise ConfigError(
+                f"`{argument}`: a table is named alone, as python -m src.predict test.csv; "
+                "data.label=, data.max_value= and data.transpose= say how it is read"
+            )
         else:
             others.append(argument)
     return quote_model(others), {"paths": paths}

@@ -52,6 +52,8 @@ def run_plan(
     store: where it is open already.
     """
     source = plan.data.build()
+    if plan.test:
+        source.check_test()
     dataset = source.load()
     for note in dataset.notes:
         print(f"data: {note}", flush=True)

@@ -176,6 +176,15 @@ class Predict(_Settings):
 
 
 @final
+class TableReading(_Settings):
+    """How a table to answer is read; None: as that of the training images, or as it is found."""
+
+    label: int | str | None = None
+    max_value: Positive | PositiveInt | None = None
+    transpose: Flag | None = None
+
+
+@final
 class App(_Settings):
     """Where the page is served; port None: the first free one from 7860."""
 

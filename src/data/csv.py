@@ -1,6 +1,7 @@
 """A table of one's own: an image a row, with its label."""
 
 import re
+from decimal import Decimal
 from math import isqrt, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, final
@@ -23,7 +24,7 @@ from src.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-WHOLE_NUMBER = re.compile(r"([+-]?[0-9]{1,18})(\.0*)?")
+DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,2})?")
 
 
 @final
@@ -68,6 +69,7 @@ class Csv(DataSource):
         self._transpose = transpose
         self._image_shape = image_shape
         self._trained_on: tuple[tuple[str, ...], int, tuple[float, float]] | None = None
+        self._usual: tuple[str | None, int | None] = (None, None)
 
     def read_pool(self) -> tuple[LabelledImages, tuple[str, ...]]:
         """Return the images of `path`.
@@ -86,9 +88,10 @@ class Csv(DataSource):
         class_names = class_names_of(table.labels, table.path)
         self._trained_on = class_names, table.values.shape[1], values
         images = LabelledImages(self._pixels(table, values), class_indices(table, class_names))
-        scaled = "" if values == (0, 255) else ", scaled to 0..255"
-        self.reading = {"range": values, "transpose": self._transpose}
-        self.notes += (f"{table.columns.said}; values {values[0]:g}..{values[1]:g}{scaled}",)
+        columns = table.columns
+        self._usual = columns.name(columns.label), columns.position
+        self.reading = {"range": values, "transpose": self._transpose, "label": self._usual}
+        self.notes += (f"{columns.said}; {values_said(values)}",)
         return images, class_names
 
     def read_test_file(self) -> LabelledImages | None:
@@ -96,20 +99,23 @@ class Csv(DataSource):
         if self._test_path is None:
             return None
         if self._trained_on is None:
-            self.read_pool()
+            self.load()
         assert self._trained_on is not None
-        class_names, num_pixels, values = self._trained_on
+        class_names, num_pixels, usual = self._trained_on
         table = self._read(_located(self._test_path, "data.test_path"), pixels=num_pixels)
         if table.values.shape[1] != num_pixels or table.labels is None:
             raise DataError(
                 f"{table.path}: {table.values.shape[1]} pixel columns, but {self._path} has "
                 f"{num_pixels}; both need the same, and labels"
             )
+        values = table.range(self._max_value, usual=usual)
+        if values != usual:
+            self.notes += (f"test images: {values_said(values)}",)
         return LabelledImages(self._pixels(table, values), class_indices(table, class_names))
 
     def _read(self, path: Path, *, pixels: int | None = None) -> Table:
         asked = prod(self._image_shape) if self._image_shape else None
-        return read_table(path, label=self._label, pixels=pixels or asked)
+        return read_table(path, label=self._label, pixels=pixels or asked, usual=self._usual)
 
     def _require_test_file(self) -> None:
         """Notice before a training, without reading it, that the test file is not there."""
@@ -148,6 +154,12 @@ class Csv(DataSource):
         )
 
 
+def values_said(values: tuple[float, float]) -> str:
+    """Return which range pixels have, and that it was not 0..255, for people."""
+    scaled = "" if values == (0, 255) else ", scaled to 0..255"
+    return f"values {values[0]:g}..{values[1]:g}{scaled}"
+
+
 def as_images(pixels: np.ndarray, shape: tuple[int, int, int], *, transpose: bool) -> np.ndarray:
     """Return pixels `[N, P]` as images `[N, C, H, W]` of `shape`.
 
@@ -176,11 +188,12 @@ def _located(path: str, key: str) -> Path:
 def class_names_of(labels: "pd.Series[str]", where: Path) -> tuple[str, ...]:
     """Return the distinct labels in the order of their text.
 
-    Where all are whole numbers ("7", "07" and "7.0" are the same) it is their numeric order.
+    Where all are whole numbers ("7", "07", "7.0" and "7e+00" are the same) it is their numeric
+    order.
     """
     names = sorted(labels.unique())
-    if all(WHOLE_NUMBER.fullmatch(name) for name in names):
-        names = sorted({_whole_number(name) for name in names}, key=int)
+    if all(map(_whole_number, names)):
+        names = sorted({_whole_number(name) or name for name in names}, key=int)
     if len(names) == 1:
         raise DataError(
             f"{where}: the label of all {len(labels)} rows is {names[0]!r}; a classifier needs at "
@@ -194,9 +207,9 @@ def class_indices(table: Table, class_names: tuple[str, ...]) -> np.ndarray:
     assert table.labels is not None
     assert table.columns.label is not None
     index_of = {name: index for index, name in enumerate(class_names)}
-    numeric = all(WHOLE_NUMBER.fullmatch(name) for name in class_names)
+    numeric = all(map(_whole_number, class_names))
     indices = table.labels.map(
-        lambda label: index_of.get(_whole_number(label) if numeric else label, -1)
+        lambda label: index_of.get((_whole_number(label) or label) if numeric else label, -1)
     ).to_numpy(np.int64)
     if indices.min() < 0:
         row = int(np.argmin(indices))
@@ -209,6 +222,7 @@ def class_indices(table: Table, class_names: tuple[str, ...]) -> np.ndarray:
     return indices
 
 
-def _whole_number(label: str) -> str:
-    match = WHOLE_NUMBER.fullmatch(label)
-    return str(int(match[1])) if match else label
+def _whole_number(label: str) -> str | None:
+    """Return a whole number in digits alone, None where the label is none."""
+    value = Decimal(label if DECIMAL.fullmatch(label) else "NaN")
+    return str(int(value)) if value.is_finite() and value == int(value) else None

@@ -2,6 +2,7 @@
 
 import csv
 import platform
+from io import StringIO
 from pathlib import Path
 from typing import final
 
@@ -11,8 +12,15 @@ from src.config.types import Flag, PositiveInt, Seed, SplitSize, ValidationSize
 from src.data.source import DataSource, LabelledImages
 from src.errors import DataError
 from src.pictures.form import mnist_form
-from src.pictures.preparation import prepare
-from src.pictures.reading import SUFFIXES, Picture, PictureError, read_picture
+from src.pictures.preparation import Prepared, prepare
+from src.pictures.reading import (
+    SUFFIXES,
+    Picture,
+    PictureError,
+    picture_from_array,
+    pictures_in,
+    read_picture,
+)
 
 SIDE = 28
 SMALL = 64
@@ -24,8 +32,8 @@ SHOWN = 5
 class Folder(DataSource):
     """Images from picture files of any format, grey.
 
-    path: the folder; the names of its sub-folders are the classes. Pictures that all have one size,
-    at most 64 pixels a side, are taken as they are. Of others the ink is found, and they are
+    path: the folder; the names of its sub-folders are the classes. Grey pictures that all have one
+    size, at most 64 pixels a side, are taken as they are. Of others the ink is found, and they are
     cropped, scaled and centred as MNIST's were.
     classes: a CSV of the pictures' file names and labels, for a folder without sub-folders.
     size: pixels a side; null is 28, or what the pictures have.
@@ -57,48 +65,59 @@ class Folder(DataSource):
     def read_pool(self) -> tuple[LabelledImages, tuple[str, ...]]:
         """Return the pictures in order of their names; raises DataError naming what is wrong."""
         files = self._files()
-        pictures: list[Picture] = []
+        images: list[Prepared] = []
         read: list[str] = []
         unreadable: list[str] = []
         for file, label in files:
             try:
-                pictures.append(read_picture(file))
-                read.append(label)
+                picture = read_picture(file)
             except PictureError as error:
                 unreadable.append(str(error))
-        if unreadable and not self._skip:
-            more = len(unreadable) - SHOWN
-            raise DataError(
-                *unreadable[:SHOWN],
-                f"data.path={self._path}: {len(unreadable)} of {len(files)} pictures cannot be read"
-                + (f", {more} more than these" if more > 0 else "")
-                + "; fix: data.skip_unreadable=true leaves them out",
-            )
+                continue
+            read.append(label)
+            if self.form is None and not self._is_image(picture, images[:1]):
+                side = self._size or SIDE
+                self.form = mnist_form(side, side)
+                images = [prepare(picture_from_array(i.pixels), self.form) for i in images]
+            images.append(self._prepared(picture))
+        if not images or (unreadable and not self._skip):
+            raise self._unreadable(unreadable, len(files))
         names = tuple(sorted(set(read)))
-        images = self._images(pictures)
+        pixels = np.stack([image.pixels for image in images])[:, np.newaxis]
         left_out = f", {len(unreadable)} unreadable left out" if unreadable else ""
         how = "as they are" if self.form is None else "ink found, scaled and centred"
-        size = " x ".join(map(str, images.shape[2:]))
+        size = " x ".join(map(str, pixels.shape[2:]))
         self.notes += (f"{len(images):,} pictures{left_out}, {size} pixels, {how}",)
+        empty = sum(image.problem == "no ink" for image in images)
+        if empty:
+            self.notes += (f"{empty:,} pictures have no ink to be seen; look at them",)
         labels = np.array([names.index(label) for label in read], np.int64)
-        return LabelledImages(images, labels), names
+        return LabelledImages(pixels, labels), names
 
     def read_test_file(self) -> None:
         return None
 
-    def _images(self, pictures: list[Picture]) -> np.ndarray:
-        shapes = {None if p.grey is None else p.grey.shape for p in pictures}
-        [shape, *others] = shapes
-        asked = {None, (self._size, self._size)} if self._size else {None, shape}
-        if not others and shape is not None and max(shape) <= SMALL and shape in asked:
-            return np.stack([p.grey for p in pictures if p.grey is not None])[:, np.newaxis]
-        side = self._size or SIDE
-        self.form = mnist_form(side, side)
-        prepared = [prepare(picture, self.form) for picture in pictures]
-        empty = sum(image.problem == "no ink" for image in prepared)
-        if empty:
-            self.notes += (f"{empty:,} pictures have no ink to be seen; look at them",)
-        return np.stack([image.pixels for image in prepared])[:, np.newaxis]
+    def _is_image(self, picture: Picture, first: list[Prepared]) -> bool:
+        """Tell whether a picture can be an image as it is, beside the first."""
+        if picture.grey is None or max(picture.grey.shape) > SMALL:
+            return False
+        usual = first[0].pixels.shape if first else picture.grey.shape
+        return picture.grey.shape == ((self._size, self._size) if self._size else usual)
+
+    def _prepared(self, picture: Picture) -> Prepared:
+        """Return a picture as an image, small, so that large ones are not all kept in memory."""
+        if self.form is not None:
+            return prepare(picture, self.form)
+        assert picture.grey is not None
+        return Prepared(picture.grey, as_it_was=True)
+
+    def _unreadable(self, lines: list[str], files: int) -> DataError:
+        more = f", {len(lines) - SHOWN} more than these" if len(lines) > SHOWN else ""
+        fix = "; fix: data.skip_unreadable=true leaves them out" if len(lines) < files else ""
+        return DataError(
+            *lines[:SHOWN],
+            f"data.path={self._path}: {len(lines)} of {files} pictures cannot be read{more}{fix}",
+        )
 
     def _files(self) -> list[tuple[Path, str]]:
         """Return the picture files with their labels."""
@@ -114,8 +133,7 @@ class Folder(DataSource):
         if self._classes is not None:
             return self._listed(root, Path(self._classes).expanduser())
         folders = sorted(f for f in root.iterdir() if f.is_dir() and not f.name.startswith("."))
-        found = [(file, folder.name) for folder in folders for file in sorted(folder.rglob("*"))]
-        pictures = [(f, label) for f, label in found if f.suffix.lower() in SUFFIXES]
+        pictures = [(file, folder.name) for folder in folders for file in pictures_in(folder)]
         if len({label for _, label in pictures}) < 2:
             raise DataError(
                 f"data.path={self._path}: {len(folders)} folders in it, pictures in "
@@ -127,11 +145,12 @@ class Folder(DataSource):
     def _listed(self, root: Path, table: Path) -> list[tuple[Path, str]]:
         """Return the files that a table of names and labels lists, with or without a header."""
         try:
-            with table.open(encoding="utf-8-sig", newline="") as file:
-                rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
+            text = table.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"data.classes={table}: cannot be read ({error})") from error
-        if rows and not (root / rows[0][0]).is_file():
+        lines = csv.reader(StringIO(text, newline=""), delimiter=max(",;\t", key=text.count))
+        rows = [[cell.strip() for cell in row] for row in lines if row]
+        if rows and Path(rows[0][0]).suffix.lower() not in SUFFIXES:
             del rows[0]  # a header
         bad = [row for row in rows if len(row) != 2 or not (root / row[0]).is_file()]
         if bad or not rows:

@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, final
 
@@ -11,7 +11,7 @@ import numpy as np
 from src.config.types import Seed, SplitSize, ValidationSize
 from src.data.contract import require_every_class, require_form
 from src.data.split import Split, draw_split
-from src.data.stratified import describe_split, draw_stratified_split, find_copies
+from src.data.stratified import describe_split, describe_test, draw_stratified_split, find_copies
 from src.errors import DataError
 from src.pictures.form import Form, measure_form
 
@@ -146,7 +146,7 @@ class DataSource(ABC):
     def check_test(self) -> str | None:
         """Return the digest of the test images that stand in a file of their own, None without one.
 
-        Raises DataError where they cannot be had; nothing is shown or scored.
+        `load` has notes on them then. Raises DataError where they cannot be had; nothing is scored.
         """
         return None if self._test_size else digest(self.load_test())
 
@@ -157,6 +157,11 @@ class DataSource(ABC):
             return self._test
         test = self.read_test_file()
         assert test is not None, "a source without a test file needs a test_size"
+        if self.own:
+            dataset = self.load()
+            others = (dataset.train.pixels, dataset.validation.pixels)
+            self.notes += describe_test(test.pixels, *others)
+            self._dataset = replace(dataset, notes=self.notes)
         return test
 
     def _pool(self) -> tuple[LabelledImages, tuple[str, ...]]:

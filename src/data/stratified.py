@@ -34,16 +34,24 @@ def draw_stratified_split(
         [k for k in shuffled if labels[heads[k]] == c][:-1] for c in classes
     ]  # the last trains
 
-    def take(order: list[int], split: int, left: int) -> None:
-        while order and left > 0 and weights[order[0]] < 2 * left:
-            left -= weights[order[0]]
-            side[heads[order.pop(0)]] = split
+    def take(order: list[int], split: int, left: int) -> int:
+        """Move images of a class into a split; return how many are left to take."""
+        kept = []
+        for k in order:
+            if left > 0 and weights[k] < 2 * left:
+                left -= weights[k]
+                side[heads[k]] = split
+            else:  # too many copies; a lighter one may fit
+                kept.append(k)
+        order[:] = kept
+        return left
 
     for split, name in ((2, "test"), (1, "validation")):  # the same test rows, whatever validates
         for order, quota in zip(spare, quotas[split - 1], strict=True):
             take(order, split, quota)
-        if sizes[split - 1] and split not in side:
-            take([k for order in spare for k in order], split, sizes[split - 1])
+        left = 0 if split in side else sizes[split - 1]
+        for order in spare:
+            left = take(order, split, left)
         if sizes[split - 1] and split not in side:
             raise DataError(
                 f"`data.{name}_size`: of {len(labels)} images none is left for it, since one of "
@@ -67,6 +75,17 @@ def find_copies(pixels: np.ndarray) -> np.ndarray:
     """Return for each image `[N, C, H, W]` the first row that has the same pixels, int64 `[N]`."""
     first: dict[bytes, int] = {}
     return np.array([first.setdefault(image.tobytes(), row) for row, image in enumerate(pixels)])
+
+
+def describe_test(test: np.ndarray, *others: np.ndarray) -> tuple[str, ...]:
+    """Return in a line how many test images, uint8 `[N, C, H, W]`, are among the others too."""
+    known = {image.tobytes() for images in others for image in images}
+    number = sum(image.tobytes() in known for image in test)
+    said = (
+        f"{number:,} of {len(test):,} test images are trained or validated on too (equal pixels), "
+        "so their answers say nothing of new images; fix: leave them out"
+    )
+    return (said,) if number else ()
 
 
 def describe_split(

@@ -1,19 +1,20 @@
-"""Reads a table of images with pandas, and finds out what its columns and values are."""
+"""Reads a table of images with pandas, and finds out what its values are."""
 
+import csv
 import gzip
 import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from src.data.columns import NUMBER, Columns, find_columns, is_header
 from src.errors import DataError
 
 if TYPE_CHECKING:
@@ -22,22 +23,15 @@ if TYPE_CHECKING:
 # pandas parses to eight bytes a cell: so many cells at once keep that small beside the images.
 CELLS_AT_ONCE = 1 << 21
 ROWS_LOOKED_AT = 200
-SEPARATORS = (";", "\t", "|", ",", r"\s+")
-PACKED = {b"\x1f\x8b": "gzip", b"PK": "zip"}
-NUMBER = re.compile(r"\s*[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
-LABEL_NAMES = ("label", "labels", "class", "target", "digit", "category", "y")
-INDEX_NAMES = ("", "index", "id", "imageid", "unnamed: 0")
+ROWS_SPLIT = 20
+"""Of which it is tried what separates their cells."""
+BLANKS = r"\s+"
+SEPARATORS = (";", "\t", "|", ",", BLANKS)
+PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip"}
+RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 16.0), (0.0, 255.0))
+FAR_BELOW = 0.1
+"""Of a told range's end; values that end below it are of another range."""
 RULE = "it must be a number, 0..255"
-
-
-@final
-@dataclass(frozen=True)
-class Columns:
-    """Columns of a table, by number. label: None where there are none. said: for people."""
-
-    label: int | None
-    pixels: tuple[int, ...]
-    said: str
 
 
 @final
@@ -46,196 +40,136 @@ class Table:
     """Labels and pixels as they stand in a file.
 
     labels: text `[N]`, without blanks and byte order marks around it; None where there are none.
-    values: `[N, P]`, uint8 where all are whole and 0..255, else float32.
+    values: `[N, P]`, uint8 where all are whole and 0..255, else float32. index: text `[N]` of the
+    index column; None where there is none.
     """
 
     path: Path
     columns: Columns
     labels: "pd.Series[str] | None"
     values: np.ndarray
+    index: "pd.Series[str] | None" = None
 
     def scaled(self, low: float, high: float) -> np.ndarray:
         """Return the values from `low` to `high` as uint8 `[N, P]`, 0..255.
 
-        Raises DataError at the first that is out of the range.
+        Raises DataError at the first that is out of the range by more than half a grey value.
         """
-        out = (self.values < low) | (self.values > high)
-        if out.any():
-            row, column = np.argwhere(out)[0]
-            raise DataError(
-                f"{self.path}, row {row + 1}, column {self.columns.pixels[column]}: the pixel "
-                f"{self.values[row, column]:g} is out of range; it must be within {low:g}.."
-                f"{high:g}; fix: data.max_value= says what the largest value may be"
-            )
         if (low, high, self.values.dtype) == (0, 255, np.uint8):
             return self.values
+        if not self._within(low, high):
+            half = (high - low) / 510
+            row, column = np.argwhere((self.values < low - half) | (self.values > high + half))[0]
+            value = self.values[row, column]
+            fix = "correct it, or data.max_value= says what the largest value may be"
+            if value < low or low < 0:
+                fix = "bring the values to 0..1, -1..1, 0..16 or 0..255 first"
+            raise DataError(
+                f"{self.path}, row {row + 1}, column {self.columns.pixels[column]}: the pixel "
+                f"{value:g} is out of range; it must be within {low:g}..{high:g}; fix: {fix}"
+            )
         share = (self.values.astype(np.float32) - low) / (high - low)
-        return np.rint(share * 255).astype(np.uint8)
+        return np.rint(share * 255).clip(0, 255).astype(np.uint8)
 
-    def range(self, max_value: float | None = None) -> tuple[float, float]:
-        """Return the range that the values fill: 0..1, -1..1, 0..16, or else 0..255.
+    def range(
+        self, max_value: float | None = None, *, usual: tuple[float, float] | None = None
+    ) -> tuple[float, float]:
+        """Return the range of the values: 0..1, -1..1, 0..16, or else 0..255.
 
-        max_value: the largest value there may be, where that is told.
+        It is the one that most images fill, so that one odd value makes no other. max_value: the
+        largest value there may be, where that is told. usual: the range of the training images,
+        which is taken unless the values do not fit into it, or end far below it.
         """
-        low, high = float(self.values.min()), float(self.values.max())
         if max_value is not None:
             return 0.0, max_value
-        if -1 <= low < 0 and high <= 1:
-            return -1.0, 1.0
-        tops = (1.0, 16.0, 255.0) if low >= 0 else (255.0,)
-        return 0.0, next((top for top in tops if high <= top), 255.0)
+        lowest, highest = self.values.min(axis=1), self.values.max(axis=1)
+        drawn = lowest < highest if (lowest < highest).any() else slice(None)
+        low, high = float(np.median(lowest[drawn])), float(np.median(highest[drawn]))
+        fitting = (r for r in RANGES if _fits(low, high, *r))
+        own = next(fitting, RANGES[-1])
+        if usual is None or not self._within(*usual):
+            return own
+        is_other = own[1] <= FAR_BELOW * usual[1] or usual[0] < 0 <= own[0]
+        return own if is_other and self._within(*own) else usual
+
+    def _within(self, low: float, high: float) -> bool:
+        return _fits(float(self.values.min()), float(self.values.max()), low, high)
 
 
-def read_table(path: Path, *, label: str | int | None = None, pixels: int | None = None) -> Table:
+def _fits(lowest: float, highest: float, low: float, high: float) -> bool:
+    half = (high - low) / 510  # what is nearer to an end of the range than a grey value is the end
+    return low - half <= lowest and highest <= high + half
+
+
+def read_table(
+    path: Path,
+    *,
+    label: str | int | None = None,
+    pixels: int | None = None,
+    usual: tuple[str | None, int | None] = (None, None),
+) -> Table:
     """Read separated text in UTF-8, packed by gzip or zip, or parquet, whatever its name.
 
     label: name or number of the column with the labels; None finds it. pixels: how many columns
-    make an image; None: any square number. Raises DataError that names the file and, of the first
-    bad cell, the row below the header, from 1, and the column, from 0.
+    make an image; None: any square number. usual: the labels' name in the table that was trained
+    on, and their place from the end, for a table in which they may be. Raises DataError that names
+    the file and, of the first bad cell, the row below the header, from 1, and the column, from 0.
     """
     import pandas as pd
 
+    how: dict[str, Any] = {"label": label, "pixels": pixels, "usual": usual}
     with _readable(path):
         with path.open("rb") as file:
             begins = file.read(4)
         if begins == b"PAR1":
             whole = pd.read_parquet(path)
             top = pd.DataFrame([whole.columns.astype(str), *whole.head(ROWS_LOOKED_AT).values])
-            columns = find_columns(path, top.astype(str), label=label, pixels=pixels, header=True)
+            columns = find_columns(path, top.fillna("").astype(str), header=True, **how)
             return _table(path, columns, [whole.reset_index(drop=True)])
-        kept: dict[str, Any] = {"na_filter": False, "compression": PACKED.get(begins[:2])}
+        packed = (kind for start, kind in PACKED.items() if begins.startswith(start))
+        kept: dict[str, Any] = {"na_filter": False, "compression": next(packed, None)}
         top = _top(path, kept)
-        has_header = _is_header(top.iloc[0])
-        columns = find_columns(path, top, label=label, pixels=pixels, header=has_header)
-        as_text = {}
-        if columns.label is not None:
-            as_text = {top.iat[0, columns.label] if has_header else columns.label: str}
+        has_header = is_header(top)
+        columns = find_columns(path, top, header=has_header, **how)
+        named = [k for k in (columns.label, columns.index) if k is not None]
         with pd.read_csv(
             path,
             header=0 if has_header else None,
             index_col=False,
-            dtype=as_text,
+            dtype={top.iat[0, k] if has_header else k: str for k in named},
             low_memory=False,
             chunksize=1 + CELLS_AT_ONCE // top.shape[1],
             **kept,
         ) as parts:
-            return _table(path, columns, parts)
+            return _table(path, columns, parts, decimal=kept.get("decimal", "."))
 
 
 def _top(path: Path, kept: dict[str, Any]) -> "pd.DataFrame":
     """Return the first rows as text, and keep what separates their cells and decimals."""
     import pandas as pd
 
-    def read(separator: str) -> "pd.DataFrame":
-        told = {"header": None, "dtype": str, "nrows": 1, **kept}
-        return pd.read_csv(path, sep=separator, **told)
+    told = {"header": None, "dtype": str, **kept}
+    lines = pd.read_csv(path, sep="\x1f", quoting=csv.QUOTE_NONE, nrows=ROWS_SPLIT, **told)[0]
 
-    kept["sep"] = max(SEPARATORS, key=lambda separator: read(separator).shape[1])
-    told = {"header": None, "dtype": str, "nrows": ROWS_LOOKED_AT, **kept}
-    top = pd.read_csv(path, **told)
+    def numbers_and_cells(separator: str) -> tuple[int, int]:
+        pattern = separator if separator == BLANKS else re.escape(separator)
+        cells = [cell.strip('"') for line in lines for cell in re.split(pattern, line.strip())]
+        return sum(NUMBER.fullmatch(cell) is not None for cell in cells), len(cells)
+
+    kept["sep"] = max(SEPARATORS, key=numbers_and_cells)
+    top = pd.read_csv(path, nrows=ROWS_LOOKED_AT, **told, sep=kept["sep"])
     comma = re.compile(r"\s*[+-]?[0-9]*,[0-9]+\s*")
     if kept["sep"] != "," and any(map(comma.fullmatch, top.tail(5).to_numpy().ravel())):
         kept["decimal"] = ","
     return top
 
 
-def _is_header(cells: Iterable[str]) -> bool:
-    """Say whether the first row names the columns instead of giving pixels.
-
-    It does where no cell is a number, or where those that are count 0, 1, 2, ... or from 1.
-    """
-    numbers = [cell.strip() for cell in cells if NUMBER.fullmatch(cell)]
-    counted = (list(map(str, range(first, first + len(numbers)))) for first in (0, 1))
-    return not numbers or (len(numbers) >= 9 and numbers in counted)
-
-
-def find_columns(
-    path: Path, top: "pd.DataFrame", *, label: str | int | None, pixels: int | None, header: bool
-) -> Columns:
-    """Tell what the columns are from the first rows of a table, text.
-
-    label, pixels: as for `read_table`. header: whether the first row names the columns.
-    Raises DataError where it cannot be told.
-    """
-    number = top.shape[1]
-    if number == 1:
-        raise DataError(f"{path}: one column only; a row is a label and its pixels")
-    names = [name.strip("\ufeff ").casefold() for name in top.iloc[0]] if header else []
-    body = top[1:] if header else top
-
-    def is_image(count: int) -> bool:
-        return count == pixels if pixels else count > 0 and isqrt(count) ** 2 == count
-
-    found = _named_label(path, names, number, label)
-    first = int(_is_index(names, body[0], number, found is not None, is_image))
-    column, why = found or _unnamed_label(path, names, body, first, is_image)
-    said = why if column is None else f"labels in column {column} ({why})"
-    return Columns(
-        label=column,
-        pixels=tuple(k for k in range(first, number) if k != column),
-        said=f"{said}, an index in column 0 left out" if first else said,
-    )
-
-
-def _named_label(
-    path: Path, names: list[str], number: int, asked: str | int | None
-) -> tuple[int, str] | None:
-    """Return the column that was asked for, or whose name is one of a label's, and why."""
-    if isinstance(asked, int) and -number <= asked < number:
-        return asked % number, "as asked"
-    if asked is not None:
-        if str(asked).casefold() not in names:
-            has = f"it has {number} columns, the first named {', '.join(names[:5]) or 'nothing'}"
-            raise DataError(f"data.label={asked}: {path} has no such column; {has}")
-        return names.index(str(asked).casefold()), "as asked"
-    named = next((name for name in LABEL_NAMES if names.count(name) == 1), None)
-    return None if named is None else (names.index(named), f"named {named!r}")
-
-
-def _is_index(
-    names: list[str],
-    cells: "pd.Series[str]",
-    number: int,
-    has_label: bool,
-    is_image: Callable[[int], bool],
-) -> bool:
-    """Tell whether column 0 counts the rows and is one too many for an image."""
-    counted = [[str(first + k) for k in range(len(cells))] for first in (0, 1)]
-    fits = is_image(number - 2) and not is_image(number - 1)
-    named = bool(names) and names[0] in INDEX_NAMES and is_image(number - 1 - has_label)
-    return len(cells) > 1 and cells.tolist() in counted and (fits or named)
-
-
-def _unnamed_label(
-    path: Path,
-    names: list[str],
-    body: "pd.DataFrame",
-    first: int,
-    is_image: Callable[[int], bool],
-) -> tuple[int | None, str]:
-    """Return the first column that is no index, or None where the table has images alone."""
-    last = body.shape[1] - 1
-    is_text = {k: not body[k].map(lambda cell: bool(NUMBER.fullmatch(cell))).all() for k in body}
-    count = body.shape[1] - first
-    if is_image(count) and not is_image(count - 1) and not (is_text[first] or is_text[last]):
-        return None, "no column of labels"
-    if is_text[last] and not is_text[first]:
-        return last, "the last, of words"
-    shares = {k: body[k].value_counts(normalize=True) for k in (first, last)}
-    like_labels = shares[last].max() < 0.5 and len(shares[last]) <= min(100, len(body) / 2)
-    if not names and shares[first].max() > 0.8 and like_labels:
-        raise DataError(
-            f"{path}: column {first} is {shares[first].idxmax()!r} in {shares[first].max():.0%} of "
-            f"the first {len(body)} rows, and column {last} looks like the label; fix: "
-            f"data.label=-1 takes the last column, data.label={first} the first"
-        )
-    return first, "the first"
-
-
-def _table(path: Path, columns: Columns, parts: "Iterable[pd.DataFrame]") -> Table:
+def _table(
+    path: Path, columns: Columns, parts: "Iterable[pd.DataFrame]", *, decimal: str = "."
+) -> Table:
     import pandas as pd
 
-    labels, values = [], []
+    labels, values, index = [], [], []
     for part in parts:
         cells = part.set_axis(range(part.shape[1]), axis="columns")
         named = pd.Series("-", cells.index)
@@ -244,15 +178,22 @@ def _table(path: Path, columns: Columns, parts: "Iterable[pd.DataFrame]") -> Tab
             text = column.astype(str).str.strip().str.strip("\ufeff").str.strip()
             named = text.mask(column.isna(), "")
         labels.append(named)
-        values.append(_numbers(path, cells, columns, named))
+        if columns.index is not None:
+            index.append(cells[columns.index].astype(str))
+        values.append(_numbers(path, cells, columns, named, decimal))
     if not values or not len(values[0]):
         raise DataError(f"{path}: a header and no rows; it needs rows of pixels")
-    has_labels = columns.label is not None
-    return Table(path, columns, pd.concat(labels) if has_labels else None, np.concatenate(values))
+    return Table(
+        path,
+        columns,
+        labels=None if columns.label is None else pd.concat(labels),
+        values=np.concatenate(values),
+        index=pd.concat(index) if index else None,
+    )
 
 
 def _numbers(
-    path: Path, cells: "pd.DataFrame", columns: Columns, labels: "pd.Series[str]"
+    path: Path, cells: "pd.DataFrame", columns: Columns, labels: "pd.Series[str]", decimal: str
 ) -> np.ndarray:
     """Return the pixels of some rows; raises DataError at the first cell that is no number."""
     import pandas as pd
@@ -260,7 +201,8 @@ def _numbers(
     pixels = cells[list(columns.pixels)]
     values = pixels.to_numpy()
     if values.dtype.kind not in "iuf":  # text among them, or True, which is no number
-        values = pixels.astype(str).apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+        text = pixels.astype(str).apply(lambda cell: cell.str.replace(decimal, ".", regex=False))
+        values = text.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
     is_bad = ~np.isfinite(values)
     if is_bad.any() or not labels.all():
         row, column = np.argwhere(np.column_stack([labels == "", is_bad]))[0]

@@ -5,14 +5,17 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO, get_args
 
-from src.config.settings import Predict
+from src.config.settings import Predict, TableReading
+from src.errors import DataError
 from src.figures.explained import Explained, explained_sheet
 from src.figures.style import save_picture
 from src.inference.recogniser import Answer, Recogniser
-from src.pictures.preparation import Problem
+from src.inference.tables import TableImages, read_images, score
+from src.pictures.preparation import Prepared, Problem
 from src.pictures.reading import Picture, PictureError, read_picture
 from src.tracking.database import make_folder
 
@@ -22,32 +25,45 @@ ROWS_PER_SHEET = 20
 MAX_NAME = 48
 COLUMNS = (
     *("file", "status", "label", "best", "probability"),
-    *("runner_up", "runner_up_probability", "note"),
+    *("runner_up", "runner_up_probability", "note", "id"),
 )
 
-Answered = tuple[Path, Picture, Answer]
 Record = dict[str, Any]
 """An answer as plain values: COLUMNS, and the `probabilities` of the classes."""
 
 
-def answer_files(
-    files: list[Path], recogniser: Recogniser, settings: Predict, *, folder: Path
+def answer_all(
+    files: list[Path],
+    tables: list[Path],
+    recogniser: Recogniser,
+    settings: Predict,
+    *,
+    reading: TableReading,
+    folder: Path,
 ) -> list[str]:
-    """Print an answer for every file that is a picture; return a line for every one that is not.
+    """Print an answer for every picture and every row of a table, in one document.
 
-    folder: where the drawings go if they are asked for.
+    Return a line for every file that is neither. reading: how tables are read. folder: where the
+    drawings go if they are asked for.
     """
     problems: list[str] = []
     shown: list[Explained] = []
-
-    def records() -> Iterator[Record]:
-        for file, picture, answer in _answers(files, recogniser, problems):
-            if settings.explain:
-                shown.append(_explained(file, picture, answer, recogniser))
-            yield record(answer, recogniser, file=_shown(file), note=picture.note)
-
-    width = max(len(_shown(file)) for file in files)
-    print_answers(records(), recogniser, settings.format, width=width)
+    images: list[TableImages] = []
+    for path in tables:
+        try:
+            images.append(read_images(path, recogniser, reading))
+        except DataError as error:
+            problems += error.problems
+    names = [*map(_shown, files), *(_row_name(table, len(table.pixels)) for table in images)]
+    if not names:
+        return problems
+    records = chain(
+        _of_pictures(files, recogniser, problems, shown if settings.explain else None),
+        *(_of_table(table, recogniser) for table in images),
+    )
+    id_name = images[0].id_name if images else None
+    width = max(map(len, names))
+    print_answers(records, recogniser, settings.format, width=width, id_name=id_name)
     stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
     for number, first in enumerate(range(0, len(shown), ROWS_PER_SHEET), start=1):
         path = folder / f"{stamp}_{number}.png"
@@ -57,7 +73,12 @@ def answer_files(
     return problems
 
 
-def _answers(files: list[Path], recogniser: Recogniser, problems: list[str]) -> Iterator[Answered]:
+def _of_pictures(
+    files: list[Path],
+    recogniser: Recogniser,
+    problems: list[str],
+    shown: list[Explained] | None,
+) -> Iterator[Record]:
     for start in range(0, len(files), BATCH):
         read: list[tuple[Path, Picture]] = []
         for file in files[start : start + BATCH]:
@@ -67,7 +88,24 @@ def _answers(files: list[Path], recogniser: Recogniser, problems: list[str]) -> 
                 problems += error.problems
         answers = recogniser.answer([recogniser.prepare(picture) for _, picture in read])
         for (file, picture), answer in zip(read, answers, strict=True):
-            yield file, picture, answer
+            if shown is not None:
+                shown.append(_explained(file, picture, answer, recogniser))
+            yield record(answer, recogniser, file=_shown(file), note=picture.note)
+
+
+def _of_table(table: TableImages, recogniser: Recogniser) -> Iterator[Record]:
+    """Yield the answers to a table's rows; then say how many are right, if it has labels."""
+    answers = recogniser.answer([Prepared(image[0], as_it_was=True) for image in table.pixels])
+    for row, answer in enumerate(answers, start=1):
+        values = record(answer, recogniser, file=_row_name(table, row))
+        yield values | {"id": table.ids[row - 1] if table.ids else None}
+    if table.labels is not None:
+        said = score(answers, table.labels, recogniser)
+        print(f"{table.path}: {said}", file=sys.stderr, flush=True)
+
+
+def _row_name(table: TableImages, row: int) -> str:
+    return f"{_shown(table.path)}, row {row}"
 
 
 def _shown(file: Path) -> str:
@@ -92,11 +130,16 @@ def record(answer: Answer, recogniser: Recogniser, *, file: str, note: str = "")
 
 
 def print_answers(
-    records: Iterable[Record], recogniser: Recogniser, form: str, *, width: int
+    records: Iterable[Record],
+    recogniser: Recogniser,
+    form: str,
+    *,
+    width: int,
+    id_name: str | None = None,
 ) -> None:
     """Print records in a format as they come, and what is no answer to stderr, but for a table.
 
-    width: of the longest name.
+    width: of the longest name. id_name: of the column that names the rows of a table.
     """
     said = f"{recogniser.origin}\n{recogniser.rule}"
     print(said, file=_stream(form), flush=True)
@@ -105,11 +148,13 @@ def print_answers(
         rows.writeheader()
         rows.writerows(records)
     elif form == "kaggle":
-        print("ImageId,Label")
+        lines = csv.writer(sys.stdout, lineterminator="\n")
+        named = id_name or "ImageId"
+        lines.writerow([named, "label" if named.islower() else "Label"])
         for number, values in enumerate(records, start=1):
-            print(f"{number},{values['best']}")
+            lines.writerow([values["id"] if id_name else number, values["best"]])
     elif form == "json":
-        kept = [{k: v for k, v in r.items() if k != "note" or v} for r in records]
+        kept = [{k: v for k, v in r.items() if k not in {"note", "id"} or v} for r in records]
         own = {"run": recogniser.run.id, "threshold": round(recogniser.threshold.value, 6)}
         shows_all = sys.stdout.encoding.lower() == "utf-8"
         print(json.dumps({**own, "answers": kept}, indent=2, ensure_ascii=not shows_all))

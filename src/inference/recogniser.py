@@ -133,7 +133,7 @@ def load_recogniser(
     if predictor.image_shape[0] != 1:
         raise ConfigError(
             f"`model`={run.id}: was trained on images of {predictor.image_shape[0]} channels; "
-            "pictures are read in grey, choose a model of grey images"
+            "pictures and tables are answered in grey; choose a model of grey images"
         )
     calibration = calibrate(stored, judge, predictor if judge is run else _load(stored, judge))
     whose = "its" if judge is run else f"run {judge.id[:8]}'s"

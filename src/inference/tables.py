@@ -1,68 +1,75 @@
-"""Answers for a table of images, a row an image; with labels, how many are right."""
+"""The images of a table that is to be answered, and with its labels how many answers are right."""
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, final
 
 import numpy as np
 
-from src.data.csv import as_images, class_indices
-from src.data.table import Table, read_table
+from src.config.settings import TableReading
+from src.data.csv import as_images, class_indices, values_said
+from src.data.table import read_table
 from src.errors import DataError
-from src.inference.output import print_answers, record
 from src.inference.recogniser import Answer, Recogniser
 from src.pictures.form import borders
-from src.pictures.preparation import Prepared
 from src.stats.intervals import wilson_interval
 
 CONTRARY = 0.5
 """Amount of ink on the border from which images have the contrary of the training images' paper."""
 
 
-def answer_table(path: Path, recogniser: Recogniser, form: str) -> None:
-    """Print an answer for every row of a table, in a format, and how many are right if labelled.
+@final
+@dataclass(frozen=True)
+class TableImages:
+    """The images of a table as the model is to see them.
 
-    The values are taken as those of the training images were, where they fit.
-    Raises DataError where the table cannot be read or has images of another size.
+    pixels: uint8 `[N, 1, H, W]`. labels: int64 `[N]`, None where there are none. ids: what the
+    table calls its rows, and id_name that column, None where it does not.
     """
-    pixels, table, said = _images(path, recogniser)
-    labels = None if table.labels is None else class_indices(table, recogniser.class_names)
-    print(f"{path}: {said}", file=sys.stderr, flush=True)
-    answers = recogniser.answer([Prepared(image[0], as_it_was=True) for image in pixels])
-    names = [f"{path.name}, row {row}" for row in range(1, len(answers) + 1)]
-    records = (
-        record(answer, recogniser, file=name) for name, answer in zip(names, answers, strict=True)
-    )
-    print_answers(records, recogniser, form, width=len(names[-1]))
-    if labels is not None:
-        print(_score(answers, labels, recogniser), file=sys.stderr)
+
+    path: Path
+    pixels: np.ndarray
+    labels: np.ndarray | None
+    ids: list[str] | None
+    id_name: str | None
 
 
-def _images(path: Path, recogniser: Recogniser) -> tuple[np.ndarray, Table, str]:
-    """Return the images `[N, 1, H, W]`, the table, and how it was read, for people."""
+def read_images(path: Path, recogniser: Recogniser, asked: TableReading) -> TableImages:
+    """Read a table as that of the training images was, as far as it is like it, and say how.
+
+    asked: what is told of it instead. Raises DataError where it cannot be read or has images of
+    another size.
+    """
     shape, calibration = recogniser.image_shape, recogniser.calibration
+    trained: dict[str, Any] = dict(calibration.table or {})
     number = shape[1] * shape[2]
-    table = read_table(path, pixels=number)
+    label, position = trained.get("label", (None, None))
+    table = read_table(path, label=asked.label, pixels=number, usual=(label, position))
     if table.values.shape[1] != number:
         raise DataError(
             f"{path}: {table.values.shape[1]} pixel columns, but run {recogniser.run.id[:8]} was "
             f"trained on {shape[1]} x {shape[2]} pixels, which are {number}; fix: model=RUN_ID"
         )
-    told = calibration.table
-    low, high = told["range"] if told else table.range()
-    if table.values.min() < low or table.values.max() > high:
-        low, high = table.range()
-    transpose = bool(told and told["transpose"])
-    pixels = as_images(table.scaled(low, high), shape, transpose=transpose)
-    amount = calibration.form.amount(pixels[:, 0])
-    said = f"{len(pixels):,} images; {table.columns.said}; values {low:g}..{high:g}"
-    if float(np.median(borders(amount))) > CONTRARY:
-        pixels = calibration.form.pixels(1 - amount)[:, np.newaxis]
+    columns, usual = table.columns, tuple(trained.get("range", ())) or None
+    values = table.range(asked.max_value, usual=usual)
+    transpose = trained.get("transpose", False) if asked.transpose is None else asked.transpose
+    pixels = as_images(table.scaled(*values), shape, transpose=transpose)
+    labels = None if table.labels is None else class_indices(table, recogniser.class_names)
+    said = f"{len(pixels):,} images; {columns.said}; {values_said(values)}"
+    if usual and values != usual:
+        said += f", not {usual[0]:g}..{usual[1]:g} as in training"
+    if float(np.median(borders(calibration.form.amount(pixels[:, 0])))) > CONTRARY:
+        pixels = calibration.form.pixels(1 - calibration.form.amount(pixels))
         said += "; inverted, as the training images are"
-    return pixels, table, said
+    print(f"{path}: {said}", file=sys.stderr, flush=True)
+    ids = None if table.index is None else table.index.tolist()
+    return TableImages(path, pixels, labels, ids, columns.name(columns.index))
 
 
-def _score(answers: Sequence[Answer], labels: np.ndarray, recogniser: Recogniser) -> str:
+def score(answers: Sequence[Answer], labels: np.ndarray, recogniser: Recogniser) -> str:
+    """Return how many answers are right, of classes int64 `[N]`, for people."""
     names = np.array(recogniser.class_names)
     right = np.array([answer.best for answer in answers]) == names[labels]
     sure = np.array([answer.label is not None for answer in answers])

@@ -1,6 +1,7 @@
 """Picture files as arrays: any format, mode, size and orientation, with limits and clear errors."""
 
 import os
+import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ SUFFIXES = frozenset(
     | {".pgm", ".ppm", ".pbm", ".pnm"}
 )
 """What is taken of a folder."""
+TABLES = frozenset({".csv", ".tsv", ".parquet"})
 WORKING_SIDE = 512
 """Larger pictures are first reduced by a whole factor to at least this many pixels a side."""
 MAX_FILE_BYTES = 10_000_000
@@ -46,18 +48,23 @@ class Picture:
 
 
 def is_table(path: Path) -> bool:
-    """Tell a table of images, text or parquet, packed or not, from a picture, by what it holds."""
+    """Tell a table of images, text or parquet, packed or not, from a picture.
+
+    By the suffix, else by what it holds: at least three cells, and none of the signs with which
+    vector graphics begin.
+    """
     if path.suffix.lower() in SUFFIXES or not os.path.isfile(path):  # noqa: PTH113  any length
         return False
     with path.open("rb") as file:
-        begins = file.read(512)
-    if begins.startswith((b"\x1f\x8b", b"PK\x03\x04", b"PAR1")):
+        begins = file.read(512).lstrip(b"\xef\xbb\xbf \r\n")
+    if path.suffix.lower() in TABLES or begins.startswith((b"\x1f\x8b", b"PK\x03\x04", b"PAR1")):
         return True
-    return b"\0" not in begins and any(sign in begins for sign in (b",", b";", b"\t"))
+    cells = re.split(rb"[\s,;|]+", begins)
+    return b"\0" not in begins and not begins.startswith((b"<", b"%")) and len(cells) >= 3
 
 
 def picture_files(paths: Iterable[Path]) -> list[Path]:
-    """Return the files, and in place of each folder the pictures in it in order of their names.
+    """Return the files, and in place of each folder the pictures in it, in order of their names.
 
     Raises PictureError naming every folder without pictures, and every file where none is there.
     Else a missing file is kept: reading it says so, without stopping the others.
@@ -68,7 +75,7 @@ def picture_files(paths: Iterable[Path]) -> list[Path]:
         if not os.path.isdir(path):  # noqa: PTH112  takes any length
             files.append(path)
             continue
-        found = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file())
+        found = pictures_in(path)
         files += found
         if not found:
             problems.append(f"{path}: this folder has no pictures ({' '.join(sorted(SUFFIXES))})")
@@ -77,6 +84,17 @@ def picture_files(paths: Iterable[Path]) -> list[Path]:
     if problems:
         raise PictureError(*problems)
     return files
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures in a folder and its sub-folders, but hidden ones, sorted."""
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in SUFFIXES
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    )
 
 
 def read_picture(file: Path | IO[bytes], *, name: str | None = None) -> Picture:
@@ -126,7 +144,10 @@ def _picture(image: Image.Image, *, frames: int) -> Picture:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Bring 16 bits and real numbers to 0..255, by their type's range or else by their own."""
+    """Bring 16 bits and real numbers to 0..255, by the bits they fill or else by their own range.
+
+    A camera's 10 or 12 bits stand in files of 16.
+    """
     if image.mode not in {"I", "F"} and not image.mode.startswith("I;16"):
         return image
     values = np.asarray(image).astype(np.float64)
@@ -134,7 +155,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         raise ValueError("some of its values are no numbers")
     low, high = min(0.0, values.min()), values.max()
     if high > 255 or image.mode == "F":
-        high = 65535.0 if image.mode != "F" and low == 0 and high <= 65535 else high
+        if image.mode != "F" and low == 0 and high <= 65535:
+            high = 2.0 ** int(high).bit_length() - 1
         values = (values - low) * (255 / max(high - low, 1e-12))
     return Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
 

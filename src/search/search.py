@@ -50,6 +50,7 @@ def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outco
         stack.callback(executor.close)
         executor.check(request.plan)
         source: DataSource = request.plan.data.build()
+        test_digest = source.check_test()
         dataset = source.load()
         for note in dataset.notes:
             print(f"data: {note}", flush=True)
@@ -60,7 +61,7 @@ def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outco
             latest_name(storage, request.name, fresh=request.settings.fresh),
             settings=request.settings,
             space=request.space,
-            definition=_definition(request, dataset, source.check_test()),
+            definition=_definition(request, dataset, test_digest),
             sampler=request.sampler,
             pruner=request.pruner,
         )

@@ -64,9 +64,10 @@ def train(
     when the loss is NaN; the run then ends as FAILED, or KILLED when halted.
     """
     began = clocks()
+    test_digest = source.check_test() if evaluate_on_test_set else None
     dataset = source.load()
     plan = _resolve_auto(plan, dataset)
-    data = data_tags(plan, dataset, test=source.check_test() if evaluate_on_test_set else None)
+    data = data_tags(plan, dataset, test=test_digest)
     if repeats is not None:
         require_same_data(repeats.id, repeats.tags, data)
         tags = {**tags, "reproduces": repeats.id}

@@ -17,6 +17,7 @@ SETS_UP = ("python3 -m venv", ".venv/bin/python -m pip", "source ", "python -m p
 """What has been done by whoever runs this test."""
 
 IN_TOUR = commands_of(REPOSITORY / "docs" / "tour.md")
+PHOTOS = 60
 COMMANDS = [
     command
     for command in commands_of(REPOSITORY / "README.md")
@@ -28,12 +29,15 @@ COMMANDS = [
 def checkout(tmp_path_factory):
     """Return a checkout with the files that README.md names: real digits."""
     folder = tmp_path_factory.mktemp("readme")
-    images = Mnist().load_test()
-    (folder / "photos").mkdir()
-    for number in range(3):
-        picture = Image.fromarray(255 - images.pixels[number, 0]).resize((200, 200))
-        picture.save(folder / "photos" / f"{number}.png")
+    images = Mnist().load_test().take(np.arange(PHOTOS))
+    for number, (pixels, label) in enumerate(zip(images.pixels, images.labels, strict=True)):
+        picture = Image.fromarray(255 - pixels[0]).resize((200, 200))
+        (folder / "photos" / str(label)).mkdir(parents=True, exist_ok=True)
+        picture.save(folder / "photos" / str(label) / f"{number}.png")
     picture.save(folder / "digit.png")
+    table = np.column_stack([images.pixels.reshape(PHOTOS, -1), images.labels])
+    names = ",".join([*(f"pixel{n}" for n in range(784)), "label"])
+    np.savetxt(folder / "test.csv", table, fmt="%d", delimiter=",", header=names, comments="")
     digits = load_digits()
     table = np.column_stack([digits.target, digits.data]).astype(int)
     np.savetxt(folder / "digits.csv", table, fmt="%d", delimiter=",")
@@ -60,5 +64,5 @@ def interrupted(checkout: Checkout) -> str:
 
 def test_readme_has_left_answers_and_a_model_without_pytorch(checkout):
     answers = (checkout.folder / "answers.csv").read_text().splitlines()
-    assert len(answers) == 1 + 3
+    assert len(answers) == 1 + PHOTOS
     assert (checkout.folder / "digits.onnx").stat().st_size > 10_000

@@ -1,7 +1,5 @@
 """Kinds of pictures and models that people bring: prepared as in training, right or refused."""
 
-import csv
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +8,6 @@ import pytest
 from src.config.settings import Tracking
 from src.data.digits import Digits
 from src.inference.recogniser import load_recogniser
-from src.inference.tables import answer_table
 from src.pictures.form import measure_form
 from src.pictures.reading import picture_from_array
 from tests.data.tables import as_text, digit_rows, drawn, write, write_pictures
@@ -123,26 +120,3 @@ def test_a_folders_model_prepares_pictures_as_its_source_did(tmp_path):
     assert {image.pixels.tobytes() for image in seen} == {
         image.tobytes() for image in images.pixels
     }
-
-
-@pytest.mark.parametrize("with_labels", [True, False])
-def test_a_table_is_answered_a_row_an_image(small, tmp_path, capsys, with_labels):
-    rows = digit_rows(200)
-    path = write(tmp_path / "t.csv", as_text(rows if with_labels else rows[:, 1:]))
-    answer_table(Path(path), small, "csv")
-    out, err = capsys.readouterr()
-    answers = list(csv.DictReader(StringIO(out)))
-    assert [row["file"] for row in answers[:2]] == ["t.csv, row 1", "t.csv, row 2"]
-    right = np.mean(
-        [row["best"] == str(label) for row, label in zip(answers, rows[:, 0], strict=True)]
-    )
-    assert right > 0.9
-    assert (f"accuracy {right:.4f} (95 % interval" in err) == with_labels
-    answer_table(Path(path), small, "kaggle")
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "ImageId,Label"
-    assert [line.split(",") for line in lines[1:3]] == [
-        ["1", answers[0]["best"]],
-        ["2", answers[1]["best"]],
-    ]
-    assert len(lines) == 201

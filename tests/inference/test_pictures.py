@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from src.pictures.form import mnist_form
 from src.pictures.preparation import prepare
-from src.pictures.reading import PictureError, picture_files, read_picture
+from src.pictures.reading import PictureError, is_table, picture_files, read_picture
 
 
 @pytest.fixture
@@ -34,6 +34,7 @@ def test_the_same_picture_is_seen_in_every_format_and_mode(seven, tmp_path):
         "palette.png": seven.convert("P"),
         "one_bit.png": seven.convert("1"),
         "sixteen_bits.png": wide,
+        "twelve_of_them.png": Image.fromarray((65_535 - np.asarray(wide)) // 16),
         "la.png": alpha,
         "rgba.png": alpha.convert("RGBA"),
         "cmyk.jpg": seven.convert("CMYK"),
@@ -109,11 +110,37 @@ def test_what_cannot_be_read_is_told_in_one_line(seven, tmp_path):
         assert words in line
 
 
-def test_a_folder_stands_for_the_pictures_in_it(seven, tmp_path):
-    for name in ("b.png", "a.JPG", "notes.txt"):
+def test_a_folder_stands_for_the_pictures_in_it_and_in_its_sub_folders(seven, tmp_path):
+    for name in ("empty", "inner", ".thumbnails"):
+        (tmp_path / name).mkdir()
+    for name in ("b.png", "a.JPG", "notes.txt", "inner/c.png", ".thumbnails/b.png", "._a.jpg"):
         seven.save(tmp_path / name, format="PNG")
-    (tmp_path / "inner").mkdir()
     found = picture_files([tmp_path, tmp_path / "missing.png"])
-    assert [f.name for f in found] == ["a.JPG", "b.png", "missing.png"]
+    assert [f.name for f in found] == ["a.JPG", "b.png", "c.png", "missing.png"]
     with pytest.raises(PictureError, match="no pictures"):
-        picture_files([tmp_path / "inner"])
+        picture_files([tmp_path / "empty"])
+
+
+ROW = "5,0,0,12\n"
+TABLES = {
+    "t.csv": ROW,
+    "one_column.csv": "5\n",
+    "blanks.txt": ROW.replace(",", " "),
+    "pipes": ROW.replace(",", "|"),
+    "semicolons": ROW.replace(",", ";"),
+    "begins_blank": "\n\n" + ROW,
+}
+NO_TABLES = {
+    "drawing.svg": '<svg viewBox="0 0 9 9"><path d="M 0,0 L 9,9"/></svg>',
+    "script.eps": "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+    "digit.png": ROW,
+    "word": "hello",
+}
+
+
+def test_tables_and_pictures_are_told_apart(tmp_path):
+    for name, text in (TABLES | NO_TABLES).items():
+        (tmp_path / name).write_text(text)
+    assert [name for name in TABLES if not is_table(tmp_path / name)] == []
+    assert [name for name in NO_TABLES if is_table(tmp_path / name)] == []
+    assert not is_table(tmp_path / "missing.csv")

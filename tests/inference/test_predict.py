@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.config.settings import Predict, Tracking
+from src.config.settings import Predict, TableReading, Tracking
 from src.errors import ConfigError, TrackingError
 from src.figures.canvas import font
 from src.inference.calibration import choose_threshold, judge_threshold
-from src.inference.output import answer_files
+from src.inference.output import answer_all
 from src.inference.recogniser import load_recogniser
 from src.pictures.reading import picture_from_array
 from src.predict import split_arguments
@@ -65,7 +65,8 @@ def test_the_verb_answers_for_a_folder_with_the_champion(trained, pictures):
 
 
 def answered(recogniser, files, capsys, **settings):
-    problems = answer_files(files, recogniser, Predict(**settings), folder=files[0].parent)
+    where = {"reading": TableReading(), "folder": files[0].parent}
+    problems = answer_all(files, [], recogniser, Predict(**settings), **where)
     out, err = capsys.readouterr()
     return problems, out, err
 
@@ -193,6 +194,9 @@ def test_pictures_and_values_are_told_apart(tmp_path, monkeypatch):
         (["x.png", "format=xml"], ["`format`='xml'", "table"]),
         (["x.png", "explian=true", "model=abc"], ["`explian`", "did you mean `explain`"]),
         (["x.png", "threshold=1.5"], ["`threshold`=1.5"]),
+        (["x.png", "data.label=[1]"], ["`data.label`=[1]"]),
+        (["x.png", "data=csv"], ["`data=csv`: a table is named alone"]),
+        ([__file__, "explain=true"], ["`explain`=true: draws what became of pictures"]),
         ([], ["name at least one picture"]),
     ],
 )
