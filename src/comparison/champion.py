@@ -8,14 +8,15 @@ from math import pi
 from pathlib import Path
 from typing import final
 
-from src.comparison.contenders import VALIDATED, Contender, Selection
+from src.comparison.contenders import Contender, Selection
 from src.comparison.judgement import ALPHA, PairwiseResult, p_text, points
 from src.comparison.origins import load_model, load_source
 from src.comparison.session import Outcome, compare
 from src.comparison.settings import Request
-from src.data.source import digest
-from src.errors import ConfigError, NotPromoted, RunGone
-from src.tracking.queries import StoredRun, StoredRuns
+from src.data.source import Dataset, digest
+from src.errors import ConfigError, NotPromoted, UserError
+from src.inference.calibration import calibrate
+from src.tracking.queries import VALIDATED, StoredRun, StoredRuns
 from src.tracking.registry import Champion, find_champion, register_champion, run_of_champion
 from src.tracking.runs import existing_run
 from src.training.evaluation import evaluate_test, log_model
@@ -42,10 +43,13 @@ def promote(
     """Make the run champion if there is none, if it wins the paired test, or if forced.
 
     Both must have been scored on the same test images; a run that has not looked at them looks
-    now, and the look is counted. Raises ConfigError where the run cannot be promoted, and RunGone
-    where the champion's run was deleted and nothing is forced.
+    now, and the look is counted. The first champion meets nobody, and does not look. Raises
+    ConfigError where the run cannot be used, even if forced; where nothing is forced also where
+    the two cannot be compared, and RunGone where the champion's run was deleted.
     """
     challenger = stored.find(named, key="promote")
+    if challenger.unfit:
+        raise ConfigError(f"`promote`={named}: {challenger.unfit}")
     champion = find_champion(stored.store)
     if champion is not None and champion.run_id == challenger.id:
         raise ConfigError(
@@ -56,22 +60,23 @@ def promote(
         return carry_out("; ".join(filter(None, ("there was no champion", request.reason))))
     try:
         present = run_of_champion(stored.store, champion, instead=challenger.id)
-    except RunGone:
+        say("looking at the test images")
+        present = _with_test_scores(stored, present, same_as=None)
+        same_as = None if request.force else present
+        challenger = _with_test_scores(stored, challenger, same_as=same_as)
+        earlier = stored.looks(present.tags["digest.test"]).challenges
+        outcome = compare(
+            stored,
+            _duel(challenger, present),
+            name=request.name or f"promote-{challenger.id[:8]}",
+            say=say,
+            decide=lambda pair: _decision(pair, request, earlier)[1],
+        )
+    except UserError as error:
         if not request.force:
             raise
-        gone = f"forced, as the champion's run {champion.run_id} was deleted: {request.reason}"
-        return carry_out(gone)
-    say("looking at the test images")
-    present = _with_test_scores(stored, present, same_as=None)
-    challenger = _with_test_scores(stored, challenger, same_as=None if request.force else present)
-    earlier = stored.looks(present.tags["digest.test"]).challenges
-    outcome = compare(
-        stored,
-        _duel(challenger, present),
-        name=request.name or f"promote-{challenger.id[:8]}",
-        say=say,
-        decide=lambda pair: _decision(pair, request, earlier)[1],
-    )
+        why = error.problems[0].partition("; ")[0]
+        return carry_out(f"forced, without a comparison ({why}): {request.reason}")
     wins, words = _decision(outcome.comparison.pairs[0], request, earlier)
     return carry_out(words, outcome=outcome, promoted=wins or request.force)
 
@@ -137,8 +142,15 @@ def _exported(stored: StoredRuns, run: StoredRun) -> str:
     """Return the id of the run's exported model; exports it from its checkpoint where needed."""
     if run.model_id is None:
         with tempfile.TemporaryDirectory() as draft:
-            dataset = load_source(stored, run).load()
             model = load_model(stored, run, Path(draft))
+            images = calibrate(stored, run, model).images
+            dataset = Dataset(
+                images,
+                images,
+                model.class_names,
+                data_digest=run.tags["digest.data"],
+                split_digest=run.tags["digest.split"],
+            )
             kept = existing_run(stored.store, run.id)
             log_model(model, dataset, kept, data=run.tags["data"])
         run = stored.get(run.id)

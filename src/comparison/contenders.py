@@ -8,14 +8,12 @@ from typing import Any, Literal, TypeVar, final
 
 from src.comparison.settings import MAX_CONTENDERS, ContenderSelection
 from src.errors import ConfigError
-from src.tracking.queries import StoredRun, StoredRuns
+from src.tracking.queries import SPLIT, VALIDATED, StoredRun, StoredRuns
 
+SWEEP, TRIAL, CONFIRMED = "mlflow.parentRunId", "trial.number", "confirmation.number"
+"""Tags of a search's runs, of its trials, and of their trainings on fresh seeds."""
 Item = TypeVar("Item")
 SplitName = Literal["test", "validation"]
-VALIDATED = "best/val_accuracy"
-"""Metric by which the best is chosen; a run that was trained on every row has none."""
-SPLIT = "comparison.split"
-"""Tag of runs that a comparison has trained on other splits, which do not stand for themselves."""
 
 
 @final
@@ -54,9 +52,10 @@ def select(stored: StoredRuns, which: ContenderSelection) -> Selection:
     """Choose the contenders that the configuration asks for.
 
     Choosing never looks at test results: the best configuration is that with the best mean
-    validation accuracy. Where every contender has a run that has looked at the test images, they
-    are compared on these, because nothing was chosen by them; else on the validation images.
-    Raises ConfigError where runs are missing, or may not be compared.
+    validation accuracy, where a search has confirmed it that of the confirmations. Where every
+    contender has a run that has looked at the test images, they are compared on these, because
+    nothing was chosen by them; else on the validation images. Raises ConfigError where runs are
+    missing, or may not be compared.
     """
     notes: list[str] = []
     others: tuple[str, ...] = ()
@@ -75,6 +74,8 @@ def select(stored: StoredRuns, which: ContenderSelection) -> Selection:
         )
     _expect_comparable(groups, which)
     split = which.split or _split_of_all(groups, notes, unpaired=which.unpaired)
+    if split == "validation":
+        _expect_validated(groups)
     kept = [_seeds(group, split, notes) for group in groups]
     return Selection(_labelled(kept, by_model=by_model), split, tuple(dict.fromkeys(notes)), others)
 
@@ -106,7 +107,7 @@ def _best_of_each_model(
     chosen = next(iter(several.values()))  # runs come newest first
     others = {found[0].data for found in several.values()} - {chosen[0].data}
     models = _grouped(chosen, lambda run: run.tags["model"])
-    best = [max(_configurations(found), key=_accuracy) for _, found in sorted(models.items())]
+    best = [_best_first(_configurations(found))[0] for _, found in sorted(models.items())]
     return best, tuple(sorted(others))
 
 
@@ -117,9 +118,8 @@ def _best_of_sweep(stored: StoredRuns, sweep: str, *, most: int) -> list[list[St
     if not found:
         there = ", ".join(sorted({r.tags["sweep"] for r in below})) or "none"
         raise ConfigError(f"`compare.sweep`={sweep}: there is no such sweep; there is {there}")
-    parent = found[0].tags["mlflow.parentRunId"]
-    children = [r for r in found if r.tags["mlflow.parentRunId"] == parent]
-    groups = sorted(_configurations(children), key=_accuracy, reverse=True)[:most]
+    children = [r for r in found if r.tags[SWEEP] == found[0].tags[SWEEP]]
+    groups = _best_first(_configurations(children))[:most]
     if len(groups) < 2:
         raise ConfigError(
             f"`compare.sweep`={sweep}: has {len(groups)} finished configurations; two are needed"
@@ -142,8 +142,26 @@ def _configurations(runs: Sequence[StoredRun]) -> list[list[StoredRun]]:
     )
 
 
-def _accuracy(group: list[StoredRun]) -> float:
-    return mean(run.metrics[VALIDATED] for run in group)
+def _best_first(groups: list[list[StoredRun]]) -> list[list[StoredRun]]:
+    """Order by mean validation accuracy; those come last that a search has left unconfirmed.
+
+    Theirs is the luckiest of many values; of a confirmed trial that one is not counted.
+    """
+    confirming = {r.tags[SWEEP] for group in groups for r in group if CONFIRMED in r.tags}
+
+    def key(group: list[StoredRun]) -> tuple[bool, float]:
+        judging = _not_chosen_by_luck(group)
+        left = all(TRIAL in r.tags and r.tags[SWEEP] in confirming for r in judging)
+        return not left, mean(r.metrics[VALIDATED] for r in judging)
+
+    return sorted(groups, key=key, reverse=True)
+
+
+def _not_chosen_by_luck(group: list[StoredRun]) -> list[StoredRun]:
+    """Leave out the trial that a search chose for being the best of many, where it is confirmed."""
+    if not any(CONFIRMED in run.tags for run in group):
+        return group
+    return [run for run in group if TRIAL not in run.tags]
 
 
 def _expect_comparable(groups: list[list[StoredRun]], which: ContenderSelection) -> None:
@@ -190,6 +208,15 @@ def _split_of_all(groups: list[list[StoredRun]], notes: list[str], *, unpaired: 
     return "validation"
 
 
+def _expect_validated(groups: list[list[StoredRun]]) -> None:
+    lacking = ", ".join(g[0].name for g in groups if any(VALIDATED not in r.metrics for r in g))
+    if lacking:
+        raise ConfigError(
+            f"`compare.runs`: {lacking} was trained on every row and has no validation images to "
+            "be compared on; choose runs that kept some, or that all looked at the test images"
+        )
+
+
 def _never_tested(groups: list[list[StoredRun]]) -> str:
     """Return the names of configurations of which no run has looked at the test images."""
     return ", ".join(group[0].name for group in groups if _test_images(group) is None)
@@ -213,16 +240,21 @@ def _seeds(group: list[StoredRun], split: SplitName, notes: list[str]) -> list[S
                 f"Of {group[0].name} only runs that have looked at the test images are compared: "
                 f"{len(speaking)} of {len(group)}."
             )
-    elif any("confirmation.number" in run.tags for run in group):
-        speaking = [run for run in group if "trial.number" not in run.tags]
-        notes.append(
-            "A sweep's best trial is judged by its confirmations on fresh seeds, not by the value "
-            "it was chosen for."
-        )
     else:
-        speaking = group
+        speaking = _not_chosen_by_luck(group)
+        if len(speaking) < len(group):
+            notes.append(
+                "A sweep's best trial is judged by its confirmations on fresh seeds, not by the "
+                "value it was chosen for."
+            )
     newest_last = sorted(speaking, key=lambda run: run.started)
     by_seed = {run.params["seed"]: run for run in newest_last}
+    for run in speaking:
+        if run is not (newer := by_seed[run.params["seed"]]):
+            notes.append(
+                f"{run.name} ({run.id[:8]}) is left out: {newer.name} ({newer.id[:8]}) is a newer "
+                "training of the same configuration and seed."
+            )
     return sorted(by_seed.values(), key=lambda run: int(run.params["seed"]))
 
 

@@ -253,9 +253,11 @@ def sentence(
         )
     number = " and ".join(f"{n:,}" for n in dict.fromkeys(images))
     hint = f"; if the difference is real, {pair.hint} decide it" if pair.hint else ""
+    ahead = f"{named(better)} is ahead of {named(worse)} by {size} points"
+    if abs(pair.difference) < 1e-12:
+        ahead, hint = f"{named(first)} and {named(second)} have the same accuracy", ""
     return (
-        f"undecided: {named(better)} is ahead of {named(worse)} by {size} points on {number} "
-        f"images ({interval}), {p_text(pair.p_holm)}{of_these}{hint}"
+        f"undecided: {ahead} on {number} images ({interval}), {p_text(pair.p_holm)}{of_these}{hint}"
     )
 
 

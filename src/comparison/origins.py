@@ -2,19 +2,27 @@
 
 from math import prod
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from src.config.plan import ConfigValidator
 from src.data.source import DataSource, LabelledImages, digest
 from src.errors import DataError
-from src.inference.calibration import source_of
 from src.models.predictor import Predictor, load_predictor
 from src.tracking.queries import CHECKPOINT, StoredRun, StoredRuns
 
 
 def load_source(stored: StoredRuns, run: StoredRun) -> DataSource:
-    """Load the data of a run again; raises DataError where it is no longer what it was."""
-    source = source_of(stored, run)
+    """Load the data of a run again.
+
+    Raises UserError where it cannot be had, DataError where it is no longer what it was.
+    """
+    with TemporaryDirectory() as folder:
+        check = ConfigValidator(stored.config(run.id, Path(folder)))
+    component = check.component("data")
+    check.finish()
+    source: DataSource = component.build()
     split = source.load().split_digest
     if split != run.tags["digest.split"]:
         raise DataError(

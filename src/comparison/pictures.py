@@ -92,9 +92,11 @@ def _weights(folder: Path, inputs: Sequence[ReportInputs]) -> FigureGroup:
         )
         save_picture(sheet, path)
         pictures[f"First-layer weights of {known.contender.label}"] = path
+    means = [k.contender.label for k in inputs if "ensemble.members" in k.contender.shown.tags]
+    of_first = f" Of several networks the first is shown ({', '.join(means)})." if means else ""
     words = (
         "Of the epoch kept; linear models share one colour scale, networks another."
-        f"{_of_one_seed(inputs)}"
+        f"{_of_one_seed(inputs)}{of_first}"
     )
     return FigureGroup("First-layer weights", words, pictures)
 

@@ -79,7 +79,8 @@ def print_promote_command(outcome: "Outcome", store: "Store") -> None:
     if place is None:
         return
     contender, champion = outcome.comparison.contenders[place], find_champion(store)
-    if champion is None or champion.run_id not in {run.id for run in contender.runs}:
+    is_champion = champion is not None and champion.run_id in {run.id for run in contender.runs}
+    if not is_champion and not contender.shown.unfit:
         values = {"promote": contender.shown.id, **tracking_overrides(store.settings)}
         print(f"make the winner champion with: {command('compare', values)}")
 

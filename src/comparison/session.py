@@ -162,8 +162,9 @@ def _report_inputs(
 
 
 def _looks(stored: StoredRuns, selection: Selection) -> TestSetUsage | None:
-    found = [contender.shown.tags.get("digest.test") for contender in selection.contenders]
-    return next((stored.looks(digest) for digest in found if digest), None)
+    found = [run.tags.get("digest.test") for c in selection.contenders for run in c.runs]
+    looks = next((stored.looks(digest) for digest in found if digest), None)
+    return looks if looks is not None and looks.looks else None
 
 
 def _name(selection: Selection) -> str:

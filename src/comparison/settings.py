@@ -44,7 +44,8 @@ class Request(BaseModel):
     """What `python -m src.compare` is asked to do.
 
     name: of the report's folder, None for one made from what is compared. promote: id or name of
-    the run that is to be champion. force: promote it in any case. reason: why.
+    the run that is to be champion. force: also if it does not win, or nothing can be compared.
+    reason: why.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -3,12 +3,12 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, count, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import final
 
-from src.comparison.contenders import SPLIT, VALIDATED, Contender, Selection
+from src.comparison.contenders import Contender, Selection
 from src.comparison.judgement import PairwiseResult, corrected, of_means, sentence
 from src.comparison.origins import load_source
 from src.config.plan import Plan, make_plan
@@ -16,7 +16,7 @@ from src.data.source import DataSource
 from src.errors import ConfigError, UserError
 from src.process.signals import Halted
 from src.stats.seeds import splits_difference
-from src.tracking.queries import StoredRuns
+from src.tracking.queries import SPLIT, VALIDATED, StoredRuns
 from src.training.description import config_digest
 from src.training.progress import EpochReporter
 from src.training.train_run import train
@@ -62,10 +62,10 @@ def train_over_splits(
     say: Callable[[str], None],
     check_stop: Callable[[], None],
 ) -> OverSplits:
-    """Train every contender on splits 1, 2, ..., one seed each; what is there already is taken.
+    """Train every contender on other splits, one seed each; what is there already is taken.
 
     Each is a run below the contender's own, with the tag `comparison.split`; the test images are
-    left alone. say: hears what is done. check_stop may raise Halted.
+    left alone: no split has them. say: hears what is done. check_stop may raise Halted.
     Raises ConfigError before any training where one of them cannot be trained so.
     """
     contenders = tuple(replace(c, runs=(c.shown,)) for c in selection.contenders)
@@ -101,7 +101,7 @@ def train_over_splits(
                         check_stop=check_stop,
                         evaluate_on_test_set=False,
                         parent=contender.shown.id,
-                        tags={SPLIT: str(number + 1)},
+                        tags={SPLIT: str(plan.seed)},
                     )
                     assert result.validation is not None
                     accuracy = result.validation.accuracy
@@ -117,7 +117,7 @@ def train_over_splits(
 def _plans(
     stored: StoredRuns, contender: Contender, splits: int
 ) -> tuple[list[Plan], tuple[int, int]]:
-    """Return the contender's plan for every split, and how many rows then train and validate."""
+    """Return the contender's plans for other splits, and how many rows then train and validate."""
     run, problem = contender.shown, f"`compare.splits`={splits}: {contender.label}"
     if VALIDATED not in run.metrics:
         raise ConfigError(f"{problem} was trained on every row; choose a run that validates")
@@ -135,9 +135,10 @@ def _plans(
     choices = config.pop("choices")
     config["tracking"] = stored.store.settings.model_dump(mode="json")
     plans = []
-    for number in range(1, splits + 1):
+    others = (n for n in count(1) if n != config["data"].get("split_seed", 0))
+    for number in islice(others, splits):
         data = {**config["data"], "split_seed": number}
         own = {"data": data, "seed": number, "name": f"{contender.label} split {number}"}
         plans.append(make_plan({**config, **own}, choices=choices))
     dataset = source.load()
-    return plans, (len(dataset.train), len(dataset.validation))
+    return plans, (len(dataset.train) - dataset.added, len(dataset.validation))

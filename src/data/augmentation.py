@@ -4,9 +4,12 @@ import math
 from collections.abc import Callable
 from functools import cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from src.pictures.form import IMAGES_MEASURED, borders, evenly
 
 MAX_ROTATION = math.radians(12)
 MAX_SHEAR = 0.15
@@ -17,14 +20,16 @@ ELASTIC_SD = 0.06  # of half the image's side
 LATTICE = 8  # points a side, about as far apart as the field is smooth
 
 
-def augment(images: Tensor, *, strength: float) -> Tensor:
+def augment(images: Tensor, *, strength: float, paper: float = 0.0) -> Tensor:
     """Return the images `[N, C, H, W]` distorted, each in its own way, by torch's global RNG.
 
     Every image is turned, sheared, scaled and shifted by amounts drawn uniformly up to `strength`
     times the limits above, and bent by a smooth displacement field, as in Simard, Steinkraus and
     Platt (2003): noise smoothed by a Gaussian, here noise on a lattice as fine as that needs.
-    strength: 0 changes nothing, 1 is handwriting.
+    strength: 0 changes nothing, 1 is handwriting. paper: what comes in from outside the image.
     """
+    if paper:
+        return augment(images - paper, strength=strength) + paper
     number, _, height, width = images.shape
     basis = _basis(height, width, images.device)
     affine = _affine(number, height / width, strength, images.device)
@@ -32,6 +37,15 @@ def augment(images: Tensor, *, strength: float) -> Tensor:
     mixture = torch.cat([affine, bends.mul_(ELASTIC_SD * strength)], dim=2)
     grid = (mixture.flatten(0, 1) @ basis).view(number, 2, height, width).permute(0, 2, 3, 1)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def paper_level(pixels: np.ndarray) -> float:
+    """Return the background of training images, uint8 `[N, C, H, W]`, as 0..1.
+
+    What most of the border of most of them is, in a grey value, as `src.pictures.form` has it.
+    """
+    grey = pixels[evenly(len(pixels), IMAGES_MEASURED)].mean(axis=1)
+    return round(float(np.median(np.median(borders(grey), axis=1)))) / 255
 
 
 def thicken(images: Tensor, *, amount: float) -> Tensor:

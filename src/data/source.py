@@ -10,8 +10,8 @@ import numpy as np
 
 from src.config.types import Seed, SplitSize, ValidationSize
 from src.data.contract import require_every_class, require_form
-from src.data.split import Split, draw_split
-from src.data.stratified import describe_split, describe_test, draw_stratified_split, find_copies
+from src.data.held_out import split_rows
+from src.data.stratified import describe_split, describe_test, find_copies
 from src.errors import DataError
 from src.pictures.form import Form, measure_form
 
@@ -45,6 +45,7 @@ class Dataset:
     digest and the rows of every split, so that equal split digests mean equal images of the pool.
     notes: what was found out about the user's own data, a line each. form: how pictures were made
     into these images, None where they were not. reading: how the values of a table were read.
+    added: how many of train are none of the pool.
     """
 
     train: LabelledImages
@@ -55,11 +56,12 @@ class Dataset:
     notes: tuple[str, ...] = ()
     form: Form | None = None
     reading: dict[str, Any] | None = None
+    added: int = 0
 
     @property
     def pixels_used(self) -> np.ndarray:
-        """Bool `[H, W]`: pixels that have ink in any training image."""
-        return np.asarray(self.train.pixels.any(axis=(0, 1)))
+        """Bool `[H, W]`: pixels that are not the same in all training images."""
+        return np.asarray(np.ptp(self.train.pixels, axis=(0, 1)) > 0)
 
     @cached_property
     def measured_form(self) -> Form:
@@ -119,7 +121,8 @@ class DataSource(ABC):
     def _read_dataset(self) -> Dataset:
         pool, class_names = self._pool()
         copies = find_copies(pool.pixels) if self.own else None
-        split = self._split(pool, copies)
+        sizes = {"validation_size": self._validation_size, "test_size": self._test_size}
+        split = split_rows(pool.labels, copies, **sizes, seed=self._split_seed)
         require_every_class(pool.labels[split.train], class_names)
         if copies is not None:
             self.notes += describe_split(pool.pixels, pool.labels, copies, split, class_names)
@@ -135,12 +138,21 @@ class DataSource(ABC):
             notes=self.notes,
             form=self.form,
             reading=self.reading,
+            added=len(train) - len(split.train),
         )
 
     def load_test(self) -> LabelledImages:
         """Return the test images; call it only to evaluate a finished run."""
-        if self._test is None:
-            self._test = self._read_test()
+        if self._test is None and self._test_size:
+            self.load()
+        elif self._test is None:
+            self._test = self.read_test_file()
+            if self.own and self._test is not None:
+                dataset = self.load()
+                others = (dataset.train.pixels, dataset.validation.pixels)
+                self.notes += describe_test(self._test.pixels, *others)
+                self._dataset = replace(dataset, notes=self.notes)
+        assert self._test is not None, "a source without a test file needs a test_size"
         return self._test
 
     def check_test(self) -> str | None:
@@ -149,20 +161,6 @@ class DataSource(ABC):
         `load` has notes on them then. Raises DataError where they cannot be had; nothing is scored.
         """
         return None if self._test_size else digest(self.load_test())
-
-    def _read_test(self) -> LabelledImages:
-        if self._test_size:
-            self.load()
-            assert self._test is not None
-            return self._test
-        test = self.read_test_file()
-        assert test is not None, "a source without a test file needs a test_size"
-        if self.own:
-            dataset = self.load()
-            others = (dataset.train.pixels, dataset.validation.pixels)
-            self.notes += describe_test(test.pixels, *others)
-            self._dataset = replace(dataset, notes=self.notes)
-        return test
 
     def _pool(self) -> tuple[LabelledImages, tuple[str, ...]]:
         pool, class_names = self.read_pool()
@@ -175,12 +173,6 @@ class DataSource(ABC):
                 "a classifier needs at least two classes"
             )
         return pool, class_names
-
-    def _split(self, pool: LabelledImages, copies: np.ndarray | None) -> Split:
-        sizes = {"validation_size": self._validation_size, "test_size": self._test_size}
-        if copies is None:
-            return draw_split(len(pool), **sizes, seed=self._split_seed)
-        return draw_stratified_split(pool.labels, copies, **sizes, seed=self._split_seed)
 
 
 def digest(images: LabelledImages) -> str:

@@ -32,7 +32,7 @@ class Values:
     """An objective's values `[N]`, of trials in the order they ended.
 
     whole `[N]`: which trials were trained to their end; of the others the best value before. best:
-    place of the winner.
+    place of the winner. excluded `[N]`: which of them may not win.
     """
 
     name: str
@@ -40,11 +40,18 @@ class Values:
     whole: np.ndarray
     best: int
     maximize: bool = True
+    excluded: np.ndarray | bool = False
 
     @property
     def gains(self) -> np.ndarray:
         """The values, turned so that more is better."""
         return self.values if self.maximize else -self.values
+
+    @property
+    def chances(self) -> np.ndarray:
+        """The gains, where a trial that may not win has at most the least of those that may."""
+        worst = self.gains[self.whole].min()
+        return np.where(self.excluded, np.minimum(self.gains, worst), self.gains)
 
     def limits(self, target: float | None = None) -> tuple[float, float]:
         """Return from where to where values differ: what is far behind the better half is left."""
@@ -75,11 +82,11 @@ def draw_best_so_far(
 
 def draw_expected_best(of: Values) -> bytes:
     """Draw the best value to be expected of 1 to N trials, with its standard deviation."""
-    mean, spread = expected_best(of.gains)
+    mean, spread = expected_best(of.chances)
     sign, trials = 1 if of.maximize else -1, range(1, len(mean) + 1)
     axes = _axes(f"Expected best {of.name}", "trials")
     axes.set_ylim(of.limits())
-    low, high = np.clip((mean - spread, mean + spread), of.gains.min(), of.gains.max())
+    low, high = np.clip((mean - spread, mean + spread), of.chances.min(), of.chances.max())
     axes.fill_between(trials, sign * low, sign * high, color=style.BLUE, alpha=0.18, linewidth=0)
     axes.plot(trials, sign * mean, color=style.BLUE)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

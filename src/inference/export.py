@@ -1,4 +1,4 @@
-"""Writes a tracked model as ONNX, and compares what it answers with what PyTorch answers."""
+"""Writes a tracked model as ONNX; and what any export is held against: PyTorch's own answers."""
 
 import io
 import json
@@ -10,7 +10,6 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
-from uuid import uuid4
 
 import numpy as np
 import torch
@@ -28,7 +27,7 @@ BLOCK = 1000
 @final
 @dataclass(frozen=True)
 class Parity:
-    """How far the exported model's probabilities are from PyTorch's on validation images."""
+    """How far an exported model's probabilities are from PyTorch's on validation images."""
 
     path: Path
     images: int
@@ -42,6 +41,42 @@ class Parity:
             f"a probability from PyTorch's is {self.largest_difference:.1e}, and "
             f"{self.same_answers:,} answers are the same"
         )
+
+
+def find_parity(recogniser: Recogniser, got: np.ndarray, path: Path, *, most: float) -> Parity:
+    """Compare an exported model's probabilities `[N, K]` of the kept validation images.
+
+    most: largest difference of a probability; raises UserError where one is larger.
+    """
+    expected = recogniser.predictor.predict(recogniser.calibration.images.pixels)
+    found = Parity(
+        path=path,
+        images=len(got),
+        largest_difference=float(np.abs(got - expected).max()),
+        same_answers=int((got.argmax(axis=1) == expected.argmax(axis=1)).sum()),
+    )
+    if not found.largest_difference <= most:
+        raise UserError(
+            f"`export`={path}: not written, its probabilities differ from PyTorch's by up to "
+            f"{found.largest_difference:.1e}, more than {most:.0e}"
+        )
+    return found
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that must not be there yet; raises ConfigError where it cannot be written."""
+    try:
+        with path.open("xb") as file:
+            try:
+                file.write(content)
+                file.flush()
+            except OSError:
+                path.unlink()
+                raise
+    except FileExistsError as error:
+        raise ConfigError(f"`export`={path}: is there already; choose another name") from error
+    except OSError as error:
+        raise ConfigError(f"`export`={path}: cannot be written ({error.strerror})") from error
 
 
 def require_free(path: Path) -> None:
@@ -65,41 +100,23 @@ def require_free(path: Path) -> None:
 
 
 def export_onnx(recogniser: Recogniser, path: Path) -> Parity:
-    """Write the model as one ONNX file, under another name until it is checked.
+    """Write the model as one ONNX file, once its answers are checked.
 
     Input `images`: float32 `[N, 1, H, W]` in 0..1, in the form of the training images, any N.
     Output `probabilities`: float32 `[N, K]`. Its metadata has class names, threshold, run, and
     which way the ink runs.
 
-    Raises UserError where its probabilities differ from PyTorch's by more than 1e-4, or where
-    there are no validation images to tell by.
+    Raises UserError where its probabilities differ from PyTorch's by more than 1e-4, ConfigError
+    where the file cannot be written.
     """
-    kept = recogniser.calibration.images
-    if kept is None:
-        raise UserError(
-            f"`export`={path}: not written, as the validation images of run {recogniser.run.id} "
-            "cannot be had to check it by; bring the data back, or choose another run"
-        )
-    draft = path.with_name(f".{path.stem}-{uuid4().hex[:8]}.onnx")
-    try:
-        _write(recogniser, draft)
-        parity = _compare(recogniser, draft, kept.pixels, path)
-        if not parity.largest_difference <= LARGEST_DIFFERENCE:
-            raise UserError(
-                f"`export`={path}: not written, its probabilities differ from PyTorch's by up to "
-                f"{parity.largest_difference:.1e}, more than {LARGEST_DIFFERENCE:.0e}"
-            )
-        path.hardlink_to(draft)  # fails where another program was faster; a rename would overwrite
-    except FileExistsError as error:
-        raise ConfigError(f"`export`={path}: is there already; choose another name") from error
-    except OSError as error:
-        raise ConfigError(f"`export`={path}: cannot be written ({error.strerror})") from error
-    finally:
-        draft.unlink(missing_ok=True)
+    content = _content(recogniser)
+    got = _answers(content, recogniser.calibration.images.pixels)
+    parity = find_parity(recogniser, got, path, most=LARGEST_DIFFERENCE)
+    write_new(path, content)
     return parity
 
 
-def _write(recogniser: Recogniser, path: Path) -> None:
+def _content(recogniser: Recogniser) -> bytes:
     import onnx
 
     example = torch.zeros(EXAMPLE_ROWS, *recogniser.image_shape)
@@ -124,7 +141,8 @@ def _write(recogniser: Recogniser, path: Path) -> None:
     for key, value in facts.items():
         model.metadata_props.add(key=key, value=value)
     onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString())
+    content: bytes = model.SerializeToString()
+    return content
 
 
 @contextmanager
@@ -144,20 +162,12 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _compare(recogniser: Recogniser, file: Path, pixels: np.ndarray, path: Path) -> Parity:
+def _answers(content: bytes, pixels: np.ndarray) -> np.ndarray:
+    """Return the probabilities, float32 `[N, K]`, of grey values uint8 `[N, 1, H, W]`."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    expected = recogniser.predictor.predict(pixels)
-    got = np.concatenate(
-        [
-            session.run(None, {"images": pixels[start : start + BLOCK].astype(np.float32) / 255})[0]
-            for start in range(0, len(pixels), BLOCK)
-        ]
-    )
-    return Parity(
-        path=path,
-        images=len(pixels),
-        largest_difference=float(np.abs(got - expected).max()),
-        same_answers=int((got.argmax(axis=1) == expected.argmax(axis=1)).sum()),
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    blocks = [pixels[start : start + BLOCK] for start in range(0, len(pixels), BLOCK)]
+    return np.concatenate(
+        [session.run(None, {"images": block.astype(np.float32) / 255})[0] for block in blocks]
     )

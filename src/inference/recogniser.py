@@ -8,13 +8,19 @@ from typing import Literal, final
 
 import numpy as np
 
-from src.errors import ConfigError
 from src.inference.calibration import Calibration, Threshold, calibrate
 from src.inference.choice import choose_run
 from src.models.predictor import Predictor, load_predictor
 from src.pictures.preparation import Prepared, Problem, prepare
 from src.pictures.reading import Picture
-from src.tracking.queries import CHECKPOINT, StoredRun, StoredRuns
+from src.tracking.queries import (
+    CHECKPOINT,
+    REFITTED,
+    REFITTED_FROM,
+    VALIDATED,
+    StoredRun,
+    StoredRuns,
+)
 
 Status = Literal["recognised", "unsure"] | Problem
 
@@ -73,7 +79,8 @@ class Recogniser:
     @property
     def rule(self) -> str:
         """Below which probability there is no answer, and how that does, for people."""
-        own, images = self.threshold, self.calibration.made_from
+        own, number = self.threshold, len(self.calibration.images)
+        images = f"{number} validation images made into pictures"
         below = f"no answer below probability {own.value:.3f}"
         if own.answered == 0:
             return f"{below}: none of {images} has one"
@@ -97,7 +104,7 @@ class Recogniser:
 
     def _answer(self, prepared: Prepared, probabilities: np.ndarray) -> Answer:
         names = self.predictor.class_names
-        runner_up, best = np.argsort(probabilities, kind="stable")[-2:]
+        best, runner_up = np.argsort(-probabilities, kind="stable")[:2]  # of equals as argmax does
         status: Status = "recognised"
         usual = self.calibration.form.digits
         problem = prepared.problem
@@ -124,44 +131,24 @@ def load_recogniser(
     """Load a finished run's model: the one named, else the champion, else the newest.
 
     model: a run's id, its beginning, or its name. threshold: by default the one chosen on
-    validation images. Raises ConfigError where there is no such run or its images have several
-    channels, and TrackingError where there is no run at all.
+    validation images. Raises ConfigError where there is no such run or it cannot answer, and
+    TrackingError where there is no run at all.
     """
     run, why = choose_run(stored, model)
-    judge = _judge(stored, run)
-    predictor = _load(stored, run)
-    if predictor.image_shape[0] != 1:
-        raise ConfigError(
-            f"`model`={run.id}: was trained on images of {predictor.image_shape[0]} channels; "
-            "pictures and tables are answered in grey; choose a model of grey images"
-        )
-    calibration = calibrate(stored, judge, predictor if judge is run else _load(stored, judge))
-    whose = "its" if judge is run else f"run {judge.id[:8]}'s"
+    with tempfile.TemporaryDirectory() as folder:
+        predictor = load_predictor(stored.file(run.id, CHECKPOINT, Path(folder)))
+    calibration = calibrate(stored, run, predictor)
     return Recogniser(
         predictor=predictor,
         calibration=calibration,
         threshold=calibration.threshold(threshold),
         run=run,
-        origin=f"{why}: {run.name}, run {run.id[:8]}, trained on {run.data}, "
-        f"{judge.metrics['best/val_accuracy']:.1%} of {whose} validation images right",
+        origin=f"{why}: {run.name}, run {run.id[:8]}, trained on {run.data}, {_how_good(run)}",
     )
 
 
-def _load(stored: StoredRuns, run: StoredRun) -> Predictor:
-    with tempfile.TemporaryDirectory() as folder:
-        return load_predictor(stored.file(run.id, CHECKPOINT, Path(folder)))
-
-
-def _judge(stored: StoredRuns, run: StoredRun) -> StoredRun:
-    """Return the run whose validation images tell how sure is sure enough: itself, if it has any.
-
-    Of a search's winner that was trained once more on every row it is the winner's own.
-    """
-    if "best/val_accuracy" in run.metrics:
-        return run
-    if "validation.run" in run.tags:
-        return stored.get(run.tags["validation.run"])
-    raise ConfigError(
-        f"`model`={run.id}: was trained on every row, so that no validation images tell from what "
-        "probability on its answers are right; choose a run that kept some"
-    )
+def _how_good(run: StoredRun) -> str:
+    if VALIDATED in run.metrics:
+        return f"{run.metrics[VALIDATED]:.1%} of its validation images right"
+    winner, accuracy = run.tags[REFITTED_FROM][:8], float(run.tags[REFITTED])
+    return f"as run {winner}, which had {accuracy:.1%} of its validation images right"

@@ -17,6 +17,7 @@ from src.config.plan import Loss
 from src.config.settings import Regularization
 from src.data.augmentation import augment, thicken
 from src.data.module import derived_seed
+from src.models.input_dropout import InputDropout
 from src.models.probabilities import log_losses, log_probabilities, scale
 
 SNAPSHOT_STEPS = frozenset(n * 10**power for power in range(1, 9) for n in (1, 3))
@@ -31,6 +32,7 @@ class Classifier(pl.LightningModule):
     `lr` and `seconds`; without validation images it has no `val_*`. Losses are the log loss in nats
     per image, whatever is minimised: of the training images with dropout and augmentation.
     confusion: int64 `[K, K]` of the last validation, rows true, columns predicted.
+    paper: value of the images' background, 0..1: what distortions bring in, and dropout leaves.
     description: plain values from which the model can be built again; kept in each checkpoint.
     before_step and on_snapshot are called before each minibatch, and with the step and the first
     layer's weights `[U, C * H * W]` at steps 0, 10, 30, 100, 300, ...
@@ -41,6 +43,7 @@ class Classifier(pl.LightningModule):
         model: nn.Module,
         *,
         num_classes: int,
+        paper: float,
         loss: Loss,
         regularization: Regularization,
         batch_size: int,
@@ -65,6 +68,9 @@ class Classifier(pl.LightningModule):
         self._before_step = before_step
         self._on_snapshot = on_snapshot
         self._regularization = regularization
+        self._paper = paper
+        for dropout in (part for part in model.modules() if isinstance(part, InputDropout)):
+            dropout.paper = paper
         self._batch_size = batch_size
         self._loss_factor = batch_size if loss_reduction == "sum" else 1
         self._gradient_clip_norm = gradient_clip_norm
@@ -178,7 +184,7 @@ class Classifier(pl.LightningModule):
 
     def _minibatch_loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         if strength := self._regularization.augmentation:
-            images = augment(images, strength=strength)
+            images = augment(images, strength=strength, paper=self._paper)
         if amount := self._regularization.thickness:
             images = thicken(images, amount=amount)
         # not around several steps: until its end autocast reuses the weights it has rounded

@@ -29,8 +29,8 @@ def dnn(
 
     hidden_sizes: units of each hidden layer, first to last.
     batch_norm: normalise each hidden layer before its activation (Ioffe and Szegedy 2015).
-    dropout, input_dropout: share of hidden units, and of pixels, set to zero at random while
-    training (Srivastava et al. 2014).
+    dropout, input_dropout: share of hidden units set to zero, and of pixels taken for empty, at
+    random while training (Srivastava et al. 2014).
     init: how weights start. uniform: as PyTorch draws them, within 1 / sqrt(inputs), less than He
     et al. (2015) propose for rectifiers, which trains as well here and leaves less noise in the
     pictures. glorot: within sqrt(6 / (inputs + outputs)), and biases zero (Glorot and Bengio 2010).
@@ -38,6 +38,8 @@ def dnn(
     from math import prod
 
     from torch import nn
+
+    from src.models.input_dropout import InputDropout
 
     activations = {
         "relu": nn.ReLU,
@@ -48,7 +50,7 @@ def dnn(
     }
     layers: list[nn.Module] = [nn.Flatten()]
     if input_dropout:
-        layers.append(nn.Dropout(input_dropout))
+        layers.append(InputDropout(input_dropout))
     width = prod(image_shape)
     for size in hidden_sizes:
         hidden = nn.Linear(width, size, bias=not batch_norm)

@@ -17,14 +17,16 @@ def linear(
 
     Weights start at zero: the loss is convex, so the start does not matter to where it ends, and
     pixels that never change keep a weight of exactly zero in the pictures.
-    input_dropout: share of pixels set to zero at random while training.
+    input_dropout: share of pixels taken for empty at random while training.
     """
     from math import prod
 
     from torch import nn
 
+    from src.models.input_dropout import InputDropout
+
     layer = nn.Linear(prod(image_shape), num_classes)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
-    dropout = [nn.Dropout(input_dropout)] if input_dropout else []
+    dropout = [InputDropout(input_dropout)] if input_dropout else []
     return nn.Sequential(nn.Flatten(), *dropout, layer)

@@ -58,6 +58,7 @@ def render_page(outcome: Outcome, study: optuna.Study, request: Request, *, agai
             whole=np.array([states[t.number] == "complete" for t in shown]),
             best=[t.number for t in shown].index(outcome.best),
             maximize=by.sign > 0,
+            excluded=np.array([states[t.number] == "excluded" for t in shown]),
         )
         ends = [spans[t.number][2] for t in shown]
         drawn |= _charts(shown, of, ends, request.settings.target)

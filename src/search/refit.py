@@ -10,6 +10,7 @@ from src.search.messages import Average, EvaluateOnTest, Job, Task
 from src.search.session import Session
 from src.search.study import trial_seed
 from src.search.tasks import Done, run_tasks
+from src.tracking.queries import REFITTED_FROM
 
 FIRST_REFIT_SEED = 2_000_000
 """Number whose seed the first refit gets."""
@@ -21,12 +22,13 @@ def refit(session: Session, winner: Candidate) -> str | None:
     """Train the winner on all rows, `refit.seeds` times, and return the run that stands for it.
 
     That is the only one, or one that answers with their mean; None where it failed, or was
-    interrupted. The run has the id of the winner's as a tag: what it knows of validation images.
+    interrupted. The run has the id of the winner's as a tag, from which it is given what it knows
+    of validation images when it is handed over.
     """
     settings, sweep = session.request.settings, session.study.study_name
     seeds = settings.refit.seeds
     plan = _on_free_cores(session, on_all_rows(winner.plan(session), epochs=winner.epochs))
-    tags = {"refit": ROWS, "validation.run": winner.run_id}
+    tags = {"refit": ROWS, REFITTED_FROM: winner.run_id}
     jobs: dict[str, Task] = {}
     for number in range(seeds):
         seed = trial_seed(settings.seed, FIRST_REFIT_SEED + number)
@@ -57,10 +59,13 @@ def _on_free_cores(session: Session, plan: Plan) -> Plan:
 
 
 def evaluate_on_test(session: Session, winner: Candidate, run_id: str) -> dict[str, float] | None:
-    """Look at the test images with a run's model, once in the life of a sweep, and export it.
+    """Look at the test images with the model that is handed over, once, and export it.
 
     Returns `test/accuracy` and its interval, or None where it failed, which is said.
     """
-    task = EvaluateOnTest(run_id, winner.plan(session))
+    plan = winner.plan(session)
+    if run_id != winner.run_id:  # the refit's, of which the rows of its split are told
+        plan = on_all_rows(plan, epochs=winner.epochs)
+    task = EvaluateOnTest(run_id, plan)
     found = run_tasks(session, TESTS, lambda done: {run_id: task}).get(run_id)
     return {k: v for k, v in found.items() if k != "run_id"} if found is not None else None

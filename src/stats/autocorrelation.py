@@ -1,9 +1,10 @@
 """How smooth a unit's weights are as an image: Moran's I.
 
 A unit that has learned a stroke or a blob weighs neighbouring pixels alike; untrained weights do
-not know where their neighbours are. Pixels that are 0 in every training image get no gradient and
-keep their initial noise (MNIST's border: 67 of 784), which pulls the score of a well-trained unit
-towards 0. `pixels_used` leaves them out; without it the score is about the whole image.
+not know where their neighbours are. Pixels that are the same in every training image tell nothing,
+and where that is 0, get no gradient and keep their initial noise (MNIST's border: 67 of 784), which
+pulls the score of a well-trained unit towards 0. `pixels_used` leaves them out; without it the
+score is about the whole image.
 """
 
 import numpy as np
@@ -34,7 +35,7 @@ def spatial_autocorrelation(
     near -1 / (n - 1), about 0: noise; below: a chequerboard. nan: all weights alike.
 
     weights: float `[U, C, H, W]`, averaged over the channels. pixels_used: bool `[H, W]`, the
-    pixels that are not 0 in all training images; only they and pairs of them count.
+    pixels that are not the same in all training images; only they and pairs of them count.
     """
     z, used = _deviations(weights, pixels_used=pixels_used)
     across = np.einsum("uij,uij->u", z[:, :, 1:], z[:, :, :-1])

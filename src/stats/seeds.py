@@ -130,16 +130,17 @@ def mean_interval(right: np.ndarray, *, confidence: float = 0.95) -> tuple[float
 def seeds_needed(found: MeanDifference, seeds: Sequence[int]) -> tuple[int | None, float | None]:
     """Return how many seeds of each would decide a difference of the size seen, and images.
 
-    The images as a factor on those there are. At the 5 % level with a power of 0.8, if what was
-    seen is so: seeds, where the images alone leave room for them; else images, where the seeds do;
-    else neither by itself.
+    seeds: those there are of each, more than which it is. The images as a factor on those there
+    are. At the 5 % level with a power of 0.8, if what was seen is so: seeds, where the images alone
+    leave room for them; else images, where the seeds do; else neither by itself.
     """
     from scipy.special import ndtri
 
     bound = (abs(found.difference) / float(ndtri(0.975) + ndtri(POWER))) ** 2
     of_one = found.seeds / sum(1 / number for number in seeds)
     if bound > found.images:
-        return max(2, ceil(2 * of_one / (bound - found.images))), None
+        wished = ceil(2 * of_one / (bound - found.images))
+        return max(max(seeds) + 1, wished), None  # those there are have not decided it
     if bound > found.seeds:
         return None, found.images / (bound - found.seeds)
     return None, None

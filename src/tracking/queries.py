@@ -17,8 +17,17 @@ from src.tracking.runs import existing_run
 from src.tracking.series import CURVE
 
 CHECKPOINT = "checkpoint/best.ckpt"
+PAGE = 25
+"""Runs that are asked for at once."""
 WITH_MODEL = "attributes.status = 'FINISHED' and metrics.`model/parameters` > 0"
 """Trainings, whether by themselves or in a sweep; a sweep's own run has no model."""
+VALIDATED = "best/val_accuracy"
+"""Metric by which the best is chosen; a run that was trained on every row has none."""
+SPLIT = "comparison.split"
+"""Tag of runs that a comparison has trained on other splits, which do not stand for themselves."""
+REFITTED, REFITTED_FROM = "validation.accuracy", "validation.run"
+"""Tags of a run that a search trained on every row: accuracy and id of the search's winner, whose
+validation images its threshold is chosen by."""
 
 
 @final
@@ -35,11 +44,28 @@ class StoredRun:
     metrics: Mapping[str, float]
     model_id: str | None
     """Of its exported model, None where it has none."""
+    channels: int = 1
+    """Of the images it was trained on."""
 
     @property
     def tested(self) -> bool:
         """Whether its predictions of the test images are there."""
         return "test/accuracy" in self.metrics
+
+    @property
+    def unfit(self) -> str:
+        """Why its model cannot answer for pictures, for people; empty where it can."""
+        if VALIDATED not in self.metrics and REFITTED not in self.tags:
+            return (
+                "was trained on every row, so that no validation images tell from what probability "
+                "on its answers are right; choose a run that kept some"
+            )
+        if self.channels != 1:
+            return (
+                f"was trained on images of {self.channels} channels; pictures and "
+                "tables are answered in grey; choose a model of grey images"
+            )
+        return ""
 
     @property
     def data(self) -> str:
@@ -73,14 +99,23 @@ class StoredRuns:
         return self._search([self.store.experiment_id])
 
     def newest(self, most: int, *, data: str = "%") -> list[StoredRun]:
-        """Return the newest finished trainings, `most` at the most; data: pattern of its name."""
-        found = self.store.client.search_runs(
-            [self.store.experiment_id],
-            f"{WITH_MODEL} and tags.data LIKE '{data}'",
-            max_results=most,
-            order_by=["attributes.start_time DESC"],
-        )
-        return [_stored(run) for run in found]
+        """Return the newest finished trainings, `most` at the most; data: pattern of its name.
+
+        Only those that can answer for pictures, and stand for themselves.
+        """
+        found: list[StoredRun] = []
+        token: str | None = ""
+        while token is not None and len(found) < most:
+            page = self.store.client.search_runs(
+                [self.store.experiment_id],
+                f"{WITH_MODEL} and tags.data LIKE '{data}'",
+                max_results=PAGE,
+                order_by=["attributes.start_time DESC"],
+                page_token=token,
+            )
+            found += [r for r in map(_stored, page) if not r.unfit and SPLIT not in r.tags]
+            token = page.token or None
+        return found[:most]
 
     @property
     def finished(self) -> list[StoredRun]:
@@ -181,6 +216,9 @@ def is_training(run: StoredRun) -> bool:
 
 def _stored(run: MlflowRun) -> StoredRun:
     outputs = run.outputs.model_outputs if run.outputs else []
+    inputs = run.inputs.dataset_inputs if run.inputs else []
+    profiles = [data.dataset.profile or "" for data in inputs]
+    shapes = [json.loads(text)["image_shape"] for text in profiles if '"image_shape"' in text]
     return StoredRun(
         id=run.info.run_id,
         name=run.info.run_name,
@@ -190,4 +228,5 @@ def _stored(run: MlflowRun) -> StoredRun:
         tags=run.data.tags,
         metrics=run.data.metrics,
         model_id=outputs[-1].model_id if outputs else None,
+        channels=shapes[0][0] if shapes else 1,
     )

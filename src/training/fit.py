@@ -15,6 +15,7 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from torch import nn
 
 from src.config.plan import Plan
+from src.data.augmentation import paper_level
 from src.data.module import InMemoryData, derived_seed
 from src.data.source import Dataset
 from src.errors import ConfigError, TrainingFailed
@@ -71,6 +72,7 @@ def build_classifier(plan: Plan, dataset: Dataset, **callbacks: Callable[..., No
     classifier = Classifier(
         plan.model.build(image_shape=image_shape, num_classes=num_classes),
         num_classes=num_classes,
+        paper=paper_level(dataset.train.pixels),
         loss=plan.loss,
         regularization=plan.regularization,
         batch_size=batch_size,

@@ -2,6 +2,7 @@
 
 import shlex
 import shutil
+from pathlib import Path
 
 import mlflow.pytorch
 import numpy as np
@@ -11,11 +12,12 @@ import torch
 from src.comparison.champion import promote
 from src.comparison.settings import make_request
 from src.config.settings import Tracking
-from src.errors import ConfigError, NotPromoted, RunGone
+from src.errors import ConfigError, DataError, NotPromoted, RunGone
 from src.tracking.registry import find_champion, rollback
 from src.tracking.store import open_store
-from tests.comparison.conftest import Contest
+from tests.comparison.conftest import Contest, train_into
 from tests.conftest import python
+from tests.data.tables import as_text, digit_rows, write
 from tests.plans import plan_of, stored_runs
 
 
@@ -189,10 +191,39 @@ def test_a_trial_has_no_exported_model_until_it_is_promoted(own_contest):
 
 def test_other_test_images_are_refused_before_any_look(own_contest):
     challenge(own_contest, "linear")
+    more = train_into(own_contest.tracking, "data.test_size=0.3", evaluate_on_test_set=False)
+    own_contest.ids["more"] = more
     with pytest.raises(ConfigError, match="are not those of the champion"):
-        challenge(own_contest, "other split")
-    assert "test.looks" not in tags(own_contest, "other split")
+        challenge(own_contest, "more")
+    assert "test.looks" not in tags(own_contest, "more")
     assert champion(own_contest) == own_contest.ids["linear"]
+
+
+def test_a_run_on_another_split_meets_the_champion_on_the_same_test_images(own_contest):
+    challenge(own_contest, "linear")
+    pair = challenge(own_contest, "other split").outcome.comparison.pairs[0]
+    assert pair.method == "McNemar"
+
+
+@pytest.mark.parametrize("below", [None, "a sweep"])
+def test_without_its_data_a_run_becomes_champion_if_forced_and_not_otherwise(
+    own_contest, tmp_path, below
+):
+    """Also a trial, whose model is exported only then."""
+    challenge(own_contest, "linear")
+    table = write(tmp_path / "digits.csv", as_text(digit_rows(600)))
+    data = ("data=csv", f"data.path={table}", "trainer.max_epochs=1")
+    how = {"evaluate_on_test_set": False, "parent": below and own_contest.ids["hunt"]}
+    own_contest.ids["own"] = train_into(own_contest.tracking, *data, **how)
+    Path(table).unlink()
+    with pytest.raises(DataError, match="no such file"):
+        challenge(own_contest, "own")
+    assert champion(own_contest) == own_contest.ids["linear"]
+    forced = challenge(own_contest, "own", force=True, reason="the disk is lost")
+    assert forced.promoted
+    assert "forced, without a comparison (data.path=" in forced.words
+    assert forced.words.endswith("): the disk is lost")
+    assert champion(own_contest) == own_contest.ids["own"]
 
 
 def test_the_looks_of_a_deleted_run_still_count(own_contest):

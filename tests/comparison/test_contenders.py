@@ -38,9 +38,15 @@ def test_test_results_never_choose(own_contest):
     assert own_contest.ids["poor"] not in {run.id for run in dnn.runs}
 
 
-def test_a_repeated_training_is_no_second_seed(contest):
-    [contender] = chosen(contest, runs=ids(contest, "dnn 1", "dnn 1 again")).contenders
-    assert len(contender.runs) == 1
+def test_a_repeated_training_is_no_second_seed_and_it_is_said(contest):
+    selection = chosen(contest, runs=ids(contest, "dnn 1", "dnn 1 again"))
+    [contender] = selection.contenders
+    [run] = contender.runs
+    assert run.id == contest.ids["dnn 1 again"]
+    [note] = selection.notes
+    older, newer = (run_id[:8] for run_id in ids(contest, "dnn 1", "dnn 1 again"))
+    assert f"({older}) is left out" in note
+    assert f"({newer}) is a newer training of the same configuration and seed" in note
 
 
 def test_runs_on_different_splits_are_refused_and_compared_only_when_asked(contest):
@@ -72,6 +78,21 @@ def test_a_sweeps_best_trial_is_judged_by_its_confirmations(contest):
     assert [run.id for run in second.runs] == ids(contest, "trial 1")
     with pytest.raises(ConfigError, match="no such sweep; there is hunt"):
         chosen(contest, sweep="hnt")
+
+
+def test_a_trial_that_was_not_confirmed_is_behind_those_that_were(own_contest):
+    """Its one value may be luck: by that it is chosen neither of the sweep nor of its model."""
+    client = own_contest.store.client
+    client.log_metric(own_contest.ids["trial 1"], "best/val_accuracy", 0.999)
+    client.log_metric(own_contest.ids["trial 0"], "best/val_accuracy", 0.1)
+    first, second = chosen(own_contest, sweep="hunt").contenders
+    assert [run.id for run in first.runs] == ids(own_contest, "again 1")
+    assert [run.id for run in second.runs] == ids(own_contest, "trial 1")
+    dnn = chosen(own_contest).contenders[0]
+    assert own_contest.ids["trial 1"] not in {run.id for run in dnn.runs}
+    client.log_metric(own_contest.ids["again 1"], "best/val_accuracy", 0.998)
+    dnn = chosen(own_contest).contenders[0]
+    assert [run.id for run in dnn.runs] == ids(own_contest, "again 1")
 
 
 def test_a_sweep_is_compared_with_what_is_left_of_it(own_contest):

@@ -1,5 +1,7 @@
 """What predictions say of two models: against statsmodels, and in words."""
 
+import re
+
 import numpy as np
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar
@@ -131,6 +133,25 @@ def test_what_is_undecided_says_so_and_how_many_images_would_decide():
     assert "on 1,000 images" in said
     assert "more images would decide it" in said
     assert "one run of each says nothing about other seeds" in said
+
+
+def test_of_two_that_are_level_none_is_ahead():
+    one, other = share(0.9), np.roll(share(0.9), 10)
+    [pair] = judge([predictions(one), predictions(other)])
+    said = sentence(pair, contenders(1, 1), images=[1000, 1000])
+    assert said.startswith("undecided: a and b have the same accuracy on 1,000 images (95 % ")
+
+
+def test_seeds_that_have_not_decided_it_are_not_said_to_be_enough():
+    rng = np.random.default_rng(2)
+    image = rng.random(20_000)
+    pairs = [(image < rate, image < rate - 0.006) for rate in (0.960, 0.962)]
+    one, other = zip(*pairs, strict=True)
+    [pair] = judge([predictions(*one), predictions(*other)])
+    assert pair.answer == "undecided"
+    needed = re.search(r"about (\d+) seeds of each would", pair.hint)
+    assert needed
+    assert int(needed[1]) == 3
 
 
 def test_what_differs_by_less_than_the_margin_is_equivalent():

@@ -8,6 +8,7 @@ from markupsafe import escape
 
 from src.comparison.champion import promote
 from src.comparison.contenders import select
+from src.comparison.report import test_set_disclosure as disclosure
 from src.comparison.screen import print_promote_command, print_selection
 from src.comparison.session import compare
 from src.comparison.settings import ContenderSelection, make_request
@@ -121,6 +122,17 @@ def test_it_is_made_without_the_data_and_says_what_is_left_out(tmp_path, own_con
     assert "Left out: pictures of linear" in html
     assert "Confusion matrices" in html
     assert "What only one of them gets right" not in html
+
+
+def test_looks_of_any_seed_are_told(own_contest):
+    """The lowest, which is shown, has not looked at the test images."""
+    lowest = train_into(own_contest.tracking, "seed=0", evaluate_on_test_set=False)
+    own_contest.ids["dnn 0"] = lowest
+    outcome = compared(own_contest, "dnn 0", "dnn 1", "unseen")
+    assert outcome.comparison.selection.split == "validation"
+    assert disclosure(outcome.comparison).startswith(
+        "These test images have been looked at 5 times, by 5 runs"
+    )
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -86,6 +86,23 @@ def test_the_command_trains_on_splits_says_so_and_takes_what_is_there(own_contes
     assert found["compared/splits_p_holm_1_less_2"] == pytest.approx(expected)
 
 
+def test_no_split_is_the_contenders_own_nor_has_one_of_their_test_images(own_contest):
+    quick = ("data.split_seed=1", "trainer.max_epochs=1")
+    ids = [train_into(own_contest.tracking, *quick, f"model={m}") for m in ("linear", "dnn")]
+    stored = stored_runs(own_contest.tracking)
+    selection = select(stored, ContenderSelection(runs=ids))
+    found = train_over_splits(stored, selection, 2, say=lambda text: None, check_stop=lambda: None)
+    assert found.sizes == (1079, 359)
+    tests = {image.tobytes() for image in Digits(split_seed=1).load_test().pixels}
+    for run in split_runs(own_contest):
+        number = run.data.tags["comparison.split"]
+        assert number in {"2", "3"}
+        dataset = Digits(split_seed=int(number)).load()
+        assert run.data.tags["digest.split"] == dataset.split_digest
+        used = [*dataset.train.pixels, *dataset.validation.pixels]
+        assert not tests & {image.tobytes() for image in used}
+
+
 def test_ctrl_c_ends_it_tidily_and_says_how_to_go_on(own_contest):
     _, *words = asked(own_contest, 50)
     process = Command(words, cwd=own_contest.folder, env=environment())

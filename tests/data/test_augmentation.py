@@ -1,14 +1,17 @@
 """Distortions of digits: each image in its own way, and still the same digit."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 from src.data import augmentation
-from src.data.augmentation import augment, thicken
+from src.data.augmentation import augment, paper_level, thicken
 from src.data.module import to_tensors
+from src.data.source import LabelledImages
 from src.models.probabilities import scale
 from tests.plans import QUICK, dataset_of, fit_of, plan_of
 
@@ -63,6 +66,44 @@ def test_the_field_is_affine_and_gaussian_noise_of_one_size_everywhere(height, w
     correlations = (row[:, :1] * row).sum(dim=0)  # of the displacements of two pixels of a row
     distances = torch.arange(width) * (2 / width) / augmentation.ELASTIC_SMOOTHNESS
     torch.testing.assert_close(correlations, torch.exp(-(distances**2) / 4), rtol=0, atol=0.01)
+
+
+def test_what_comes_in_from_outside_is_paper(digits):
+    """Dark ink on light paper is distorted as bright ink on dark, but for the sign."""
+    images = digits[0]
+    torch.manual_seed(0)
+    dark = augment(1 - images, strength=1.0, paper=1.0)
+    torch.testing.assert_close(1 - dark, distorted(images, 1.0), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_a_training_shows_its_network_images_on_their_own_paper(tmp_path, inverted):
+    """Distorted, with pixels left out: the corners of each are paper, as they were."""
+    line = ("regularization.augmentation=0.3", "regularization.input_dropout=0.5")
+    plan = plan_of(*QUICK, *line, "model=linear", "trainer.max_epochs=1")
+    dataset = dataset_of(plan)
+    padded = [_with_margin(part, inverted) for part in (dataset.train, dataset.validation)]
+    dataset = replace(dataset, train=padded[0], validation=padded[1])
+    assert paper_level(padded[0].pixels) == dataset.measured_form.paper / 255 == inverted
+    seen = []
+
+    def keep(part, inputs):
+        if isinstance(part, torch.nn.Linear) and part.training:
+            seen.append(inputs[0])
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(keep)
+    fit_of(plan, dataset, tmp_path)
+    hook.remove()
+    ink = (torch.cat(seen).view(-1, 16, 16) - float(inverted)).abs()
+    assert ink[:, :2, :2].max() < 1e-6
+    assert 1.5 < ink.max() < 2.1  # what is left makes up for the pixels that are not
+    assert 0.02 < float((ink > 0.1).float().mean()) < 0.15
+
+
+def _with_margin(images, inverted):
+    """Return images of 16 x 16 pixels, dark on light if inverted."""
+    pixels = np.pad(images.pixels, ((0, 0), (0, 0), (4, 4), (4, 4)))
+    return LabelledImages(255 - pixels if inverted else pixels, images.labels)
 
 
 def test_more_strength_distorts_more(digits):

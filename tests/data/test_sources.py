@@ -1,5 +1,6 @@
 """What every data source promises, for every file in conf/data."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,31 @@ def test_another_split_seed_splits_the_same_data_in_another_way(make):
     assert one.data_digest == other.data_digest
     assert one.split_digest != other.split_digest
     assert not np.array_equal(one.validation.pixels, other.validation.pixels)
+
+
+def test_the_test_images_are_the_same_on_every_split(make):
+    one, other = (make(split_seed=seed).load_test() for seed in (5, 6))
+    np.testing.assert_array_equal(one.pixels, other.pixels)
+
+
+def test_what_a_source_adds_to_its_rows_is_counted(make):
+    source = make()
+    dataset = source.load()
+    pool, _ = source.read_pool()
+    tests = 0 if source.check_test() else len(source.load_test())
+    rows = len(dataset.train) - dataset.added + len(dataset.validation) + tests
+    assert rows == len(pool)
+
+
+def test_a_pixel_is_used_that_differs_between_training_images(make):
+    """Whatever the paper is: black, or white as in a table of dark ink."""
+    dataset = make().load()
+    pixels = dataset.train.pixels
+    white = replace(dataset, train=replace(dataset.train, pixels=255 - pixels))
+    expected = (pixels != pixels[:1]).any(axis=(0, 1))
+    assert expected.any()
+    np.testing.assert_array_equal(dataset.pixels_used, expected)
+    np.testing.assert_array_equal(white.pixels_used, expected)
 
 
 def test_every_row_but_those_of_the_same_test_images_can_be_trained_on(make):

@@ -1,8 +1,10 @@
 """The model as ONNX, used as docs/onnx.md shows it, and behind MLflow's own scoring server."""
 
+import errno
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -17,8 +19,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from src.errors import ConfigError, UserError
-from src.inference.export import export_onnx, require_free
+from src.errors import ConfigError
+from src.inference.export import export_onnx, require_free, write_new
 from src.pictures.reading import picture_from_array
 from tests.conftest import REPOSITORY, environment
 from tests.plans import stored_runs
@@ -61,12 +63,25 @@ def _input(recogniser, path):
     return found.get_modelmeta().custom_metadata_map["input"]
 
 
-def test_without_validation_images_nothing_is_written(trained, tmp_path):
-    lacking = replace(
-        trained.champion, calibration=replace(trained.champion.calibration, images=None)
-    )
-    with pytest.raises(UserError, match="cannot be had to check it by"):
-        export_onnx(lacking, tmp_path / "digits.onnx")
+def test_it_is_written_where_files_have_one_name_only(trained, tmp_path, monkeypatch):
+    """As on FAT, exFAT and mounted clouds."""
+
+    def no_link(*arguments, **more):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_link)
+    export_onnx(trained.champion, tmp_path / "digits.onnx")
+    assert [p.name for p in tmp_path.iterdir()] == ["digits.onnx"]
+
+
+def test_a_file_that_does_not_fit_is_not_left_half_written(tmp_path):
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, usual[1]))
+    try:
+        with pytest.raises(ConfigError, match="cannot be written"):
+            write_new(tmp_path / "digits.onnx", b"x" * 5000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
     assert list(tmp_path.iterdir()) == []
 
 

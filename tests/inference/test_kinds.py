@@ -80,7 +80,7 @@ def test_the_form_is_measured_and_kept_with_the_run(small):
     assert (form.paper, form.ink, form.by_mass) == (0, 255, False)
     assert form.sides is not None
     assert form.sides[0] == pytest.approx(8, abs=0.1)
-    assert "validation images made into pictures" in small.calibration.made_from
+    assert "of 359 validation images made into pictures" in small.rule
 
 
 def test_the_form_of_mnist_is_what_its_makers_made(digits):

@@ -2,10 +2,14 @@
 
 import csv
 import json
+import re
+import shutil
+from dataclasses import replace
 from io import StringIO
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from src.config.settings import Predict, TableReading, Tracking
@@ -13,10 +17,14 @@ from src.errors import ConfigError, TrackingError
 from src.figures.canvas import font
 from src.inference.calibration import choose_threshold, judge_threshold
 from src.inference.output import answer_all
+from src.inference.page.answers import Answers
 from src.inference.recogniser import load_recogniser
+from src.models.predictor import Predictor
 from src.pictures.reading import picture_from_array
 from src.predict import split_arguments
-from tests.conftest import python
+from tests.comparison.conftest import train_into
+from tests.conftest import Store, python
+from tests.data.tables import as_text, digit_rows, write
 from tests.inference.conftest import enlarged
 from tests.plans import stored_runs
 
@@ -120,8 +128,6 @@ def test_without_a_champion_the_newest_finished_run_answers_and_it_is_said(finis
 
 
 def test_without_a_champion_runs_on_the_usual_data_come_before_newer_ones(tmp_path):
-    from tests.comparison.conftest import train_into
-
     tracking = Tracking(folder=tmp_path / "mlruns")
     usual = train_into(tracking, "data=mnist_10k", "model=linear", "trainer.max_epochs=1")
     train_into(tracking, "data=digits", "model=linear", "trainer.max_epochs=1")
@@ -129,6 +135,54 @@ def test_without_a_champion_runs_on_the_usual_data_come_before_newer_ones(tmp_pa
     assert recogniser.run.id == usual
     assert "no champion" in recogniser.origin
     assert "trained on mnist_10k" in recogniser.origin
+
+
+def test_what_cannot_answer_is_passed_over_and_leaves_other_models_their_panels(tmp_path):
+    """Newer than a run of grey images: one on every row, one of a comparison, one of colours."""
+    tracking = Tracking(folder=tmp_path / "mlruns")
+    quick = ("model=linear", "trainer.max_epochs=1")
+    usual = train_into(tracking, "data=digits", *quick)
+    whole = train_into(
+        tracking, "data=digits", *quick, "data.validation_size=0", "trainer.select=last"
+    )
+    train_into(tracking, "data=digits", *quick, "seed=2", tags={"comparison.split": "2"})
+    table = write(tmp_path / "colours.csv", as_text(digit_rows(600)))
+    coloured = train_into(
+        tracking, "data=csv", f"data.path={table}", "data.image_shape=[4,4,4]", *quick
+    )
+    stored = stored_runs(tracking)
+    recogniser = load_recogniser(stored)
+    assert recogniser.run.id == usual
+    assert [run.id for run in stored.newest(50)] == [usual]
+    for run_id, why in ((whole, "on every row"), (coloured, "on images of 4 channels")):
+        with pytest.raises(ConfigError, match=f"`model`={run_id}: was trained {why}"):
+            load_recogniser(stored, model=run_id)
+    page = Answers(stored).answer("", [whole, usual, coloured])
+    statuses = re.findall(r'data-status="(\w+)"', page)
+    assert statuses == ["problem", "waiting", "problem"]
+    assert "was trained on every row" in page
+
+
+def test_a_run_whose_kept_images_are_gone_says_so_in_one_line(finished, tmp_path):
+    shutil.copytree(finished.store.folder, tmp_path, dirs_exist_ok=True)
+    stored = stored_runs(Tracking(folder=tmp_path / "mlruns"))
+    shutil.rmtree(Store(tmp_path).artifacts(finished.run_id) / "preparation")
+    with pytest.raises(TrackingError, match=r"preparation/form.json cannot be fetched") as caught:
+        load_recogniser(stored)
+    assert len(caught.value.problems) == 1
+
+
+def test_of_equally_likely_classes_the_first_is_the_answer_as_everywhere(trained):
+    """A linear model whose weights are all 0."""
+    images = trained.champion.calibration.images.pixels[:1]
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+    for weights in network.parameters():
+        torch.nn.init.zeros_(weights)
+    names, shape = trained.champion.class_names, trained.champion.image_shape
+    even = Predictor(network, loss="softmax", class_names=names, image_shape=shape)
+    recogniser = replace(trained.champion, predictor=even)
+    answer = recogniser.recognise(picture_from_array(images[0, 0]))
+    assert (answer.best, answer.runner_up) == ("0", "1")
 
 
 @pytest.mark.parametrize("name", ["missing.png", "x" * 300])

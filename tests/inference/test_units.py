@@ -21,5 +21,5 @@ def test_units_are_those_of_the_own_picture_while_others_ask(trained, digits, ki
     with ThreadPoolExecutor(4) as visitors:
         found = list(visitors.map(lambda image: strongest_units(recogniser, image), prepared))
     for units, responses in zip(found, expected, strict=True):
-        assert [int(unit.name) for unit in units] == np.argsort(-responses)[:6].tolist()
+        assert [int(unit.name.split()[-1]) for unit in units] == np.argsort(-responses)[:6].tolist()
         np.testing.assert_allclose([u.response for u in units], -np.sort(-responses)[:6], atol=1e-4)

@@ -1,17 +1,22 @@
 """What a search hands over: the winner on all rows, used like any other model; and by hand."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import yaml
 
+from src.comparison.champion import promote
 from src.comparison.contenders import select
-from src.comparison.settings import ContenderSelection
+from src.comparison.settings import ContenderSelection, make_request
 from src.config.settings import Tracking
-from src.errors import ConfigError
+from src.errors import ConfigError, TrackingError
 from src.inference.recogniser import load_recogniser
+from src.models.predictor import load_predictor
+from src.pictures.reading import picture_from_array
 from src.search.composer import on_all_rows
+from src.tracking.queries import CHECKPOINT
 from tests.conftest import python
 from tests.plans import plan_of, stored_runs, train_plan
 from tests.sweeping import FAST, Sweep, sweep
@@ -33,14 +38,14 @@ def searched(tmp_path_factory):
     return found, summary, stored_runs(Tracking(folder=folder / "mlruns"))
 
 
-def test_it_answers_with_the_mean_of_its_members(searched):
+def test_it_answers_with_the_mean_of_its_members(searched, tmp_path):
     found, summary, stored = searched
     run = stored.find(summary["handed_over"], key="model")
     assert run.name == f"#{summary['best']:03} refit, mean of 2"
     members = run.tags["ensemble.members"].split(", ")
     digits = plan_of("data=digits").data.build().load_test().pixels[:50]
     whole, *parts = (
-        load_recogniser(stored, model=run_id).predictor.predict(digits)
+        load_predictor(stored.file(run_id, CHECKPOINT, tmp_path)).predict(digits)
         for run_id in (run.id, *members)
     )
     assert np.allclose(whole, np.mean(parts, axis=0), atol=1e-6)
@@ -53,7 +58,32 @@ def test_its_threshold_comes_from_the_winners_validation_images(searched):
     refitted = load_recogniser(stored, model=summary["handed_over"])
     winner = load_recogniser(stored, model=found.children()[summary["best"]].info.run_id)
     assert refitted.threshold == winner.threshold
-    assert f"run {winner.run.id[:8]}'s validation images" in refitted.origin
+    accuracy = f"{winner.run.metrics['best/val_accuracy']:.1%}"
+    assert f"as run {winner.run.id[:8]}, which had {accuracy} of" in refitted.origin
+
+
+def test_it_answers_whatever_is_deleted_of_its_search(searched, tmp_path):
+    """As in the UI, and then for good: with their files."""
+    found, summary, _ = searched
+    shutil.copytree(found.folder, tmp_path, dirs_exist_ok=True)
+    tracking, run_id = Tracking(folder=tmp_path / "mlruns"), summary["handed_over"]
+    asked = {"compare": {}, "tracking": tracking.model_dump(), "promote": run_id}
+    stored = stored_runs(tracking)
+    promote(stored, make_request(asked), named=run_id, say=lambda text: None)
+    before = load_recogniser(stored)
+    own = Sweep(tmp_path, "mine")
+    for run in own.below():
+        if run.info.run_id != run_id:
+            shutil.rmtree(own.store.artifacts(run.info.run_id))
+            own.store.client.delete_run(run.info.run_id)
+    after = load_recogniser(stored_runs(tracking))
+    assert after.run.id == run_id
+    assert after.threshold == before.threshold
+    digits = plan_of("data=digits").data.build().load_test().pixels[:20]
+    pictures = [picture_from_array(image[0]) for image in digits]
+    labels = [[one.recognise(picture).label for picture in pictures] for one in (before, after)]
+    assert labels[0] == labels[1]
+    assert labels[0].count(None) < 10
 
 
 def test_the_winner_has_the_best_mean_on_fresh_seeds(searched):
@@ -118,8 +148,18 @@ def test_one_training_on_every_row_by_hand(tmp_path):
     run = stored.find(result.run_id, key="model")
     assert not [key for key in run.metrics if "val_" in key]
     assert {"best/epoch", "test/accuracy", "model/parameters"} <= run.metrics.keys()
-    with pytest.raises(ConfigError, match="was trained on every row"):
+    with pytest.raises(ConfigError, match=r"`model`=.* was trained on every row"):
+        load_recogniser(stored, model=result.run_id)
+    with pytest.raises(TrackingError, match="neither a champion nor a run that can answer"):
         load_recogniser(stored)
+    asked = {"compare": {}, "tracking": plan.tracking.model_dump(), "promote": result.run_id}
+    forced = {"force": True, "reason": "it is good"}
+    for request in (make_request(asked), make_request({**asked, **forced})):
+        with pytest.raises(ConfigError, match=r"`promote`=.* was trained on every row"):
+            promote(stored, request, named=result.run_id, say=lambda text: None)
+    both = ContenderSelection(runs=[result.run_id, train_plan(plan).run_id], split="validation")
+    with pytest.raises(ConfigError, match="has no validation images to be compared on"):
+        select(stored_runs(plan.tracking), both)
 
 
 def test_a_trial_that_stops_early_is_trained_on_for_the_epochs_it_took():

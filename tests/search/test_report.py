@@ -185,6 +185,16 @@ def test_what_is_expected_of_fewer_trials_is_what_draws_give():
     assert mean[0] == pytest.approx(values.mean())
 
 
+def test_a_trial_that_may_not_win_is_not_expected_as_the_best_of_any():
+    """It counts, as one of the worst; a pruned one with what it had reached."""
+    values = np.array([0.99, 0.95, 0.96, 0.955, 0.97])
+    whole, over = np.array([0, 1, 1, 0, 1], bool), np.array([1, 0, 0, 0, 0], bool)
+    of = Values("accuracy", values, whole, 4, excluded=over)
+    assert of.chances.tolist() == [0.95, 0.95, 0.96, 0.955, 0.97]
+    losses = Values("loss", 1 - values, whole, 4, maximize=False, excluded=over)
+    assert losses.chances == pytest.approx([-0.05, -0.05, -0.04, -0.045, -0.03])
+
+
 @pytest.mark.parametrize("maximize", [True, False])
 def test_an_axis_begins_where_trials_differ(maximize):
     values = np.array([0.10, 0.95, 0.96, 0.97, 0.955, 0.965]) * (1 if maximize else -1)

@@ -12,6 +12,8 @@ from src.inference.page.limit import MAX_REQUEST_BYTES
 from src.inference.page.panel import answer_panel, problem_panel, waiting_panel
 from src.inference.recogniser import Recogniser, load_recogniser
 from src.inference.units import strongest_units
+from src.pictures.form import Form
+from src.pictures.preparation import Prepared
 from src.pictures.reading import Picture, PictureError, read_picture
 from src.tracking.queries import StoredRuns
 
@@ -32,27 +34,33 @@ class Answers:
         picture: a data URL, or "" where nothing is drawn. models: run ids; "" is none.
         """
         try:
-            chosen = [self._load(run_id) for run_id in dict.fromkeys(models) if run_id]
-            if not picture:
-                return "".join(waiting_panel(recogniser) for recogniser in chosen)
-            return _panels(read_picture(BytesIO(_decoded(picture)), name="this file"), chosen)
+            drawn = read_picture(BytesIO(_decoded(picture)), name="this file") if picture else None
         except UserError as error:
             return problem_panel(str(error))
+        prepared: dict[Form, Prepared] = {}
+        chosen = [run_id for run_id in dict.fromkeys(models) if run_id]
+        return "".join(self._panel(run_id, drawn, prepared) for run_id in chosen)
 
-    def _load_once(self, run_id: str) -> Recogniser:
-        return load_recogniser(self._stored, model=run_id)
+    def _panel(self, run_id: str, picture: Picture | None, prepared: dict[Form, Prepared]) -> str:
+        """Return one model's panel; a model that cannot be had leaves the others theirs.
 
-
-def _panels(picture: Picture, chosen: Sequence[Recogniser]) -> str:
-    panels, prepared = [], {}
-    for recogniser in chosen:
+        prepared: by form what the picture was made into for models before, which is added to.
+        """
+        try:
+            recogniser = self._load(run_id)
+        except UserError as error:
+            return problem_panel(str(error))
+        if picture is None:
+            return waiting_panel(recogniser)
         form = recogniser.calibration.form
         if form not in prepared:
             prepared[form] = recogniser.prepare(picture)
         [answer] = recogniser.answer([prepared[form]])
         units = [] if answer.prepared.problem else strongest_units(recogniser, answer.prepared)
-        panels.append(answer_panel(recogniser, answer, units, note=picture.note))
-    return "".join(panels)
+        return answer_panel(recogniser, answer, units, note=picture.note)
+
+    def _load_once(self, run_id: str) -> Recogniser:
+        return load_recogniser(self._stored, model=run_id)
 
 
 def _decoded(data_url: str) -> bytes:

@@ -1,7 +1,7 @@
 // A drawing brought into the form of the training images: what src/pictures does with a picture,
 // for ink on clean paper. Uneven light, frames and lines are not looked for.
 const MIN_CONTRAST = 0.08, FULL_INK = 0.8, BRIDGE = 0.04, SPECK = 0.03, DIGIT_HEIGHT = 0.5;
-const ARM = 0.3, TRACE = 0.1, RIM = 0.5, SOFT = 0.08, MAX_STRETCH = 1.25;
+const ARM = 0.3, TRACE = 0.1, RIM = 0.5, SOFT = 0.08, MAX_STRETCH = 1.25, NEAR_PAPER = 0.25;
 
 function even(value) { // rounds as Python does: halves to the even neighbour
   const low = Math.floor(value), rest = value - low;
@@ -10,12 +10,28 @@ function even(value) { // rounds as Python does: halves to the even neighbour
 
 // values: grey 0..1, row by row. Returns { pixels: Uint8Array, problem, digits }.
 function prepare(values, height, width, form) {
+  const own = height === form.height && width === form.width ? asItIs(values, height, width, form) : null;
+  if (own !== null) return own;
   const empty = new Uint8Array(form.height * form.width).fill(form.paper);
   const ink = findInk(values, height, width);
   if (ink === null) return { pixels: empty, problem: "no ink", digits: 0 };
   const most = Math.max(1, ...form.digits);
   const problem = ink.digits > most ? "several digits" : null;
   return { pixels: normalised(ink, form), problem, digits: ink.digits };
+}
+
+// A picture of the training images' size and background, or of the contrary one; null of any other.
+function asItIs(values, height, width, form) {
+  const amount = values.map((value) => (255 * value - form.paper) / (form.ink - form.paper));
+  const isBorder = (y, x) => y === 0 || y === height - 1 || x === 0 || x === width - 1;
+  const paper = quantile(amount.filter((_, i) => isBorder(Math.floor(i / width), i % width)), 0.5);
+  const contrary = Math.abs(paper - 1) < NEAR_PAPER;
+  if (Math.abs(paper) >= NEAR_PAPER && !contrary) return null;
+  const [low, high] = extent(amount), problem = high - low < NEAR_PAPER ? "no ink" : null;
+  const grey = (share) => form.paper + (form.ink - form.paper) * Math.min(1, Math.max(0, share));
+  const pixels = Uint8Array.from(contrary ? amount : values,
+    (value) => even(contrary ? grey(1 - value) : 255 * value));
+  return { pixels, problem, digits: 1 };
 }
 
 function findInk(values, height, width) {
