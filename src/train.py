@@ -8,12 +8,7 @@ from omegaconf import DictConfig
 
 from src.cli.arguments import read_said_of_run
 from src.cli.entry import run_verb
-from src.cli.output import (
-    print_grid,
-    print_reproduction,
-    print_result,
-    print_resume_command,
-)
+from src.cli.output import print_grid, print_reproduction, print_result, print_resume_command
 from src.cli.overrides import plan_from, task_overrides
 from src.config.plan import Plan, make_plan
 from src.errors import ConfigError

@@ -20,6 +20,8 @@ from tests.conftest import python
 from tests.data.tables import as_text, digit_rows, write
 from tests.plans import plan_of, stored_runs
 
+pytestmark = pytest.mark.long
+
 
 def request(contest, run, **values):
     asked = {

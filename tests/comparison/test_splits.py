@@ -22,6 +22,8 @@ from tests.data.tables import as_text, digit_rows, write
 from tests.plans import dataset_of, plan_of, stored_runs, train_plan
 from tests.preloaded import Command
 
+pytestmark = pytest.mark.long
+
 
 def split_runs(contest):
     return contest.store.client.search_runs(["1"], "tags.`comparison.split` LIKE '%'")

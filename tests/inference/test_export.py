@@ -25,6 +25,8 @@ from src.pictures.reading import picture_from_array
 from tests.conftest import REPOSITORY, environment
 from tests.plans import stored_runs
 
+pytestmark = pytest.mark.long
+
 N = 200
 
 

@@ -13,6 +13,8 @@ from src.pictures.reading import picture_from_array
 from tests.data.tables import as_text, digit_rows, drawn, write, write_pictures
 from tests.plans import QUICK, plan_of, stored_runs, train_plan
 
+pytestmark = pytest.mark.long
+
 N = 80
 
 

@@ -16,6 +16,8 @@ from tests.conftest import environment
 from tests.inference.conftest import enlarged
 from tests.preloaded import Command
 
+pytestmark = pytest.mark.long
+
 ANSWER_WITHIN_MS = 250
 SETTLED = "() => document.querySelector('#answers .panels').dataset.settled === 'true'"
 

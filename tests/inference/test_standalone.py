@@ -22,6 +22,8 @@ from src.pictures.reading import picture_from_array, read_picture
 from tests.inference.test_page import STROKES, draw
 from tests.plans import plan_of, stored_runs, train_plan
 
+pytestmark = pytest.mark.long
+
 DRAWN = 200
 LABELS = """text => {
     const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0)), labels = [];
