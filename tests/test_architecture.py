@@ -3,8 +3,10 @@
 import ast
 import re
 import sys
+from collections.abc import Callable, Iterable
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,6 +91,27 @@ def layer(name: str) -> int:
 MODULES = sorted(TREES.keys() - {"src"})
 
 
+def of_each(things: Iterable[Any]) -> Callable[[Callable[[Any], None]], Callable[[], None]]:
+    """Make one test of what must hold of each of many things; it names all of which it does not.
+
+    As a test each, two thousand of them would take a minute.
+    """
+
+    def of_all(holds: Callable[[Any], None]) -> Callable[[], None]:
+        def test() -> None:
+            wrong = []
+            for thing in things:
+                try:
+                    holds(thing)
+                except AssertionError as error:
+                    wrong.append(f"{thing}: {error}")
+            assert not wrong, "\n".join(wrong)
+
+        return test
+
+    return of_all
+
+
 ONE_TRAINING = (
     *("train", "training.train_run", "training.fit", "training.evaluation"),
     *("models.classifier", "models.linear", "models.dnn"),
@@ -116,7 +139,7 @@ def test_a_path_is_short_and_enters_no_wing(path, most):
         assert not entered, f"{name} imports {entered}"
 
 
-@pytest.mark.parametrize("name", MODULES)
+@of_each(MODULES)
 def test_no_private_attribute_of_another_is_used(name):
     for node in ast.walk(TREES[name]):
         if isinstance(node, ast.Attribute) and re.match("_[a-z]", node.attr):
@@ -126,7 +149,7 @@ def test_no_private_attribute_of_another_is_used(name):
             assert not any(re.match("_[a-z]", alias.name) for alias in node.names)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@of_each(MODULES)
 def test_the_environment_is_written_and_the_command_line_read_in_one_place(name):
     text = next(file for file in FILES if module(file) == name).read_text()
     writes = re.findall(r"os\.environ(?:\[[^]]+\] = |\.(?:update|setdefault|pop)\()", text)
@@ -138,14 +161,14 @@ def test_the_verbs_are_found():
     assert {"src.train", "src.explore"} <= VERBS
 
 
-@pytest.mark.parametrize("name", MODULES)
+@of_each(MODULES)
 def test_imports_go_one_way(name):
     for imported in inner(name):
         assert imported in TREES, f"{name} imports {imported}, which is not there"
         assert layer(imported) <= layer(name), f"{name} must not import {imported}"
 
 
-@pytest.mark.parametrize("name", MODULES)
+@of_each(MODULES)
 def test_nobody_imports_a_verb(name):
     assert not inner(name) & VERBS
 
@@ -160,12 +183,12 @@ def test_no_module_needs_itself():
     assert len(list(TopologicalSorter(graph).static_order())) >= len(TREES)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@of_each(MODULES)
 def test_only_tracking_knows_mlflow(name):
     assert name.startswith("src.tracking") or "mlflow" not in packages(name)
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("src.figures")])
+@of_each(name for name in MODULES if name.startswith("src.figures"))
 def test_figures_are_made_from_arrays_alone(name):
     assert not packages(name) & {"torch", "pytorch_lightning", "mlflow", "omegaconf", "hydra"}
     assert all(i.startswith("src.stats") or i.startswith("src.figures") for i in inner(name))
@@ -177,7 +200,7 @@ def test_statistics_needs_numpy_and_scipy_only(name):
     assert inner(name) <= {"src.stats.intervals"}
 
 
-@pytest.mark.parametrize("name", MODULES)
+@of_each(MODULES)
 def test_hydras_objects_stay_where_configurations_are_composed(name):
     composes = name in VERBS | COMPOSES
     assert composes or "omegaconf" not in packages(name)
@@ -196,7 +219,7 @@ def test_a_verb_starts_without_loading_what_is_heavy(name):
         left |= (needed & TREES.keys()) - seen
 
 
-@pytest.mark.parametrize("file", FILES, ids=module)
+@of_each(FILES)
 def test_a_module_says_in_a_sentence_what_it_is_and_is_short(file):
     text = file.read_text()
     assert len(text.splitlines()) <= MAX_LINES
@@ -207,7 +230,7 @@ def test_a_module_says_in_a_sentence_what_it_is_and_is_short(file):
     assert not {"utils", "util", "helpers", "common", "misc"} & set(module(file).split("."))
 
 
-@pytest.mark.parametrize("name", MODULES)
+@of_each(MODULES)
 def test_texts_are_read_and_written_in_an_encoding_that_is_named(name):
     calls = [node for node in ast.walk(TREES[name]) if isinstance(node, ast.Call)]
     texts = [call for call in calls if ast.unparse(call.func).endswith(("read_text", "write_text"))]
@@ -233,7 +256,7 @@ OLD_WORDS = (
 """Words of the project's own; the field's are others."""
 
 
-@pytest.mark.parametrize("name", MODULES)
+@of_each(MODULES)
 def test_names_and_sentences_are_the_fields(name):
     [file] = [file for file in FILES if module(file) == name]
     assert not re.findall(rf"\b(?:{'|'.join(OLD_WORDS)})\b", file.read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_architecture import ONE_SEARCH, ONE_TRAINING, SOURCE
+from tests.test_architecture import ONE_SEARCH, ONE_TRAINING, SOURCE, of_each
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -26,7 +26,7 @@ def told(path: Path, pattern: str) -> set[str]:
     return {name for name in found if not any(example in name for example in EXAMPLES)}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: p.name)
+@of_each(DOCUMENTS)
 def test_every_relative_link_leads_somewhere(document):
     for link in told(document, r"\]\(([^)#:]+)\)"):
         assert (document.parent / link).exists(), f"{document.name} links to {link}"
@@ -34,14 +34,14 @@ def test_every_relative_link_leads_somewhere(document):
         assert (ROOT / path).exists(), f"{document.name} names {path}"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: p.name)
+@of_each(DOCUMENTS)
 def test_every_module_that_a_document_names_is_there(document):
     known = {path.name for path in [*SOURCE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]}
     named = {name.rpartition("/")[2] for name in told(document, r"`([\w/]+\.py)`")}
     assert named <= known, document.name
 
 
-@pytest.mark.parametrize("file", OTHERS, ids=lambda p: str(p.relative_to(ROOT)))
+@of_each(OTHERS)
 def test_every_file_that_a_comment_names_is_there(file):
     for path in told(file, PATH):
         assert (ROOT / path).exists(), f"{file.relative_to(ROOT)} names {path}"
