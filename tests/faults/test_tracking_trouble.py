@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -125,10 +126,15 @@ def test_a_run_that_is_gone_on_with_waits_for_a_server_as_a_new_one_does(tmp_pat
     server.kill()
     with pytest.raises(TrackingUnavailable):
         train_with(again, store=store)  # by hand: who looks on would rather know
-    back = threading.Timer(5, server.start)
-    back.start()
-    result = train_with(again, store=store, parent="a sweep's run")
-    back.join()
+    asked = count()
+
+    def come_back_when_waited_for() -> None:
+        if next(asked) == 1:  # it asks first before it begins, then while it waits
+            server.start()
+
+    result = train_with(
+        again, store=store, parent="a sweep's run", check_stop=come_back_when_waited_for
+    )
     assert result.run_id == started[0]
     run = server.client.get_run(result.run_id)
     assert run.info.status == "FINISHED"
