@@ -1,11 +1,13 @@
 """Opens the tracking store, and puts right what processes that died have left in it."""
 
 import sys
+from errno import EROFS
 
 from src.config.settings import Tracking, without_password
 from src.errors import TrackingError
 from src.tracking import NOT_USED
 from src.tracking.connection import Store, connect
+from src.tracking.database import unwritable_error
 from src.tracking.recovery import end_orphans, flush
 
 
@@ -17,10 +19,14 @@ def open_store(settings: Tracking) -> Store:
     """
     store = connect(settings)
     _say_what_is_not_used(store)
-    with store.usable():
-        end_orphans(store)
-        for line in flush(store):
-            print(line, file=sys.stderr)
+    try:
+        with store.usable():
+            end_orphans(store)
+            for line in flush(store):
+                print(line, file=sys.stderr)
+    except OSError as error:
+        why = "read-only" if error.errno == EROFS else str(error.strerror or error)
+        raise unwritable_error(store.folder, why) from error
     return store
 
 
