@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from src.pictures.form import IMAGES_MEASURED, borders, evenly
+from src.pictures.form import IMAGES_MEASURED, background, evenly
 
 MAX_ROTATION = math.radians(12)
 MAX_SHEAR = 0.15
@@ -40,12 +40,9 @@ def augment(images: Tensor, *, strength: float, paper: float = 0.0) -> Tensor:
 
 
 def paper_level(pixels: np.ndarray) -> float:
-    """Return the background of training images, uint8 `[N, C, H, W]`, as 0..1.
-
-    What most of the border of most of them is, in a grey value, as `src.pictures.form` has it.
-    """
+    """Return the background of training images, uint8 `[N, C, H, W]`, a grey value as 0..1."""
     grey = pixels[evenly(len(pixels), IMAGES_MEASURED)].mean(axis=1)
-    return round(float(np.median(np.median(borders(grey), axis=1)))) / 255
+    return round(background(grey)) / 255
 
 
 def thicken(images: Tensor, *, amount: float) -> Tensor:

@@ -79,8 +79,8 @@ def find_copies(pixels: np.ndarray) -> np.ndarray:
 
 def describe_test(test: np.ndarray, *others: np.ndarray) -> tuple[str, ...]:
     """Return in a line how many test images, uint8 `[N, C, H, W]`, are among the others too."""
-    known = {image.tobytes() for images in others for image in images}
-    number = sum(image.tobytes() in known for image in test)
+    known = sum(map(len, others))
+    number = int((find_copies(np.concatenate([*others, test]))[known:] < known).sum())
     said = (
         f"{number:,} of {len(test):,} test images are trained or validated on too (equal pixels), "
         "so their answers say nothing of new images; fix: leave them out"

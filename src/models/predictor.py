@@ -12,6 +12,11 @@ from src.models.checkpoints import read_checkpoint
 from src.models.probabilities import log_probabilities, scale
 
 
+def count_parameters(model: nn.Module) -> int:
+    """Return how many numbers a model has learned."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
 @final
 class Predictor(nn.Module):
     """Maps images float32 `[N, C, H, W]` in [0, 1] to probabilities `[N, K]`."""

@@ -129,9 +129,14 @@ def borders(images: np.ndarray) -> np.ndarray:
     return np.concatenate([upper_and_lower, images[:, :, 0], images[:, :, -1]], axis=1)
 
 
+def background(grey: np.ndarray) -> float:
+    """Return what most of the border of most of the images `[N, H, W]` is."""
+    return float(np.median(np.median(borders(grey), axis=1)))
+
+
 def _levels(grey: np.ndarray) -> tuple[int, int]:
     """Return the grey values of background and full ink in images `[N, H, W]`."""
-    paper = float(np.median(np.median(borders(grey), axis=1)))
+    paper = background(grey)
     extreme = grey.max if grey.mean() >= paper else grey.min
     return round(paper), round(float(np.median(extreme(axis=(1, 2)))))
 

@@ -4,12 +4,11 @@ from typing import Annotated, final
 
 from optuna import Study
 from optuna.pruners import BasePruner
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import Field
 
 from src.config.types import PositiveInt
-from src.search.study import keeps_within
+from src.search.study import keeps_within, sign_of
 
 
 @final
@@ -33,7 +32,7 @@ class SuccessiveHalving(BasePruner):
         epoch = trial.last_step
         if epoch is None or not self._is_rung(epoch):
             return False
-        sign = 1 if study.direction == StudyDirection.MAXIMIZE else -1
+        sign = sign_of(study)
         others = [
             sign * other.intermediate_values[epoch]
             for other in study.get_trials(deepcopy=False)

@@ -108,8 +108,13 @@ def counts_by_state(study: optuna.Study) -> dict[str, int]:
 
 def best_first(study: optuna.Study) -> list[FrozenTrial]:
     """Return the complete trials that may win, the best in the first objective first."""
-    sign = 1 if study.directions[0] == StudyDirection.MAXIMIZE else -1
-    return ranked(study.get_trials(states=[TrialState.COMPLETE], deepcopy=False), sign=sign)
+    complete = study.get_trials(states=[TrialState.COMPLETE], deepcopy=False)
+    return ranked(complete, sign=sign_of(study))
+
+
+def sign_of(study: optuna.Study) -> int:
+    """Return what the first objective is multiplied by so that more is better: 1 or -1."""
+    return 1 if study.directions[0] == StudyDirection.MAXIMIZE else -1
 
 
 def ranked(trials: Iterable[FrozenTrial], *, sign: int) -> list[FrozenTrial]:
@@ -157,7 +162,7 @@ class Best:
 
     def __init__(self, study: optuna.Study, *, empty: bool = False) -> None:
         """Begin with the trials of the study, unless it is to be empty."""
-        self._pick = max if study.directions[0] == StudyDirection.MAXIMIZE else min
+        self._pick = max if sign_of(study) > 0 else min
         self._only = len(study.directions) == 1
         self.value: float | None = None
         for trial in () if empty else best_first(study):

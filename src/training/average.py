@@ -11,7 +11,7 @@ from src.data.source import DataSource
 from src.models.checkpoints import read_checkpoint
 from src.models.ensemble import join_checkpoints
 from src.models.pictures import PREPARATION, Preparation, write_answers
-from src.models.predictor import load_predictor
+from src.models.predictor import count_parameters, load_predictor
 from src.process.machine import available_cores
 from src.tracking.connection import Store
 from src.tracking.queries import CHECKPOINT, REFITTED, REFITTED_FROM, VALIDATED
@@ -61,7 +61,7 @@ def average_runs(
         torch.save(join_checkpoints(checkpoints), joined / CHECKPOINT)
         model = load_predictor(joined / CHECKPOINT).model
         run.log_files(joined)
-        parameters = sum(p.numel() for p in model.parameters())
+        parameters = count_parameters(model)
         run.log_metrics({"model/parameters": parameters, "best/epoch": plan.trainer.max_epochs})
     return run.id
 

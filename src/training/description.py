@@ -115,8 +115,8 @@ def _of_component(plan: Plan, component: Component) -> Iterator[tuple[str, Any, 
     yield kind, plan.choices[kind], USUAL.get(kind)
     for name, value in component.arguments.items():
         key = f"{kind}.{name}"
-        thousands = f"_{(value or 0) / 1000:g}k" if name == "rows" else "no rows"
-        said_by_name = plan.choices[kind].endswith(thousands)
+        thousands = f"_{value / 1000:g}k" if name == "rows" and value else None
+        said_by_name = thousands is not None and plan.choices[kind].endswith(thousands)
         follows_seed = kind == "data" and name.endswith("seed") and value == plan.seed
         taken_over = kind == "model" and plan.config["regularization"].get(name, ...) == value
         unseen = key in IGNORED_IN_DIGEST and key != "data.path"

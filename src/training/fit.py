@@ -21,7 +21,7 @@ from src.data.source import Dataset
 from src.errors import ConfigError, TrainingFailed
 from src.models.checkpoints import WholeCheckpoints, read_checkpoint
 from src.models.classifier import Classifier
-from src.models.predictor import Predictor
+from src.models.predictor import Predictor, count_parameters
 from src.process.machine import available_cores
 from src.training.device import find_device
 from src.training.progress import EpochReporter, numbers
@@ -200,7 +200,7 @@ def fit(
             class_names=dataset.class_names,
             image_shape=dataset.train.pixels.shape[1:],
         ),
-        parameters=sum(p.numel() for p in classifier.model.parameters()),
+        parameters=count_parameters(classifier.model),
         best_epoch=best_epoch,
         select=plan.trainer.select,
         seconds=sum(epoch["seconds"] for epoch in classifier.history),

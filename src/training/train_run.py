@@ -11,7 +11,7 @@ import torch
 from src.config.plan import Plan
 from src.data.source import Dataset, DataSource
 from src.errors import TrainingFailed, disk_trouble, first_line
-from src.models.predictor import confusion_now
+from src.models.predictor import confusion_now, count_parameters
 from src.process.gc_pause import resume_gc
 from src.process.machine import available_cores
 from src.process.signals import Halted
@@ -91,7 +91,7 @@ def train(
 
     tags = {**data, **tags}
     with tracked(plan, dataset, store, parent=parent, tags=tags, check_stop=check_stop) as run:
-        on_start(run.id, sum(p.numel() for p in classifier.model.parameters()))
+        on_start(run.id, count_parameters(classifier.model))
         resume_gc()
         done = fit(
             classifier,
