@@ -66,12 +66,11 @@ def adagrad(
     """Adagrad (Duchi, Hazan and Singer 2011); the exercise's optimizer."""
     from torch.optim import Adagrad
 
-    return Adagrad(
-        params, lr=lr, initial_accumulator_value=initial_accumulator, fused=_fused(params)
-    )
+    fused = _fused(params, kinds=("cpu",))  # torch 2.11 has no such kernel of it for a GPU
+    return Adagrad(params, lr=lr, initial_accumulator_value=initial_accumulator, fused=fused)
 
 
-def _fused(params: list[dict]) -> bool:
-    """Tell whether torch has a one-pass kernel for the device that holds the parameters."""
+def _fused(params: list[dict], kinds: tuple[str, ...] = ("cpu", "cuda")) -> bool:
+    """Tell whether all parameters are on one of the kinds of device with a one-pass kernel."""
     devices = {p.device.type for group in params for p in group["params"]}
-    return devices <= {"cpu"} or devices <= {"cuda"}
+    return len(devices) == 1 and devices <= set(kinds)
