@@ -27,13 +27,18 @@ collect_ignore = [] if find_spec("ray") and find_spec("psycopg") else ["cluster"
 copy_databases()
 
 FIRST = (
+    "comparison/test_judgement.py",
+    "inference/test_predict.py",
     "faults/test_sweep_kills.py",
     "search/test_sweep_end_to_end.py",
     "tracking/test_store.py",
     "training/test_resume.py",
     "training/test_reproduce.py",
 )
-"""The files that take longest: no process is left waiting for one of them at the end."""
+"""Files that take longest, so that no process is left waiting for one of them at the end.
+
+The first two train what others use too, which would wait for it.
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import optuna
 import pytest
+import yaml
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -129,6 +130,11 @@ class Sweep:
     def finished(self) -> list[FrozenTrial]:
         """The trials that count towards `n_trials`."""
         return self.trials(TrialState.COMPLETE, TrialState.PRUNED)
+
+    def kept_trainer(self, run) -> dict:
+        """Return the settings of the trainer that a run has kept."""
+        kept = self.store.artifacts(run.info.run_id) / "config.yaml"
+        return yaml.safe_load(kept.read_text())["trainer"]
 
     def assert_complete(self, n_trials: int) -> None:
         """Check that the budget was met exactly, and that nothing still claims to run."""

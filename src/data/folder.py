@@ -1,12 +1,17 @@
 """Pictures of one's own: a folder of folders, one a class, or a flat one with labels in a table."""
 
 import csv
+import multiprocessing
 import platform
+import sys
+from collections.abc import Iterable, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import final
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 
 from src.config.types import Flag, PositiveInt, Seed, SplitSize, ValidationSize
 from src.data.source import DataSource, LabelledImages
@@ -68,7 +73,7 @@ class Folder(DataSource):
         images: list[Prepared] = []
         read: list[str] = []
         unreadable: list[str] = []
-        for file, label in files:
+        for file, label in _with_progress(files):
             try:
                 picture = read_picture(file)
             except PictureError as error:
@@ -159,3 +164,10 @@ class Folder(DataSource):
                 f"data.classes={table}: {shown}: every row must be a file in {root} and its label"
             )
         return [(root / name, label) for name, label in rows]
+
+
+def _with_progress(files: Sequence[tuple[Path, str]]) -> Iterable[tuple[Path, str]]:
+    """Hand the files out, beside a bar where a person waits for them; not in a search's workers."""
+    looked_at = sys.stderr.isatty() and multiprocessing.parent_process() is None
+    screen = Console(stderr=True)
+    return track(files, "reading pictures", console=screen, transient=True, disable=not looked_at)

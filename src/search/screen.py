@@ -10,7 +10,8 @@ from typing import Any, final
 from rich.console import Console
 from rich.status import Status
 
-from src.search.space import Choices, Entry, Layers, Range, Space
+from src.search.entries import Choices, Entry, Layers, Range
+from src.search.space import Space
 
 MAX_WIDTH = 100
 """Characters of a line, at the most."""

@@ -1,6 +1,10 @@
 """Folders of pictures become images, a class a sub-folder."""
 
+import os
 import platform
+import pty
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -9,6 +13,7 @@ from PIL import Image
 
 from src.data.folder import Folder
 from src.errors import DataError
+from tests.conftest import environment
 from tests.data.tables import digit_rows, write_pictures
 
 
@@ -113,3 +118,16 @@ def test_hidden_files_are_no_pictures_and_a_picture_a_class_is_too_few(tmp_path)
     assert len(Folder(path=path).read_pool()[0]) == 10
     with pytest.raises(DataError, match=r"of 10 images none is left for it"):
         Folder(path=path).load()
+
+
+def test_a_person_who_waits_for_many_pictures_sees_how_far_it_is(tmp_path):
+    path = write_pictures(tmp_path / "photos", count=30, tiny=False)
+    code = "import sys; from src.data.folder import Folder; Folder(path=sys.argv[1]).read_pool()"
+    command = [sys.executable, "-c", code, path]
+    ours, theirs = pty.openpty()
+    subprocess.run(command, stderr=theirs, env=environment(), check=True)
+    assert b"reading pictures" in os.read(ours, 10_000)
+    for end in (ours, theirs):
+        os.close(end)
+    piped = subprocess.run(command, capture_output=True, env=environment(), check=True)
+    assert piped.stderr == b""

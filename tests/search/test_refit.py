@@ -5,7 +5,6 @@ import shutil
 
 import numpy as np
 import pytest
-import yaml
 
 from src.comparison.champion import promote
 from src.comparison.contenders import select
@@ -17,7 +16,6 @@ from src.models.predictor import load_predictor
 from src.pictures.reading import picture_from_array
 from src.search.composer import on_all_rows
 from src.tracking.queries import CHECKPOINT
-from tests.conftest import python
 from tests.plans import plan_of, stored_runs, train_plan
 from tests.sweeping import FAST, Sweep, sweep
 
@@ -98,32 +96,12 @@ def test_the_winner_has_the_best_mean_on_fresh_seeds(searched):
     assert summary["verdict"]["mean"] == pytest.approx(means[summary["best"]])
 
 
-def test_a_refit_alone_has_the_cores_of_idle_workers_too(tmp_path):
-    """Unless a number of threads was given: `searched` was told of one."""
-    line = ("name=alone", "data=digits", "model=linear", "optimizer.lr=choice(0.01)", "n_trials=1")
-    workers = ("executor=processes", "executor.workers=2", "confirm.seeds=0")
-    command = ("-m", "src.sweep", *line, *workers, "trainer.max_epochs=1")
-    done = python(*command, cwd=tmp_path, cores=2)
-    assert done.returncode == 0, done.stderr
-    found = Sweep(tmp_path, "alone")
-    threads = {
-        run.data.tags.get("refit", "none"): kept_trainer(found, run)["threads"]
-        for run in found.below()
-    }
-    assert threads == {"none": 1, "training and validation rows": 2}
-
-
 def test_a_run_keeps_the_threads_that_were_given_and_the_precision_that_auto_was(searched):
     found, *_ = searched
     for run in found.below():
         if "ensemble.members" not in run.data.tags:
-            kept = kept_trainer(found, run)
+            kept = found.kept_trainer(run)
             assert (kept["threads"], kept["precision"]) == (1, "float32")
-
-
-def kept_trainer(found, run):
-    kept = found.store.artifacts(run.info.run_id) / "config.yaml"
-    return yaml.safe_load(kept.read_text())["trainer"]
 
 
 def test_it_is_never_ranked_by_validation_accuracy(searched):

@@ -572,3 +572,18 @@ def test_a_trial_beyond_a_constraint_counts_and_cannot_win(tmp_path):
     assert re.search(r"^winner +trial 1,", done.stdout, re.MULTILINE)
     assert "stopped because     trial 1 reached the target 0.1" in done.stdout
     assert small.constraints["parameters"] < 0
+
+
+def test_a_refit_alone_has_the_cores_of_idle_workers_too(tmp_path):
+    """Unless a number of threads was given, as all other searches here are."""
+    line = ("name=alone", "data=digits", "model=linear", "optimizer.lr=choice(0.01)", "n_trials=1")
+    workers = ("executor=processes", "executor.workers=2", "confirm.seeds=0")
+    command = ("-m", "src.sweep", *line, *workers, "trainer.max_epochs=1")
+    done = python(*command, cwd=tmp_path, cores=2)
+    assert done.returncode == 0, done.stderr
+    found = Sweep(tmp_path, "alone")
+    threads = {
+        run.data.tags.get("refit", "none"): found.kept_trainer(run)["threads"]
+        for run in found.below()
+    }
+    assert threads == {"none": 1, "training and validation rows": 2}
