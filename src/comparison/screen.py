@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from src.comparison.judgement import named, winner
 from src.comparison.report import reckoning, test_set_disclosure
 from src.config.commands import command, tracking_overrides, ui_command
+from src.process.streams import screen
 from src.tracking.registry import find_champion
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def progress() -> Iterator[Callable[[str], None]]:
     if not (sys.stderr.isatty() and sys.stdout.isatty()):
         yield lambda text: None
         return
-    with Console(stderr=True).status("opening the store") as status:
+    with screen().status("opening the store") as status:
         yield status.update
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 
 from src.config.types import Flag, PositiveInt, Seed, SplitSize, ValidationSize
@@ -26,6 +25,7 @@ from src.pictures.reading import (
     pictures_in,
     read_picture,
 )
+from src.process.streams import screen
 
 SIDE = 28
 SMALL = 64
@@ -169,5 +169,4 @@ class Folder(DataSource):
 def _with_progress(files: Sequence[tuple[Path, str]]) -> Iterable[tuple[Path, str]]:
     """Hand the files out, beside a bar where a person waits for them; not in a search's workers."""
     looked_at = sys.stderr.isatty() and multiprocessing.parent_process() is None
-    screen = Console(stderr=True)
-    return track(files, "reading pictures", console=screen, transient=True, disable=not looked_at)
+    return track(files, "reading pictures", console=screen(), transient=True, disable=not looked_at)

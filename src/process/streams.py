@@ -2,15 +2,29 @@
 
 import os
 import sys
+from functools import cache
 from io import BufferedWriter, FileIO, TextIOWrapper
 from pathlib import Path
-from typing import Any, TextIO, final
+from typing import TYPE_CHECKING, Any, TextIO, final
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def outlast_readers() -> None:
     """Let what is printed be lost where nobody reads it, and show ? for what cannot be shown."""
     sys.stdout = _outlasting(sys.stdout)
     sys.stderr = _outlasting(sys.stderr)
+
+
+@cache
+def screen() -> "Console":
+    """Return the terminal behind stderr, the same for all: rich draws below each other what moves
+    at the same time only on one console.
+    """
+    from rich.console import Console
+
+    return Console(stderr=True)
 
 
 @final

@@ -7,9 +7,9 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, final
 
-from rich.console import Console
 from rich.status import Status
 
+from src.process.streams import screen
 from src.search.entries import Choices, Entry, Layers, Range
 from src.search.space import Space
 
@@ -72,7 +72,7 @@ class SweepScreen:
         self._began = perf_counter()
         self._counted: tuple[int, float] | None = None
         self._finished_before: int | None = None
-        self._console = Console(stderr=True)
+        self._console = screen()
         on_terminal = sys.stderr.isatty() and sys.stdout.isatty()
         self._status = Status("starting workers", console=self._console) if on_terminal else None
 

@@ -3,11 +3,11 @@
 import sys
 from typing import final
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
 from src.config.plan import Plan
+from src.process.streams import screen
 
 
 @final
@@ -30,7 +30,7 @@ class EpochReporter:
             TextColumn("{task.fields[numbers]}", table_column=whole),
             TimeRemainingColumn(table_column=whole),
             TextColumn("left"),
-            console=Console(stderr=True),
+            console=screen(),
             expand=True,
             disable=not drawn,
         )

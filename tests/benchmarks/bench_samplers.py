@@ -87,7 +87,9 @@ def _seconds(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
     return np.array([features(c.made) for c in curves]), np.array(seconds)
 
 
-def search(surrogate: Surrogate, sampler: BaseSampler, *, seconds: float, seed: int, fresh: int):
+def search(
+    surrogate: Surrogate, sampler: BaseSampler, *, seconds: float, seed: int, fresh: int
+) -> tuple[float, int, int]:
     """Search; return the winner's true accuracy, and the trials begun and ended.
 
     fresh: seeds on which the three best are trained again, beside the time, to choose among them.
