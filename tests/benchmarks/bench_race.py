@@ -4,13 +4,15 @@ Options: `--seconds 60 --seeds 10 --first 1 --only ours bare`. `mnist_20k` leave
 official training images untouched; on them the models are scored, with a standard error of 0.0008
 at 0.97. Every search is a process of its own with a cold start, its clock starts before Python
 does; all have the same space, none knows a configuration. Each seed is another sample and split.
-Ours refits three times, and is scored both by the first of the three and by their mean.
+Ours refits three times, and is scored both by the first of the three and by their mean. `--draw
+PICTURE --logs FILE ...` draws what was printed, a panel a file, instead of racing.
 """
 
 import argparse
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,6 +28,7 @@ from optuna.trial import TrialState
 
 from src.config.settings import Tracking
 from src.data.mnist import Mnist
+from src.figures.style import BLUE, GRID, INK, MUTED, new_figure, save_figure, style_axes
 from src.models.predictor import load_predictor
 from src.search.storage.journal import open_journal
 from src.stats.intervals import t_interval
@@ -113,6 +116,33 @@ def _compare(runs: list[Raced], kind: str, others: list[Raced]) -> None:
             f"our {own} less {kind}'s {other}: {mean(gains):+.4f} (95 % interval {low:+.4f} to "
             f"{high:+.4f}, {len(gains)} seeds)"
         )
+
+
+def draw(picture: Path, logs: list[Path]) -> None:
+    """Draw what ours and the bare loop handed over, a dot a seed with their means, as a PNG."""
+    shown = ("bare best", "ours best", "ours refitted", "ours mean")
+    words = ("bare loop:\nbest trial", "ours:\nbest trial", "ours: one\nrefitted", "ours: mean\nof three")
+    figure = new_figure(width_px=420 * len(logs), height_px=320)
+    for axes, log in zip(figure.subplots(1, len(logs), squeeze=False)[0], logs, strict=True):
+        seeds: dict[str, dict[str, float]] = {}
+        for kind, seed, rest in re.findall(
+            r"^(ours|bare) +seed +(\d+) +(.*)$", log.read_text(), re.M
+        ):
+            for name, value in re.findall(r"(best|refitted|mean) (0\.\d+)", rest):
+                seeds.setdefault(seed, {})[f"{kind} {name}"] = float(value)
+        table = np.array([[found[name] for name in shown] for found in seeds.values()])
+        axes.plot(table.T, color=GRID, linewidth=1)
+        for place, column in enumerate(table.T):
+            colour = MUTED if place == 0 else BLUE
+            axes.plot([place] * len(column), column, "o", color=colour, markersize=4)
+            axes.hlines(column.mean(), place - 0.25, place + 0.25, color=INK, linewidth=2)
+            axes.annotate(f"{column.mean():.4f}", (place + 0.28, column.mean()), fontsize=7)
+        axes.set_xticks(range(len(shown)), words)
+        axes.set_xlim(-0.5, len(shown) - 0.3)
+        title = f"{log.stem}, {len(table)} seeds"
+        style_axes(axes, title=title, x_label="", y_label="accuracy on 40,000 untouched images")
+    figure.tight_layout()
+    save_figure(figure, picture)
 
 
 def untouched(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -227,4 +257,11 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first", type=int, default=1, help="the first of the seeds")
     parser.add_argument("--only", nargs="+", choices=KINDS, default=[OURS, "bare"])
-    main(**vars(parser.parse_args()))
+    parser.add_argument("--draw", type=Path, metavar="PICTURE")
+    parser.add_argument("--logs", type=Path, nargs="+", default=[])
+    given = vars(parser.parse_args())
+    picture, logs = given.pop("draw"), given.pop("logs")
+    if picture:
+        draw(picture, logs)
+    else:
+        main(**given)
