@@ -121,7 +121,12 @@ def _compare(runs: list[Raced], kind: str, others: list[Raced]) -> None:
 def draw(picture: Path, logs: list[Path]) -> None:
     """Draw what ours and the bare loop handed over, a dot a seed with their means, as a PNG."""
     shown = ("bare best", "ours best", "ours refitted", "ours mean")
-    words = ("bare loop:\nbest trial", "ours:\nbest trial", "ours: one\nrefitted", "ours: mean\nof three")
+    words = (
+        "bare loop:\nbest trial",
+        "ours:\nbest trial",
+        "ours: one\nrefitted",
+        "ours: mean\nof three",
+    )
     figure = new_figure(width_px=420 * len(logs), height_px=320)
     for axes, log in zip(figure.subplots(1, len(logs), squeeze=False)[0], logs, strict=True):
         seeds: dict[str, dict[str, float]] = {}
