@@ -36,7 +36,7 @@ OTHER = (
     "trainer.steps_per_epoch=9",
     "optimizer.lr=interval(0.01,0.1)",
 )
-FRESH = ("fresh=true", "target=null", "n_trials=500", "timeout_minutes=0.1", "confirm.seeds=0")
+FRESH = ("fresh=true", "target=null", "n_trials=500", "timeout_minutes=0.2", "confirm.seeds=0")
 
 
 @dataclass
