@@ -398,7 +398,7 @@ def test_a_fresh_start_has_a_name_of_its_own_and_keeps_the_old_search(story):
     fresh = Sweep(story.sweep.folder, "quick.2")
     fresh.assert_agreement()
     assert 1 <= len(fresh.finished) < 500
-    assert fresh.parent.data.tags["stop_reason"] == "the time budget of 0.1 minutes is used up"
+    assert fresh.parent.data.tags["stop_reason"] == "the time budget of 0.2 minutes is used up"
     after, before = story.stages["fresh"], story.stages["more"]
     assert after.trials == before.trials
     assert before.runs.items() <= after.runs.items()
