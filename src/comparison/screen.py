@@ -1,6 +1,5 @@
 """What a person sees of a comparison: what is being done, the answer, where to look next."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 from src.comparison.judgement import named, winner
 from src.comparison.report import reckoning, test_set_disclosure
 from src.config.commands import command, tracking_overrides, ui_command
-from src.process.streams import screen
+from src.process.streams import on_terminal, screen
 from src.tracking.registry import find_champion
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
     """Give a function that shows what is being done, where a person looks on."""
-    if not (sys.stderr.isatty() and sys.stdout.isatty()):
+    if not on_terminal():
         yield lambda text: None
         return
     with screen().status("opening the store") as status:

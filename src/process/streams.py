@@ -17,10 +17,16 @@ def outlast_readers() -> None:
     sys.stderr = _outlasting(sys.stderr)
 
 
+def on_terminal() -> bool:
+    """Tell whether a person looks on: neither stdout nor stderr goes into a file or a pipe."""
+    return sys.stderr.isatty() and sys.stdout.isatty()
+
+
 @cache
 def screen() -> "Console":
-    """Return the terminal behind stderr, the same for all: rich draws below each other what moves
-    at the same time only on one console.
+    """Return the console of stderr, one for all.
+
+    rich draws what moves at the same time below each other only on one console.
     """
     from rich.console import Console
 

@@ -1,6 +1,5 @@
 """What a person sees of a search: a line a trial, and on a terminal a line of what runs now."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
@@ -9,7 +8,7 @@ from typing import Any, final
 
 from rich.status import Status
 
-from src.process.streams import screen
+from src.process.streams import on_terminal, screen
 from src.search.entries import Choices, Entry, Layers, Range
 from src.search.space import Space
 
@@ -72,9 +71,7 @@ class SweepScreen:
         self._began = perf_counter()
         self._counted: tuple[int, float] | None = None
         self._finished_before: int | None = None
-        self._console = screen()
-        on_terminal = sys.stderr.isatty() and sys.stdout.isatty()
-        self._status = Status("starting workers", console=self._console) if on_terminal else None
+        self._status = Status("starting workers", console=screen()) if on_terminal() else None
 
     def __enter__(self) -> "SweepScreen":
         if self._status:

@@ -41,7 +41,7 @@ def make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise unwritable_error(folder, error.strerror or str(error)) from error
+        raise unwritable_error(folder, error) from error
     return folder
 
 
@@ -54,7 +54,7 @@ def create_database(database: Path) -> None:
             if not database.exists():
                 build_database(database)
     except OSError as error:
-        raise unwritable_error(database.parent, error.strerror or str(error)) from error
+        raise unwritable_error(database.parent, error) from error
 
 
 def address_of(database: Path) -> str:
@@ -115,10 +115,11 @@ def _names(folder: Path) -> set[str]:
         return set()
 
 
-def unwritable_error(folder: Path, why: str) -> TrackingError:
+def unwritable_error(folder: Path, why: str | OSError) -> TrackingError:
     """Return in one line that the folder of a store cannot be written."""
+    said = why if isinstance(why, str) else why.strerror or str(why)
     return TrackingError(
-        f"`tracking.folder`={folder}: cannot be written ({why}); "
+        f"`tracking.folder`={folder}: cannot be written ({said}); "
         "choose a folder you may write to, or tracking=off"
     )
 

@@ -25,7 +25,7 @@ def open_store(settings: Tracking) -> Store:
             for line in flush(store):
                 print(line, file=sys.stderr)
     except OSError as error:
-        why = "read-only" if error.errno == EROFS else str(error.strerror or error)
+        why = "read-only" if error.errno == EROFS else error
         raise unwritable_error(store.folder, why) from error
     return store
 

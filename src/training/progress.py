@@ -1,13 +1,12 @@
 """Progress on the screen while a training runs, and in words for its log."""
 
-import sys
 from typing import final
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
 from src.config.plan import Plan
-from src.process.streams import screen
+from src.process.streams import on_terminal, screen
 
 
 @final
@@ -21,7 +20,7 @@ class EpochReporter:
     def __init__(self, title: str = "", *, max_epochs: int = 0) -> None:
         self._title = title
         self._max_epochs = max_epochs
-        drawn = bool(title) and sys.stderr.isatty() and sys.stdout.isatty()
+        drawn = bool(title) and on_terminal()
         self._prints = bool(title) and not drawn
         whole = Column(no_wrap=True)
         self._bar = Progress(

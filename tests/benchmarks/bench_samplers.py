@@ -139,16 +139,16 @@ def search(
 def samplers() -> dict[str, Callable[[int], BaseSampler]]:
     """Return what draws, by name; the first is that of `conf/sampler/tpe.yaml`."""
 
-    def joint(seed: int, **others: Any) -> BaseSampler:
-        return TPESampler(seed=seed, multivariate=True, group=True, n_startup_trials=4, **others)
+    def joint(seed: int, *, at_random: int = 4, **others: Any) -> BaseSampler:
+        return TPESampler(
+            seed=seed, multivariate=True, group=True, n_startup_trials=at_random, **others
+        )
 
     return {
         "tpe, joint, 4 at random": joint,
         "the same, no constant liar": lambda seed: joint(seed, constant_liar=False),
         "the same, 96 candidates": lambda seed: joint(seed, n_ei_candidates=96),
-        "tpe, joint, 10 at random": lambda seed: TPESampler(
-            seed=seed, multivariate=True, group=True, n_startup_trials=10
-        ),
+        "tpe, joint, 10 at random": lambda seed: joint(seed, at_random=10),
         "tpe, each by itself, 4": lambda seed: TPESampler(
             seed=seed, multivariate=False, n_startup_trials=4
         ),
