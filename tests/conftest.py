@@ -15,7 +15,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings
 
-from tests.preloaded import Command, copy_databases, run_command
+from tests.preloaded import ADDRESS, Command, copy_databases, run_command, start_server
 
 # `make test` generates the same examples each time, `make faults` others
 settings.register_profile("same", derandomize=True)
@@ -27,22 +27,32 @@ collect_ignore = [] if find_spec("ray") and find_spec("psycopg") else ["cluster"
 copy_databases()
 
 FIRST = (
-    "comparison/test_judgement.py",
     "inference/test_predict.py",
     "faults/test_sweep_kills.py",
     "search/test_sweep_end_to_end.py",
+    "comparison/test_judgement.py",
     "tracking/test_store.py",
     "training/test_resume.py",
     "training/test_reproduce.py",
 )
 """Files that take longest, so that no process is left waiting for one of them at the end.
 
-The first two train what others use too, which would wait for it.
+The first trains what others use too, which would wait for it.
 """
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the processes of pytest-xdist share one server."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        os.environ[ADDRESS] = start_server()
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest."""
+    """Begin with the longest; what needs the ten trainings of a contest is long."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "contest" in item.fixturenames:
+            item.add_marker("long")
     items.sort(key=lambda item: not item.path.as_posix().endswith(FIRST))
 
 

@@ -1,6 +1,7 @@
 """Plans and problems of command lines, in this process; values that make a training quick."""
 
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.cli.arguments import configuration, read_flags, runs_of
@@ -20,6 +21,11 @@ QUICK = ("experiment=none", "data=digits", "trainer.threads=1")
 
 def plan_of(*overrides: str) -> Plan:
     """Return the plan of `python -m src.train OVERRIDES`."""
+    return _plan_of(Path.cwd(), *overrides)
+
+
+@cache
+def _plan_of(folder: Path, *overrides: str) -> Plan:
     line = read_flags(list(overrides), verb="train")
     with conf_open(*line.config_dir):
         [run] = runs_of(line, verb="train", check=lambda config: None)

@@ -36,6 +36,8 @@ LIBRARIES = (
     "src.tracking.store",
 )
 LOOK_AGAIN_S = 0.02
+ADDRESS = "PRELOADED_SERVER"
+"""Variable with the address of a server that is there already."""
 
 
 class Command:
@@ -157,8 +159,32 @@ def copy_databases() -> None:
     database.build_database = copy
 
 
+def start_server() -> str:
+    """Start the process that forks commands, and that ends when this one does; return its address.
+
+    It takes orders from any process, once it has loaded everything.
+    """
+    folder = tempfile.mkdtemp(prefix="preloaded-")
+    address = f"{folder}/orders"
+    mine, theirs = socket.socketpair()
+    with theirs, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        ours = (listener.fileno(), theirs.fileno())
+        server = subprocess.Popen(
+            [sys.executable, "-m", "tests.preloaded", *map(str, ours)],
+            cwd=Path(__file__).resolve().parents[1],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=ours,
+        )
+    atexit.register(lambda: (mine.close(), server.wait(), shutil.rmtree(folder)))
+    return address
+
+
 class _Server:
-    """The process that forks the commands of this one, and ends when this one does."""
+    """The server as this process sees it: its own, or one that a process before it has started."""
 
     def __init__(self) -> None:
         self._orders: socket.socket | None = None
@@ -168,40 +194,35 @@ class _Server:
         """Order a command: the file of the request, its two outputs, and where its end is told."""
         with self._lock:
             if self._orders is None:
-                self._orders = self._start()
+                self._orders = socket.socket(socket.AF_UNIX)
+                self._orders.connect(os.environ.get(ADDRESS) or start_server())
             socket.send_fds(self._orders, [b"!"], list(files))
-
-    def _start(self) -> socket.socket:
-        mine, theirs = socket.socketpair()
-        with theirs:
-            server = subprocess.Popen(
-                [sys.executable, "-m", "tests.preloaded", str(theirs.fileno())],
-                cwd=Path(__file__).resolve().parents[1],
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-            )
-        atexit.register(lambda: (mine.close(), server.wait()))
-        return mine
 
 
 _SERVER = _Server()
 
 
-def _serve(orders: socket.socket) -> int:
+def _serve(listener: socket.socket, customer: socket.socket) -> int:
     """Fork whenever a command is ordered; return in each fork, with the file of its request."""
     told_to: dict[int, int] = {}
+    sources = [customer, listener]
     while True:
-        waiting, _, _ = select.select([orders], [], [], LOOK_AGAIN_S if told_to else None)
-        if waiting:
+        waiting, _, _ = select.select(sources, [], [], LOOK_AGAIN_S if told_to else None)
+        if customer in waiting:
+            os._exit(0)
+        if listener in waiting:
+            sources.append(listener.accept()[0])
+        for orders in (source for source in waiting if source is not listener):
             word, files, _, _ = socket.recv_fds(orders, 1, 4)
             if not word:
-                os._exit(0)
+                sources.remove(orders)
+                orders.close()
+                continue
             request, output, errors, state = files
             pid = os.fork()
             if pid == 0:
-                orders.close()
+                for source in sources:
+                    source.close()
                 for number, file in ((1, output), (2, errors)):
                     os.dup2(file, number)
                 for file in (output, errors, state, *told_to.values()):
@@ -257,7 +278,6 @@ def _run(request: int) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with socket.socket(fileno=int(sys.argv[1])) as orders:
-        _warm_up()
-        own_request = _serve(orders)
-    _run(own_request)
+    listening, its_customer = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
+    _warm_up()
+    _run(_serve(listening, its_customer))

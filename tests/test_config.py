@@ -246,6 +246,7 @@ TOO_LATE_FOR_THE_PARSER = {
 }
 
 
+@pytest.mark.long
 def test_what_shows_only_later_is_still_told_before_training_and_leaves_nothing(tmp_path):
     (tmp_path / "taken").write_text("a file where a folder should be")
     script = f"""

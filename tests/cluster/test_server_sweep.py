@@ -17,6 +17,8 @@ from tests.sweeping import FAST, start_sweep
 pytestmark = pytest.mark.cluster
 
 N_TRIALS, EPOCHS = 12, 40
+ENDED = r"trial +\d+  "
+"""A trial's line; one that had no driver any more is told in words."""
 WITHIN_S = 300
 """How long a session may take, on a machine that is busy with other work too."""
 SEARCH = (
@@ -79,14 +81,14 @@ def story(cluster: Cluster, tmp_path_factory):
         server.kill()
         wait_until(lambda: epochs_kept(first) > 5)  # the training goes on
         server.start()
-        read_until(driver, "trial ")
+        read_until(driver, ENDED)
         wait_until(lambda: not list(first.glob("mlruns/runs/*/unsent.jsonl")))  # only it can send
         driver.kill()
         told["killed"] = ended(driver)
         finished["killed"] = {trial.number: trial for trial in found.finished}
 
         drivers.append(driver := start_sweep(*line, cwd=later))
-        read_until(driver, "trial ")
+        read_until(driver, ENDED)
         wait_until(
             lambda: is_early(postgres), within_s=WITHIN_S
         )  # else nobody needs the database for a while

@@ -120,6 +120,7 @@ def test_ink_moves_and_is_not_lost(digits):
     assert kept.min() > 0.5
 
 
+@pytest.mark.long
 def test_distorted_digits_are_still_recognised(digits, tmp_path):
     images, labels = digits
 

@@ -60,6 +60,7 @@ def test_what_the_record_lacks_is_said(record) -> None:
         filled("<!-- table: sumary -->\n<!-- end -->", record)
 
 
+@pytest.mark.long
 def test_runs_of_a_recipe_are_found_by_what_they_are_not_by_name(tmp_path: Path) -> None:
     store = Tracking(folder=tmp_path, experiment="record")
     plan = replace(recipe_plan("exercise_dnn_10_steps", seed=5), tracking=store, name="otherwise")

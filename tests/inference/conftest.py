@@ -15,7 +15,7 @@ from src.inference.recogniser import load_recogniser
 from tests.conftest import made_once
 from tests.plans import plan_of, stored_runs, train_plan
 
-SHORT = ("data=mnist_20k", "trainer.threads=1", "trainer.max_epochs=4")
+SHORT = ("data=mnist_20k", "data.validation_size=400", "trainer.threads=1", "trainer.max_epochs=4")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def promote(folder: Path, run_id: str) -> None:
 @pytest.fixture(scope="session")
 def digits():
     """Return the validation images of the runs: never trained on."""
-    return Mnist(rows=20_000).load().validation
+    return Mnist(rows=20_000, validation_size=400).load().validation
 
 
 def enlarged(pixels: np.ndarray, *, side: int = 200) -> np.ndarray:

@@ -129,8 +129,9 @@ def test_without_a_champion_the_newest_finished_run_answers_and_it_is_said(finis
 
 def test_without_a_champion_runs_on_the_usual_data_come_before_newer_ones(tmp_path):
     tracking = Tracking(folder=tmp_path / "mlruns")
-    usual = train_into(tracking, "data=mnist_10k", "model=linear", "trainer.max_epochs=1")
-    train_into(tracking, "data=digits", "model=linear", "trainer.max_epochs=1")
+    few = ("model=linear", "trainer.max_epochs=1", "data.validation_size=100")
+    usual = train_into(tracking, "data=mnist_10k", *few)
+    train_into(tracking, "data=digits", *few)
     recogniser = load_recogniser(stored_runs(tracking))
     assert recogniser.run.id == usual
     assert "no champion" in recogniser.origin

@@ -47,7 +47,8 @@ KINDS = {
     if issubclass(kind, Executor) and kind is not Executor
 }
 
-OVER_MACHINES = {
+MARKS = {
+    "Processes": [pytest.mark.long],
     "Ray": [
         pytest.mark.cluster,
         pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra `ray`"),
@@ -59,7 +60,7 @@ def kinds():
     """Return the executors to test, each with the marks it has."""
     by_name = {kind.__name__: kind for kind in KINDS}
     return [
-        pytest.param(kind, id=name, marks=OVER_MACHINES.get(name, []))
+        pytest.param(kind, id=name, marks=MARKS.get(name, []))
         for name, kind in sorted(by_name.items())
     ]
 

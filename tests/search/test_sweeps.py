@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from functools import cache
 
 import hydra
 import optuna
@@ -11,6 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf, open_dict
 
 from src.cli.overrides import CONF, EXTRA_CONFIG_DIRS, SWEEPS, conf_open, resolved
+from src.data.digits import Digits
 from src.errors import ConfigError
 from src.search import composer
 from src.search.check import check_first, check_space
@@ -41,6 +43,12 @@ def request_of(*arguments: str) -> Request:
     with open_dict(config):
         del config["hydra"]
     return make_request(resolved(config), sweep=sweep, overrides=overrides, ranges=ranges)
+
+
+@cache
+def shipped(name: str) -> Request:
+    """Return the search of a file as it is; compose no trial of it twice."""
+    return request_of(f"sweep={name}")
 
 
 def check(request: Request) -> None:
@@ -80,7 +88,7 @@ def test_the_searches_of_the_issue_are_there():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_search_fits_the_program(name):
-    request = request_of(f"sweep={name}")
+    request = shipped(name)
     assert request.name == name
     assert request.space.entries
     check(request)
@@ -89,9 +97,9 @@ def test_every_search_fits_the_program(name):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_the_first_configurations_of_every_search_can_be_built(name):
-    request = request_of(f"sweep={name}", "data=digits")
-    for plan in first_plans(request, 10):
-        assert sum(p.numel() for p in build_classifier(plan, dataset_of(plan)).parameters()) > 600
+    digits = Digits().load()
+    for plan in first_plans(shipped(name), 4):
+        assert sum(p.numel() for p in build_classifier(plan, digits).parameters()) > 600
 
 
 def test_what_only_building_shows_is_told_before_the_first_trial():
@@ -220,6 +228,7 @@ def test_all_mistakes_are_told_at_once():
 SEARCHED = ("regularization=none,l1,l2", "optimizer=adam,sgd", "scheduler=constant,cosine")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("groups", "compositions", "plans"),
     [((), 0, 5), (SEARCHED[:1], 3, 8), (SEARCHED[:2], 5, 12), (SEARCHED, 7, 14)],
@@ -286,7 +295,7 @@ def test_several_networks_together_are_not_handed_over_where_parameters_are_limi
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"regularization"}))
 def test_no_search_begins_with_what_is_known(name):
-    assert request_of(f"sweep={name}").settings.enqueue == []
+    assert shipped(name).settings.enqueue == []
 
 
 def test_the_search_for_regularization_tries_every_option_once():
@@ -372,6 +381,7 @@ def test_a_file_that_is_no_yaml_is_told_in_one_line(tmp_path, monkeypatch, text)
     assert "\n" not in problem
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -423,7 +433,7 @@ def test_a_mistake_is_told_before_anything_is_left_behind(run_verb, tmp_path, ar
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"regularization"}))
 def test_the_lines_of_trials_do_not_wrap_and_show_every_value(name, capsys):
-    request = request_of(f"sweep={name}")
+    request = shipped(name)
     screen = SweepScreen(n_trials=30, space=request.space)
     widest = {key: entry.extremes()[-1] for key, entry in request.space.entries.items()}
     for state, values in (("COMPLETE", [0.9712]), ("PRUNED", None)):

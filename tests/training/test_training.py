@@ -98,6 +98,7 @@ def test_the_test_images_are_the_sources_own_and_the_look_is_counted(finished):
     assert finished.run.data.tags["test.looks"] == "1"
 
 
+@pytest.mark.long
 def test_the_test_images_can_be_left_alone(run_verb, store):
     done = run_verb(*QUICK, "trainer.max_epochs=1", "test=false")
     assert done.returncode == 0, done.stderr
@@ -396,6 +397,7 @@ def test_without_tracking_nothing_is_left_behind(run_verb, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_a_grid_leaves_one_finished_run_for_every_combination(run_verb, store, tmp_path):
     done = run_verb("-m", "model=linear,dnn", "seed=1,2", *QUICK, "trainer.max_epochs=2")
     assert done.returncode == 0, done.stderr
