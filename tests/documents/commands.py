@@ -129,7 +129,9 @@ class Checkout:
         return said
 
     def _environment(self) -> dict[str, str]:
-        own = {k: v for k, v in environment().items() if not k.startswith(("MAKE", "MFLAGS", "ARGS"))}
+        own = {
+            k: v for k, v in environment().items() if not k.startswith(("MAKE", "MFLAGS", "ARGS"))
+        }
         own.pop("PYTHONPATH")  # src is found in the folder, as for a user
         return own | {"PATH": f"{self.folder}/.venv/bin:{own['PATH']}"}
 

@@ -52,7 +52,7 @@ MARKS = {
     "Ray": [
         pytest.mark.cluster,
         pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra `ray`"),
-    ]
+    ],
 }
 
 
