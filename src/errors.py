@@ -65,14 +65,6 @@ class StudyStorageUnavailable(CommandFailed):
     """The storage of Optuna's studies was lost during a search."""
 
 
-class NotPromoted(CommandFailed):
-    """A run that does not beat the champion."""
-
-
-class NotReproduced(CommandFailed):
-    """A run that came out different when it was trained again."""
-
-
 def first_line(error: BaseException) -> str:
     """Return the first line of what an error says, its kind where it says nothing."""
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -36,7 +36,8 @@ def explore(source: DataSource, *, name: str, pixel: int | None, folder: Path) -
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be made ({error.strerror}); name another") from error
     dataset = source.load()
-    table = _table(dataset)
+    seen = _seen(dataset)
+    table = _table(seen, dataset.class_names)
     num_pixels = table.shape[1] - 1
     if pixel is None:
         pixel = EXERCISE_PIXEL if num_pixels >= EXERCISE_PIXEL else num_pixels // 2
@@ -49,19 +50,18 @@ def explore(source: DataSource, *, name: str, pixel: int | None, folder: Path) -
     _print_form(dataset)
     _print_pixel(table, pixel, image_shape=dataset.train.pixels.shape[1:])
     _print_counts(dataset)
-    _draw(dataset, folder)
+    _draw(dataset, seen, folder)
 
 
-def _table(dataset: Dataset) -> "pd.DataFrame":
+def _table(images: LabelledImages, class_names: tuple[str, ...]) -> "pd.DataFrame":
     """Return the rows as in the file: the label in column 0, the pixels in columns 1, 2, ..."""
     import pandas as pd
 
-    images = _seen(dataset)
     num_pixels = images.pixels[0].size
     table = pd.DataFrame(
         images.pixels.reshape(-1, num_pixels), columns=range(1, num_pixels + 1), copy=False
     )
-    table.insert(0, "label", np.array(dataset.class_names)[images.labels])
+    table.insert(0, "label", np.array(class_names)[images.labels])
     return table
 
 
@@ -124,14 +124,14 @@ def _counts(dataset: Dataset) -> dict[str, np.ndarray]:
     }
 
 
-def _draw(dataset: Dataset, folder: Path) -> None:
+def _draw(dataset: Dataset, images: LabelledImages, folder: Path) -> None:
     from src.figures.dataset import (
         draw_class_balance,
         draw_first_nine,
         draw_mean_digit_per_class,
     )
 
-    images, class_names = _seen(dataset), dataset.class_names
+    class_names = dataset.class_names
     nine = images.take(evenly(len(images), 9))
     draw_first_nine(
         nine.pixels,

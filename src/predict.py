@@ -65,7 +65,7 @@ def predict_command(config: DictConfig, *, paths: list[Path]) -> None:
         else:
             from src.inference.export import export_onnx
 
-            said = export_onnx(recogniser, settings.export).describe()
+            said = export_onnx(recogniser, settings.export)
         print(said, file=sys.stdout if settings.format == "table" else sys.stderr)
     if problems:
         raise UserError(*problems)

@@ -11,7 +11,7 @@ from src.cli.entry import run_verb
 from src.cli.output import print_grid, print_reproduction, print_result, print_resume_command
 from src.cli.overrides import plan_from, task_overrides
 from src.config.plan import Plan, make_plan
-from src.errors import ConfigError
+from src.errors import CommandFailed, ConfigError
 from src.process.signals import Halted, stop_on_signals
 
 if TYPE_CHECKING:
@@ -115,7 +115,8 @@ def reproduce_command(config: DictConfig, said: "ValuesSaid") -> "Result":
     reproduction = compare_runs(stored, old, stored.get(result.run_id))
     existing_run(store, result.run_id).set_tags(reproduction.tags)
     print_reproduction(reproduction, old)
-    reproduction.require_same()
+    if reproduction.verdict == "different":
+        raise CommandFailed("the run came out different")
     return result
 
 

@@ -14,7 +14,7 @@ from src.comparison.origins import load_model, load_source
 from src.comparison.session import Outcome, compare
 from src.comparison.settings import Request
 from src.data.source import Dataset, digest
-from src.errors import ConfigError, NotPromoted, UserError
+from src.errors import ConfigError, UserError
 from src.inference.calibration import calibrate
 from src.tracking.queries import VALIDATED, StoredRun, StoredRuns
 from src.tracking.registry import Champion, find_champion, register_champion, run_of_champion
@@ -30,11 +30,6 @@ class Promotion:
     promoted: bool
     words: str
     outcome: Outcome | None
-
-    def require_promoted(self) -> None:
-        """Raise NotPromoted where the challenger is not the champion now."""
-        if not self.promoted:
-            raise NotPromoted("not promoted; promote it all the same with force=true reason='...'")
 
 
 def promote(

@@ -1,13 +1,10 @@
 """What a person sees of a comparison: what is being done, the answer, where to look next."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from src.comparison.judgement import named, winner
 from src.comparison.report import reckoning, test_set_disclosure
 from src.config.commands import command, tracking_overrides, ui_command
-from src.process.streams import on_terminal, screen
 from src.tracking.registry import find_champion
 
 if TYPE_CHECKING:
@@ -15,17 +12,7 @@ if TYPE_CHECKING:
     from src.comparison.contenders import Selection
     from src.comparison.session import Outcome
     from src.tracking.connection import Store
-    from src.tracking.registry import Champion, Rollback
-
-
-@contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
-    """Give a function that shows what is being done, where a person looks on."""
-    if not on_terminal():
-        yield lambda text: None
-        return
-    with screen().status("opening the store") as status:
-        yield status.update
+    from src.tracking.registry import Champion
 
 
 def print_selection(selection: "Selection") -> None:
@@ -95,9 +82,9 @@ def print_promotion(promotion: "Promotion", store: "Store") -> None:
         print(f"go back with: {command('compare', elsewhere, 'rollback=true')}")
 
 
-def print_rollback(rollback: "Rollback") -> None:
+def print_rollback(before: "Champion", now: "Champion") -> None:
     """Print who was champion, and who is now."""
-    print(f"champion is again {_version(rollback.now)}; it was {_version(rollback.before)}")
+    print(f"champion is again {_version(now)}; it was {_version(before)}")
 
 
 def _version(champion: "Champion") -> str:

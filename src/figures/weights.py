@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 from PIL import Image
@@ -74,14 +73,15 @@ def weight_sheet(
     if not title:
         return np.asarray(widened(sheet(table), words=words))
     note = _out_of(len(shown), weights, class_names) + what
-    return np.asarray(sheet(table, title=title, note=note, scale=_scale(limit)))
+    scale = colour_bar(_colours(), low=f"≤ −{limit:.2g}", high=f"≥ {limit:.2g}")
+    return np.asarray(sheet(table, title=title, note=note, scale=scale))
 
 
 def draw_weights_over_training(
     snapshots: Mapping[int, np.ndarray],
     *,
     path: Path,
-    accuracies: Mapping[int, float] = MappingProxyType({}),
+    accuracies: Mapping[int, float],
     class_names: Sequence[str] | None = None,
     pixels_used: np.ndarray | None = None,
 ) -> None:
@@ -107,10 +107,8 @@ def draw_weights_over_training(
         weight_tiles(snapshots[step][shown], limit=limit, tile_px=size)
         for step, limit in limits.items()
     ]
-    heads = [
-        Tile(lines=[(f"step {step:,}", INK), (_reached(accuracies.get(step)), BLUE)])
-        for step in steps
-    ]
+    reached = {step: f"{accuracy:.3f}" for step, accuracy in accuracies.items()}
+    heads = [Tile(lines=[(f"step {s:,}", INK), (reached.get(s, ""), BLUE)]) for s in steps]
     rows = [[caption("accuracy", colour=BLUE) if accuracies else Tile(), *heads]]
     for index, *pictures in zip(shown, *columns, strict=True):
         rows.append([caption(names[index]), *map(Tile, pictures)])
@@ -122,17 +120,14 @@ def draw_weights_over_training(
         rows.append([caption(words, colour=VERMILLION) for words in counts])
     title = "First-layer weights, the longer the training"
     note = f"{_out_of(len(shown), last, class_names)}{how}; each step on the scale under it"
-    save_picture(sheet(rows, title=title, note=note, scale=_scale_in_words()), path)
+    scale = colour_bar(_colours(), low="−", high="+")
+    save_picture(sheet(rows, title=title, note=note, scale=scale), path)
 
 
 def _told_apart(steps: Sequence[int]) -> list[int]:
     """Return the steps up to 1,000 and the last one, without one that is nearly the last."""
     last = steps[-1]
     return [step for step in steps if step <= min(MAX_EARLY_STEP, last / 2)] + [last]
-
-
-def _reached(accuracy: float | None) -> str:
-    return "" if accuracy is None else f"{accuracy:.3f}"
 
 
 def shared_scale_limit(*weights: np.ndarray) -> float:
@@ -172,14 +167,6 @@ def weight_tiles(weights: np.ndarray, *, limit: float, tile_px: int) -> list[Ima
 def _colours() -> np.ndarray:
     """Return uint8 `[255, 3]`: blue for negative, white for 0 (the middle one), red."""
     return colour_table("RdBu_r", size=255)
-
-
-def _scale(limit: float) -> Image.Image:
-    return colour_bar(_colours(), low=f"≤ −{limit:.2g}", high=f"≥ {limit:.2g}")
-
-
-def _scale_in_words() -> Image.Image:
-    return colour_bar(_colours(), low="−", high="+")
 
 
 def _out_of(shown: int, weights: np.ndarray, class_names: Sequence[str] | None) -> str:

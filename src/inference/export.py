@@ -7,9 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
-from typing import final
 
 import numpy as np
 import torch
@@ -21,46 +19,25 @@ OPSET = 20
 EXAMPLE_ROWS = 2
 LARGEST_DIFFERENCE = 1e-4
 """Of a probability; a larger one makes the export an error."""
-BLOCK = 1000
 
 
-@final
-@dataclass(frozen=True)
-class Parity:
-    """How far an exported model's probabilities are from PyTorch's on validation images."""
+def check_parity(recogniser: Recogniser, got: np.ndarray, path: Path, *, most: float) -> str:
+    """Return how an export's probabilities `[N, K]` of the kept validation images do, for people.
 
-    path: Path
-    images: int
-    largest_difference: float
-    same_answers: int
-
-    def describe(self) -> str:
-        """Return it for people."""
-        return (
-            f"{self.path}: written; on {self.images:,} validation images the largest difference of "
-            f"a probability from PyTorch's is {self.largest_difference:.1e}, and "
-            f"{self.same_answers:,} answers are the same"
-        )
-
-
-def find_parity(recogniser: Recogniser, got: np.ndarray, path: Path, *, most: float) -> Parity:
-    """Compare an exported model's probabilities `[N, K]` of the kept validation images.
-
-    most: largest difference of a probability; raises UserError where one is larger.
+    most: largest difference of one from PyTorch's; raises UserError where one is larger.
     """
     expected = recogniser.predictor.predict(recogniser.calibration.images.pixels)
-    found = Parity(
-        path=path,
-        images=len(got),
-        largest_difference=float(np.abs(got - expected).max()),
-        same_answers=int((got.argmax(axis=1) == expected.argmax(axis=1)).sum()),
-    )
-    if not found.largest_difference <= most:
+    largest = float(np.abs(got - expected).max())
+    if not largest <= most:
         raise UserError(
             f"`export`={path}: not written, its probabilities differ from PyTorch's by up to "
-            f"{found.largest_difference:.1e}, more than {most:.0e}"
+            f"{largest:.1e}, more than {most:.0e}"
         )
-    return found
+    same = int((got.argmax(axis=1) == expected.argmax(axis=1)).sum())
+    return (
+        f"{path}: written; on {len(got):,} validation images the largest difference of a "
+        f"probability from PyTorch's is {largest:.1e}, and {same:,} answers are the same"
+    )
 
 
 def write_new(path: Path, content: bytes) -> None:
@@ -99,8 +76,8 @@ def require_free(path: Path) -> None:
         ) from error
 
 
-def export_onnx(recogniser: Recogniser, path: Path) -> Parity:
-    """Write the model as one ONNX file, once its answers are checked.
+def export_onnx(recogniser: Recogniser, path: Path) -> str:
+    """Write the model as one ONNX file, once its answers are checked; return so, for people.
 
     Input `images`: float32 `[N, 1, H, W]` in 0..1, in the form of the training images, any N.
     Output `probabilities`: float32 `[N, K]`. Its metadata has class names, threshold, run, and
@@ -111,15 +88,15 @@ def export_onnx(recogniser: Recogniser, path: Path) -> Parity:
     """
     content = _content(recogniser)
     got = _answers(content, recogniser.calibration.images.pixels)
-    parity = find_parity(recogniser, got, path, most=LARGEST_DIFFERENCE)
+    said = check_parity(recogniser, got, path, most=LARGEST_DIFFERENCE)
     write_new(path, content)
-    return parity
+    return said
 
 
 def _content(recogniser: Recogniser) -> bytes:
     import onnx
 
-    example = torch.zeros(EXAMPLE_ROWS, *recogniser.image_shape)
+    example = torch.zeros(EXAMPLE_ROWS, *recogniser.predictor.image_shape)
     with _quiet():
         program = torch.onnx.export(
             recogniser.predictor,
@@ -167,7 +144,5 @@ def _answers(content: bytes, pixels: np.ndarray) -> np.ndarray:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    blocks = [pixels[start : start + BLOCK] for start in range(0, len(pixels), BLOCK)]
-    return np.concatenate(
-        [session.run(None, {"images": block.astype(np.float32) / 255})[0] for block in blocks]
-    )
+    [probabilities] = session.run(None, {"images": pixels.astype(np.float32) / 255})
+    return np.asarray(probabilities)

@@ -11,7 +11,8 @@ from typing import Any, TextIO, get_args
 
 from src.config.settings import Predict, TableReading
 from src.errors import DataError
-from src.figures.explained import Explained, explained_sheet
+from src.figures.explained import explained_row, explained_sheet
+from src.figures.sheet import Tile
 from src.figures.style import save_picture
 from src.inference.recogniser import Answer, Recogniser
 from src.inference.tables import TableImages, read_images, score
@@ -47,7 +48,7 @@ def answer_all(
     drawings go if they are asked for.
     """
     problems: list[str] = []
-    shown: list[Explained] = []
+    shown: list[list[Tile]] = []
     images: list[TableImages] = []
     for path in tables:
         try:
@@ -77,7 +78,7 @@ def _of_pictures(
     files: list[Path],
     recogniser: Recogniser,
     problems: list[str],
-    shown: list[Explained] | None,
+    shown: list[list[Tile]] | None,
 ) -> Iterator[Record]:
     for start in range(0, len(files), BATCH):
         read: list[tuple[Path, Picture]] = []
@@ -190,14 +191,14 @@ def _share(probability: float) -> str:
     return f"{int(probability * 1000) / 1000:.3f}"
 
 
-def _explained(file: Path, picture: Picture, answer: Answer, recogniser: Recogniser) -> Explained:
+def _explained(file: Path, picture: Picture, answer: Answer, recogniser: Recogniser) -> list[Tile]:
     words = {
         "recognised": f"{answer.label}, {_share(answer.probability)}",
         "unsure": f"unsure: {answer.best} {_share(answer.probability)}, "
         f"{answer.runner_up} {_share(answer.runner_up_probability)}",
     }
     as_it_was = ", left as it was" if answer.prepared.as_it_was else ""
-    return Explained(
+    return explained_row(
         title=_shown(file),
         words=words.get(answer.status, answer.status) + as_it_was,
         colours=picture.colours,

@@ -67,16 +67,6 @@ class Recogniser:
     origin: str
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of the images."""
-        return self.predictor.image_shape
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """The classes, in the order of the probabilities."""
-        return self.predictor.class_names
-
-    @property
     def rule(self) -> str:
         """Below which probability there is no answer, and how that does, for people."""
         own, number = self.threshold, len(self.calibration.images)
@@ -97,10 +87,6 @@ class Recogniser:
         pixels = np.stack([image.pixels for image in prepared])[:, np.newaxis]
         probabilities = self.predictor.predict(pixels)
         return [self._answer(*pair) for pair in zip(prepared, probabilities, strict=True)]
-
-    def recognise(self, picture: Picture) -> Answer:
-        """Answer for one picture."""
-        return self.answer([self.prepare(picture)])[0]
 
     def _answer(self, prepared: Prepared, probabilities: np.ndarray) -> Answer:
         names = self.predictor.class_names

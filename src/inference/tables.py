@@ -42,7 +42,8 @@ def read_images(path: Path, recogniser: Recogniser, asked: TableReading) -> Tabl
     asked: what is told of it instead. Raises DataError where it cannot be read or has images of
     another size.
     """
-    shape, calibration = recogniser.image_shape, recogniser.calibration
+    predictor, calibration = recogniser.predictor, recogniser.calibration
+    shape = predictor.image_shape
     trained: dict[str, Any] = dict(calibration.table or {})
     number = shape[1] * shape[2]
     label, position = trained.get("label", (None, None))
@@ -56,7 +57,7 @@ def read_images(path: Path, recogniser: Recogniser, asked: TableReading) -> Tabl
     values = table.range(asked.max_value, usual=usual)
     transpose = trained.get("transpose", False) if asked.transpose is None else asked.transpose
     pixels = as_images(table.scaled(*values), shape, transpose=transpose)
-    labels = None if table.labels is None else class_indices(table, recogniser.class_names)
+    labels = None if table.labels is None else class_indices(table, predictor.class_names)
     said = f"{len(pixels):,} images; {columns.said}; {values_said(values)}"
     if usual and values != usual:
         said += f", not {usual[0]:g}..{usual[1]:g} as in training"
@@ -70,7 +71,7 @@ def read_images(path: Path, recogniser: Recogniser, asked: TableReading) -> Tabl
 
 def score(answers: Sequence[Answer], labels: np.ndarray, recogniser: Recogniser) -> str:
     """Return how many answers are right, of classes int64 `[N]`, for people."""
-    names = np.array(recogniser.class_names)
+    names = np.array(recogniser.predictor.class_names)
     right = np.array([answer.best for answer in answers]) == names[labels]
     sure = np.array([answer.label is not None for answer in answers])
     low, high = wilson_interval(int(right.sum()), len(right))

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from src.data.source import LabelledImages
 from src.models.predictor import Predictor
-from src.pictures.form import Form, form_from
+from src.pictures.form import Form
 from src.pictures.preparation import as_picture, prepare
 
 PREPARATION = ("preparation/form.json", "preparation/validation.npz")
@@ -30,7 +31,7 @@ class Preparation:
     def __init__(self, folder: Path) -> None:
         form, images = (folder / Path(name).name for name in PREPARATION)
         known = json.loads(form.read_text(encoding="utf-8"))
-        self.form: Form = form_from(known["form"])
+        self.form: Form = TypeAdapter(Form).validate_python(known["form"])
         self.table: dict[str, Any] | None = known["table"]
         with np.load(images) as kept:
             self.images = LabelledImages(kept["pixels"], kept["labels"])

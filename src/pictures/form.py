@@ -1,10 +1,11 @@
 """The form of training images: how they are framed; measured once, so that pictures follow it."""
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any, final
+from dataclasses import dataclass, replace
+from typing import final
 
 import numpy as np
 from PIL import Image
+from pydantic import ConfigDict
 
 from src.pictures.ink import RIM, count_digits
 
@@ -44,6 +45,7 @@ class Form:
     centre: tuple[float, float] = (14.5, 14.5)
     is_binary: bool = False
     digits: tuple[int, ...] = ()
+    __pydantic_config__ = ConfigDict(extra="forbid")  # where it is read back
 
     def amount(self, pixels: np.ndarray) -> np.ndarray:
         """Return how much ink there is, float32, about 0..1, in grey values of this form."""
@@ -52,10 +54,6 @@ class Form:
     def pixels(self, amount: np.ndarray) -> np.ndarray:
         """Return the grey values, uint8, of amounts of ink, 0..1."""
         return np.rint(self.paper + (self.ink - self.paper) * amount.clip(0, 1)).astype(np.uint8)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, from which `form_from` makes it again."""
-        return asdict(self)
 
     def enlarged(self, pixels: np.ndarray) -> np.ndarray:
         """Return the amount of ink of an image, uint8 `[height, width]`, float32 0..1, enlarged."""
@@ -74,12 +72,6 @@ def mnist_form(height: int, width: int) -> Form:
     share = min(height, width) / 28
     centre = (14.5 / 28 * height, 14.5 / 28 * width)
     return Form(height, width, longer=20 * share, centre=centre)
-
-
-def form_from(values: dict[str, Any]) -> Form:
-    """Return the form that `Form.as_dict` has given."""
-    lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list | tuple)}
-    return Form(**{**values, **lists})
 
 
 def evenly(number: int, most: int) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from io import BufferedWriter, FileIO, TextIOWrapper
 from pathlib import Path
@@ -31,6 +33,16 @@ def screen() -> "Console":
     from rich.console import Console
 
     return Console(stderr=True)
+
+
+@contextmanager
+def status(text: str) -> Iterator[Callable[[str], None]]:
+    """Give a function that shows what is being done, where a person looks on; text: at first."""
+    if not on_terminal():
+        yield lambda text: None
+        return
+    with screen().status(text) as shown:
+        yield shown.update
 
 
 @final

@@ -25,14 +25,13 @@ def read_search(
     trials: Sequence[FrozenTrial],
     by: Objective,
     *,
-    trained: Mapping[int, float],
     fresh: Mapping[int, Sequence[float]],
     reached: bool,
 ) -> list[str]:
     """Return all there is to say of a search of one objective.
 
-    trials: in the order they ended. trained, fresh: see `overfitted` and `indistinct`. reached: the
-    target was, so the search was long enough.
+    trials: in the order they ended. fresh: see `indistinct`. reached: the target was, so the search
+    was long enough.
     """
     stale = nothing_better(trials, by)
     return [
@@ -40,7 +39,7 @@ def read_search(
         *stale,
         *([] if stale or reached else too_few(trials)),
         *still_improving(trials, by),
-        *overfitted(trials, by, trained),
+        *overfitted(trials, by),
         *indistinct(trials, by, fresh),
     ]
 
@@ -115,17 +114,12 @@ def still_improving(trials: Sequence[FrozenTrial], by: Objective) -> list[str]:
     ]
 
 
-def overfitted(
-    trials: Sequence[FrozenTrial], by: Objective, trained: Mapping[int, float]
-) -> list[str]:
-    """Say that the best trials err on training images less than half as often as on validation.
-
-    trained: accuracy on training images by trial, where it is known.
-    """
-    known = [t for t in ranked(trials, sign=by.sign)[:5] if t.number in trained]
+def overfitted(trials: Sequence[FrozenTrial], by: Objective) -> list[str]:
+    """Say that the best trials err on training images less than half as often as on validation."""
+    known = [t for t in ranked(trials, sign=by.sign)[:5] if "train_accuracy" in t.user_attrs]
     if not known:
         return []
-    train = median(trained[t.number] for t in known)
+    train = median(t.user_attrs["train_accuracy"] for t in known)
     validation = median(t.user_attrs["val_accuracy"] for t in known)
     if validation > train - 0.01 or 1 - validation < 2 * (1 - train):
         return []

@@ -21,9 +21,8 @@ from src.search.messages import (
     Stop,
     Stopped,
 )
-from src.search.screen import TrialLine
 from src.search.session import Session
-from src.search.study import Best, best_first, finished_trials, try_again
+from src.search.study import best_first, best_value, finished_trials, try_again
 from src.search.tasks import POLL_INTERVAL_S
 
 
@@ -59,7 +58,7 @@ class Driver:
         self._failed_in_a_row = 0
         self._again: list[_Running] = []
         self._finished = len(finished_trials(study))
-        self._best = Best(study)
+        self._best = best_value(study)
         self.stop_reason: str | None = self._reached_before()
 
     def run(self) -> None:
@@ -84,7 +83,7 @@ class Driver:
             self._screen.progress(
                 finished=self._finished,
                 running={r.trial.number: r.epochs for r in self._running.values()},
-                best=self._best.value,
+                best=self._best,
             )
 
     def _may_start(self) -> bool:
@@ -198,12 +197,20 @@ class Driver:
         self._session.usage.note(searching=True)
         self._finished += state != TrialState.FAIL
         may_win = values is not None and reason is None
-        self._best.hear(values if may_win else None)
+        if values is not None and may_win:
+            self._note_best(values[0])
         told = reason if state == TrialState.FAIL else running.broken
         self._line(running, state.name, values, told or "")
         self._count_failures(state, reason)
         if values is not None and may_win and self._reaches(values[0]):
             self._end(self._reached(running.trial.number))
+
+    def _note_best(self, value: float) -> None:
+        sign = self._settings.objective[0].sign
+        if len(self._settings.objective) == 1 and (
+            self._best is None or sign * value > sign * self._best
+        ):
+            self._best = value
 
     def _constrain(self, trial: Trial, parameters: int) -> str | None:
         """Tell Optuna by how much a trial is beyond its constraint; return how it breaks it."""
@@ -246,16 +253,14 @@ class Driver:
 
     def _line(self, running: _Running, state: str, values: list[float] | None, reason: str) -> None:
         self._screen.trial(
-            TrialLine(
-                number=running.trial.number,
-                state=state,
-                values=values,
-                best=self._best.value,
-                assignment=running.trial.user_attrs["assignment"],
-                seconds=perf_counter() - running.began,
-                epochs=running.epochs,
-                reason=reason,
-            )
+            running.trial.number,
+            state=state,
+            values=values,
+            best=self._best,
+            assignment=running.trial.user_attrs["assignment"],
+            seconds=perf_counter() - running.began,
+            epochs=running.epochs,
+            reason=reason,
         )
 
 

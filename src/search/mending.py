@@ -1,10 +1,9 @@
 """Mends, where a driver or a worker died, what Optuna's study and MLflow's store say of trials."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from src.search.study import stopped_trials, try_again
 from src.tracking.connection import Store
@@ -28,7 +27,8 @@ def mend(study: optuna.Study, store: Store) -> Iterator[str]:
     for trial in study.get_trials(states=[TrialState.RUNNING], deepcopy=False):
         try_again(study, trial, reason="its driver died")
         yield f"trial {trial.number} had no driver any more; its values are in line again"
-    runs, trials = _runs(study, store), study.get_trials(deepcopy=False)
+    runs = {run.info.run_id: run for run in runs_below(store, study.user_attrs["parent"])}
+    trials = study.get_trials(deepcopy=False)
     told = {trial.user_attrs["run_id"] for trial in trials if "run_id" in trial.user_attrs}
     untold = {
         int(run.data.tags["trial.number"]): run_id
@@ -38,7 +38,7 @@ def mend(study: optuna.Study, store: Store) -> Iterator[str]:
     stopped = stopped_trials(study)
     for trial in trials:
         run_id = trial.user_attrs.get("run_id") or untold.pop(trial.number, None)
-        status = _status(trial, stopped)
+        status = "KILLED" if trial.number in stopped else STATUS.get(trial.state)
         if run_id in runs and status is not None and runs[run_id].info.status != status:
             outcome = "pruned" if trial.state == TrialState.PRUNED else None
             existing_run(store, run_id).finish(status, outcome=outcome)
@@ -47,12 +47,3 @@ def mend(study: optuna.Study, store: Store) -> Iterator[str]:
     for number, run_id in untold.items():
         detach_trial(store, run_id, reason="its worker died before it could tell of it")
         yield f"run {run_id} is an attempt at trial {number} nobody heard of; set aside as KILLED"
-
-
-def _runs(study: optuna.Study, store: Store) -> dict[str, Any]:
-    parent = study.user_attrs.get("parent")
-    return {run.info.run_id: run for run in runs_below(store, parent)} if parent else {}
-
-
-def _status(trial: FrozenTrial, stopped: set[int]) -> Status | None:
-    return "KILLED" if trial.number in stopped else STATUS.get(trial.state)

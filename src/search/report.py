@@ -11,18 +11,14 @@ import yaml
 
 from src.config.commands import command, tracking_overrides
 from src.config.plan import Plan
-from src.errors import TrackingError
 from src.search.advice import read_search
 from src.search.composer import PLAN_KEYS
 from src.search.outcome import Outcome
 from src.search.request import Request
-from src.tracking.connection import Store
-from src.tracking.runs import runs_below
-from src.tracking.series import CURVE
 
 
 def write_report(
-    outcome: Outcome, study: optuna.Study, request: Request, store: Store, *, best: Plan | None
+    outcome: Outcome, study: optuna.Study, request: Request, *, best: Plan | None
 ) -> Outcome:
     """Write report.html, trials.csv, summary.json and experiment/best.yaml.
 
@@ -36,7 +32,6 @@ def write_report(
         advice = read_search(
             ended_trials(study),
             request.settings.objective[0],
-            trained=_trained(store, outcome),
             fresh={c.number: c.confirmed for c in outcome.finalists},
             reached=outcome.verdict.answer == "reached",
         )
@@ -82,14 +77,3 @@ def _best_as_yaml(study: optuna.Study, plan: Plan, *, threads: int | None, again
         f"# {again}\n"
     )
     return head + yaml.safe_dump({"defaults": defaults, **sections}, sort_keys=False)
-
-
-def _trained(store: Store, outcome: Outcome) -> dict[int, float]:
-    """Return the accuracy on training images of trials by number; none where nobody answers."""
-    try:
-        runs = [run.data for run in runs_below(store, outcome.parent)]
-    except TrackingError:
-        return {}
-    key = f"{CURVE}train_accuracy"
-    known = [run for run in runs if "trial.number" in run.tags and key in run.metrics]
-    return {int(run.tags["trial.number"]): run.metrics[key] for run in known}

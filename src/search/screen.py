@@ -1,14 +1,11 @@
 """What a person sees of a search: a line a trial, and on a terminal a line of what runs now."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from time import perf_counter
-from types import TracebackType
 from typing import Any, final
 
-from rich.status import Status
-
-from src.process.streams import on_terminal, screen
+from src.process.streams import status
 from src.search.entries import Choices, Entry, Layers, Range
 from src.search.space import Space
 
@@ -16,21 +13,6 @@ MAX_WIDTH = 100
 """Characters of a line, at the most."""
 MIN_COLUMN = 4
 FLOAT_WIDTH, LOG_WIDTH = 5, 8
-
-
-@final
-@dataclass(frozen=True)
-class TrialLine:
-    """A trial that has ended. best: the best value of the sweep so far, None without one."""
-
-    number: int
-    state: str
-    values: list[float] | None
-    best: float | None
-    assignment: Mapping[str, Any]
-    seconds: float
-    epochs: int
-    reason: str
 
 
 @final
@@ -71,48 +53,46 @@ class SweepScreen:
         self._began = perf_counter()
         self._counted: tuple[int, float] | None = None
         self._finished_before: int | None = None
-        self._status = Status("starting workers", console=screen()) if on_terminal() else None
+        self.show: Callable[[str], None] = lambda text: None
+        """Tells on a terminal what runs now, in the place of what was told before."""
 
-    def __enter__(self) -> "SweepScreen":
-        if self._status:
-            self._status.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Free the screen."""
-        if self._status:
-            self._status.stop()
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Keep a line below all others for what runs now."""
+        with status("starting workers") as self.show:
+            yield
 
     def say(self, text: str) -> None:
         """Print a line."""
         print(text, flush=True)
 
-    def show(self, text: str) -> None:
-        """Tell on a terminal what runs now, in the place of what was told before."""
-        if self._status:
-            self._status.update(text)
-
     def row(self, *texts: str) -> None:
         """Print a line of the table of trials."""
         self.say(_cut(self.FORMAT.format(*texts).rstrip(), MAX_WIDTH))
 
-    def trial(self, line: TrialLine) -> None:
-        """Print a trial that has ended."""
+    def trial(
+        self,
+        trial: int,
+        *,
+        state: str,
+        values: list[float] | None,
+        best: float | None,
+        assignment: Mapping[str, Any],
+        seconds: float,
+        epochs: int,
+        reason: str,
+    ) -> None:
+        """Print a trial that has ended; best: the best value so far, None without one."""
         if not self._headed:
             self._headed = True
             self.row("", "value", "best", "s", self.columns.heading)
-        ended = {"PRUNED": f"pruned@{line.epochs}", "FAIL": "failed", "STOPPED": "stopped"}
-        value = ", ".join(number(v) for v in line.values) if line.values else ended[line.state]
-        best = number(line.best) if line.best is not None else ""
-        if line.values and line.reason:  # it breaks a constraint, and cannot win
+        ended = {"PRUNED": f"pruned@{epochs}", "FAIL": "failed", "STOPPED": "stopped"}
+        value = ", ".join(map(number, values)) if values else ended[state]
+        if values and reason:  # it breaks a constraint, and cannot win
             value = f"({value})"
-        said = line.reason or self.columns.line(line.assignment)
-        self.row(f"trial {line.number:>3}", value, best, f"{line.seconds:.1f}", said)
+        so_far = number(best) if best is not None else ""
+        said = reason or self.columns.line(assignment)
+        self.row(f"trial {trial:>3}", value, so_far, f"{seconds:.1f}", said)
 
     def progress(self, *, finished: int, running: Mapping[int, int], best: float | None) -> None:
         """Show how many trials are done, the best value so far, and the epochs of running ones."""

@@ -44,7 +44,7 @@ def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outco
     """
     check_space(request.space, request.settings, request.composer)
     tracking = request.plan.tracking
-    studies = open_studies(tracking.folder.resolve(), request.settings.storage)
+    lock = open_studies(tracking.folder.resolve(), request.settings.storage)
     with ExitStack() as stack:
         executor: Executor = request.executor.build()
         stack.callback(executor.close)
@@ -55,7 +55,7 @@ def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outco
         for note in dataset.notes:
             print(f"data: {note}", flush=True)
         check_first(request.space, request.settings, request.composer, dataset)
-        storage = stack.enter_context(studies.lock(request.name))
+        storage = stack.enter_context(lock(request.name))
         study = open_study(
             storage,
             latest_name(storage, request.name, fresh=request.settings.fresh),
@@ -71,7 +71,7 @@ def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outco
         )
         lost = _deleted(study, request, store)
         executor.start()
-        stack.enter_context(screen)
+        stack.enter_context(screen.shown())
         screen.say(_heading(request, study, executor))
         resume_gc()
         usage = Usage(study, executor)
@@ -110,7 +110,7 @@ def search(request: Request, *, stop: StopRequest, screen: SweepScreen) -> Outco
             missing=[],
         )
         plan = winner.plan(session) if winner else None
-        outcome = write_report(outcome, study, request, store, best=plan)
+        outcome = write_report(outcome, study, request, best=plan)
         log_outcome(parent, study, store, outcome, request)
     return outcome
 

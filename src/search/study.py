@@ -5,7 +5,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from typing import Any, final
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
@@ -137,16 +137,24 @@ def keeps_within(trial: FrozenTrial) -> bool:
     return all(excess <= 0 for excess in trial.constraints.values())
 
 
+def best_value(study: optuna.Study) -> float | None:
+    """Return the best value of a study of one objective; None before there is one."""
+    best = best_first(study) if len(study.directions) == 1 else []
+    return best[0].values[0] if best else None
+
+
 def best_so_far(study: optuna.Study) -> dict[int, float]:
     """Return the best value wherever it has changed, and at the end, by finished trials."""
     found: dict[int, float] = {}
-    best, ended = Best(study, empty=True), finished_trials(study)
+    if len(study.directions) > 1:
+        return found
+    best, ended, sign = None, finished_trials(study), sign_of(study)
     for count, trial in enumerate(sorted(ended, key=lambda t: str(t.datetime_complete)), start=1):
-        before = best.value
-        wins = trial.state == TrialState.COMPLETE and keeps_within(trial)
-        best.hear(trial.values if wins else None)
-        if best.value is not None and (best.value != before or count == len(ended)):
-            found[count] = best.value
+        may_win = trial.state == TrialState.COMPLETE and keeps_within(trial)
+        if may_win and (best is None or sign * trial.values[0] > sign * best):
+            best = found[count] = trial.values[0]
+        elif best is not None and count == len(ended):
+            found[count] = best
     return found
 
 
@@ -154,24 +162,6 @@ def trial_seed(sweep_seed: int, number: int) -> int:
     """Return the seed of a trial: a function of the sweep's seed and the trial's number."""
     digest = sha256(f"{sweep_seed}:{number}".encode()).digest()
     return int.from_bytes(digest[:4], "little")
-
-
-@final
-class Best:
-    """The best value so far of a study of one objective; None before there is one."""
-
-    def __init__(self, study: optuna.Study, *, empty: bool = False) -> None:
-        """Begin with the trials of the study, unless it is to be empty."""
-        self._pick = max if sign_of(study) > 0 else min
-        self._only = len(study.directions) == 1
-        self.value: float | None = None
-        for trial in () if empty else best_first(study):
-            self.hear(trial.values)
-
-    def hear(self, values: list[float] | None) -> None:
-        """Take note of the values of a trial that is complete."""
-        if self._only and values is not None:
-            self.value = values[0] if self.value is None else self._pick(self.value, values[0])
 
 
 def _numbered(name: str, generation: int) -> str:

@@ -123,7 +123,11 @@ def _train(job: Job, connection: Channel, opened: "_Opened") -> FromWorker:
         return Failed(str(error))
     except Exception as error:  # noqa: BLE001  a crash ends its run, with traceback, not the sweep
         return Failed(traceback.format_exception_only(error)[-1].strip())
-    values = {"parameters": float(result.parameters), "seconds": result.training_seconds}
+    values = {
+        "parameters": float(result.parameters),
+        "seconds": result.training_seconds,
+        "train_accuracy": result.train_accuracy,
+    }
     if result.validation is not None:
         values["val_accuracy"] = result.validation.accuracy
         values["val_loss"] = result.validation.log_loss

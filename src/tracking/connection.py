@@ -96,12 +96,17 @@ class Store:
 
 def all_runs(
     client: MlflowClient,
-    experiments: list[str],
     query: str = "",
     *,
+    experiments: list[str] | None = None,
     view: int = ViewType.ACTIVE_ONLY,
 ) -> list[MlflowRun]:
-    """Return every run that matches, the newest first, fetched page by page."""
+    """Return every run that matches, the newest first, fetched page by page.
+
+    experiments: their ids, None for all that there are.
+    """
+    if experiments is None:
+        experiments = [e.experiment_id for e in client.search_experiments(view_type=view)]
     found: list[MlflowRun] = []
     token: str | None = None
     while True:

@@ -18,7 +18,7 @@ def download_workdir(store: Store, run_id: str) -> None:
     run_id: the id or the beginning of it; where that names no such run, nothing is done. Raises
     ConfigError where the run has ended meanwhile, or is being worked on.
     """
-    found = all_runs(store.client, [store.experiment_id])
+    found = all_runs(store.client, experiments=[store.experiment_id])
     matches = [run for run in found if run.info.run_id.startswith(run_id)]
     if len(matches) != 1 or _is_here(matches[0], store):
         return

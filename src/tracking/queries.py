@@ -96,7 +96,8 @@ class StoredRuns:
     @cached_property
     def all(self) -> list[StoredRun]:
         """All runs, the newest first; of a large store, this takes seconds."""
-        return self._search([self.store.experiment_id])
+        here = [self.store.experiment_id]
+        return [_stored(run) for run in all_runs(self.store.client, experiments=here)]
 
     def newest(self, most: int, *, data: str = "%") -> list[StoredRun]:
         """Return the newest finished trainings, `most` at the most; data: pattern of its name.
@@ -188,25 +189,14 @@ class StoredRuns:
         target.mkdir(parents=True, exist_ok=True)
         return existing_run(self.store, run_id).fetch(artifact, target)
 
-    @property
-    def _everywhere(self) -> list[str]:
-        found = self.store.client.search_experiments(view_type=ViewType.ALL)
-        return [experiment.experiment_id for experiment in found]
-
     def looks(self, test_digest: str) -> TestSetUsage:
         """Count the looks at test images, in all experiments and of deleted runs too."""
-        using = self._search(
-            self._everywhere, f"tags.`digest.test` = '{test_digest}'", ViewType.ALL
-        )
+        query = f"tags.`digest.test` = '{test_digest}'"
+        found = all_runs(self.store.client, query, view=ViewType.ALL)
+        using = [_stored(run) for run in found]
         looked = [int(run.tags["test.looks"]) for run in using if "test.looks" in run.tags]
         challenges = sum({"comparison", "promotion.decision"} <= run.tags.keys() for run in using)
         return TestSetUsage(sum(looked), len(looked), challenges)
-
-    def _search(
-        self, experiments: list[str], query: str = "", view: int = ViewType.ACTIVE_ONLY
-    ) -> list[StoredRun]:
-        """Return all matching runs, the newest first."""
-        return [_stored(run) for run in all_runs(self.store.client, experiments, query, view=view)]
 
 
 def is_training(run: StoredRun) -> bool:

@@ -5,12 +5,10 @@ import platform
 from filelock import Timeout
 
 from src.errors import TrainingFailed
-from src.tracking.connection import Store
+from src.tracking.connection import Store, all_runs
 from src.tracking.outbox import KEPT
 from src.tracking.owner import OWNER, owner_of
 from src.tracking.run import Run
-
-MAX_AT_ONCE = 1_000
 
 
 def end_orphans(store: Store) -> None:
@@ -19,13 +17,8 @@ def end_orphans(store: Store) -> None:
     It stays one that can be gone on with. On a server, only runs of this folder are judged: a host
     of the same name may be another.
     """
-    experiments = [found.experiment_id for found in store.client.search_experiments()]
-    running = store.client.search_runs(
-        experiments,
-        f"attributes.status = 'RUNNING' and tags.`{OWNER}` LIKE '%'",
-        max_results=MAX_AT_ONCE,
-    )
-    for found in running:
+    owned = f"attributes.status = 'RUNNING' and tags.`{OWNER}` LIKE '%'"
+    for found in all_runs(store.client, owned):
         owner, folder = owner_of(found.data.tags), store.folder / "runs" / found.info.run_id
         if owner is None or owner.host != platform.node() or owner.is_alive:
             continue

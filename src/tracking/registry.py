@@ -29,15 +29,6 @@ class Champion:
     run_id: str
 
 
-@final
-@dataclass(frozen=True)
-class Rollback:
-    """Who was champion before a way back, and who is now."""
-
-    before: Champion
-    now: Champion
-
-
 def find_champion(store: Store) -> Champion | None:
     """Return the champion of the experiment, None where none was promoted yet.
 
@@ -98,8 +89,8 @@ def _link_version(client: MlflowClient, model_id: str, version: ModelVersion) ->
     client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(versions)})
 
 
-def rollback(store: Store, *, reason: str | None) -> Rollback:
-    """Move the alias to the champion before the present one.
+def rollback(store: Store, *, reason: str | None) -> tuple[Champion, Champion]:
+    """Move the alias to the champion before the present one; return who was champion, and who is.
 
     Raises ConfigError without one, and RunGone where it or its run was deleted.
     """
@@ -126,7 +117,7 @@ def rollback(store: Store, *, reason: str | None) -> Rollback:
     client.set_model_version_tag(
         name, present.version, "champion.rolled_back", reason or "no reason given"
     )
-    return Rollback(present, now)
+    return present, now
 
 
 def _gone(store: Store, what: str, *, instead: str | None = None) -> RunGone:

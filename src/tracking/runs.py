@@ -102,9 +102,8 @@ def _free_name(store: Store, name: str) -> str:
     quote = '"' if "'" in name else "'"
     if quote in name:
         return name  # the store's filters have no words for it
-    found = all_runs(
-        store.client, [store.experiment_id], f"attributes.run_name LIKE {quote}{name}%{quote}"
-    )
+    alike = f"attributes.run_name LIKE {quote}{name}%{quote}"
+    found = all_runs(store.client, alike, experiments=[store.experiment_id])
     taken = {run.info.run_name for run in found}
     others = (f"{name} run {number}" for number in count(2))
     return name if name not in taken else next(other for other in others if other not in taken)
@@ -199,14 +198,9 @@ def end_children(store: Store, parent: str, *, reason: str) -> None:
 
     Raises TrackingError where the store cannot be asked.
     """
-    with store.usable():
-        running = store.client.search_runs(
-            [store.experiment_id],
-            f"attributes.status = 'RUNNING' and tags.`mlflow.parentRunId` = '{parent}'",
-            max_results=1000,
-        )
-    for child in running:
-        existing_run(store, child.info.run_id).finish("KILLED", reason=reason)
+    for child in runs_below(store, parent):
+        if child.info.status == "RUNNING":
+            existing_run(store, child.info.run_id).finish("KILLED", reason=reason)
 
 
 def runs_below(store: Store, parent: str) -> list[MlflowRun]:
@@ -215,8 +209,7 @@ def runs_below(store: Store, parent: str) -> list[MlflowRun]:
     Raises TrackingError where the store cannot be asked.
     """
     with store.usable():
-        experiments = [found.experiment_id for found in store.client.search_experiments()]
-        return all_runs(store.client, experiments, f"tags.`mlflow.parentRunId` = '{parent}'")
+        return all_runs(store.client, f"tags.`mlflow.parentRunId` = '{parent}'")
 
 
 def find_interrupted(store: Store, run_id: str) -> tuple[str, dict[str, Any]]:

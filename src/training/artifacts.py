@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import final
 
@@ -116,7 +116,7 @@ def write_preparation(folder: Path, dataset: Dataset) -> None:
     validation, form = dataset.validation, dataset.measured_form
     if dataset.form is not None:
         form = replace(dataset.form, digits=form.digits)
-    text = json.dumps({"form": form.as_dict(), "table": dataset.reading}, indent=2)
+    text = json.dumps({"form": asdict(form), "table": dataset.reading}, indent=2)
     (folder / "form.json").write_text(text, encoding="utf-8")
     kept = validation.take(evenly(len(validation), CALIBRATION_IMAGES))
     np.savez_compressed(folder / "validation.npz", pixels=kept.pixels, labels=kept.labels)

@@ -10,7 +10,7 @@ import numpy as np
 
 from src.config.plan import Plan, make_plan
 from src.config.settings import MOVABLE, WITHOUT_EFFECT, flat, value_at
-from src.errors import ConfigError, NotReproduced
+from src.errors import ConfigError
 from src.tracking.queries import StoredRun, StoredRuns
 from src.training.result import CURVES
 
@@ -52,11 +52,6 @@ class Reproduction:
             said["reproduction.differences"] = "; ".join(self.differences)
             said["reproduction.causes"] = "; ".join(self.causes)
         return said
-
-    def require_same(self) -> None:
-        """Raise NotReproduced where the runs differ by more than rounding."""
-        if self.verdict == "different":
-            raise NotReproduced("the run came out different")
 
 
 ValuesSaid = Callable[[Mapping[str, str]], dict[str, Any]]

@@ -38,7 +38,7 @@ class Result:
     """What a finished training reached.
 
     validation: None where every row was trained on. test: None where the test images were not
-    looked at.
+    looked at. train_accuracy: of the last epoch, on its images as they were trained on.
     """
 
     run_id: str
@@ -48,5 +48,6 @@ class Result:
     parameters: int
     validation: Score | None
     test: Score | None
+    train_accuracy: float
     training_seconds: float
     wall_seconds: float

@@ -122,6 +122,7 @@ def train(
         parameters=done.parameters,
         validation=validation,
         test=test,
+        train_accuracy=classifier.history[-1]["train_accuracy"],
         training_seconds=done.seconds,
         wall_seconds=used["seconds/wall"],
     )
@@ -156,9 +157,22 @@ def tracked(
 
     def start() -> Run:
         if plan.resume and store:
-            config = kept_config(plan)
-            return reopen_run(store, plan.resume, data=tags, config=config)
-        return _start(plan, dataset, store, parent=parent, tags=tags)
+            return reopen_run(store, plan.resume, data=tags, config=kept_config(plan))
+        return start_run(
+            store,
+            name=plan.name or run_name(plan),
+            params=describe_params(plan),
+            tags={
+                **describe_configuration(plan, trial="trial.number" in tags),
+                "mlflow.source.name": "src.train",
+                "mlflow.note.content": _heading(plan, dataset),
+                **({"mlflow.parentRunId": parent} if parent else {}),
+                **tags,
+            },
+            data=describe_data(plan, dataset),
+            config=kept_config(plan),
+            device=describe_device(plan.trainer.accelerator),
+        )
 
     run = start() if parent is None else retry_while_unreachable(start, check_stop)
     try:
@@ -189,31 +203,6 @@ def _end_early(run: Run, error: BaseException, *, resumable: bool) -> None:
         why = first_line(second)
         print(f"run {run.id}: still RUNNING in the store ({why})", file=sys.stderr)
         print("the next start of any command ends it there", file=sys.stderr)
-
-
-def _start(
-    plan: Plan,
-    dataset: Dataset,
-    store: Store | None,
-    *,
-    parent: str | None,
-    tags: Mapping[str, str],
-) -> Run:
-    return start_run(
-        store,
-        name=plan.name or run_name(plan),
-        params=describe_params(plan),
-        tags={
-            **describe_configuration(plan, trial="trial.number" in tags),
-            "mlflow.source.name": "src.train",
-            "mlflow.note.content": _heading(plan, dataset),
-            **({"mlflow.parentRunId": parent} if parent else {}),
-            **tags,
-        },
-        data=describe_data(plan, dataset),
-        config=kept_config(plan),
-        device=describe_device(plan.trainer.accelerator),
-    )
 
 
 def _heading(plan: Plan, dataset: Dataset) -> str:

@@ -19,7 +19,6 @@ from src.search.driver import Driver
 from src.search.executors.base import Executor, Worker
 from src.search.messages import Epoch, Finished, Job, Ready, Started
 from src.search.request import Request
-from src.search.screen import TrialLine
 from src.search.session import Session
 from src.search.settings import SweepSettings
 from src.search.space import make_space
@@ -60,7 +59,7 @@ class _Clock:
     def __init__(self) -> None:
         self.times: list[float] = []
 
-    def trial(self, line: TrialLine) -> None:
+    def trial(self, number: int, **_: object) -> None:
         self.times.append(perf_counter())
 
     def progress(self, **_: object) -> None:

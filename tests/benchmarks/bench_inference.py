@@ -17,6 +17,7 @@ from src.inference.recogniser import Recogniser, load_recogniser
 from src.pictures.reading import picture_from_array
 from src.process.machine import available_cores
 from tests.benchmarks.robustness import SIDE, guised, plain
+from tests.inference.conftest import recognise
 from tests.plans import plan_of, stored_runs, train_plan
 
 REPEATS = 200
@@ -31,12 +32,13 @@ def main() -> None:
         plan = plan_of(f"tracking.folder={tracking.folder}", "trainer.max_epochs=1")
         train_plan(plan, evaluate_on_test_set=False)
         recogniser = load_recogniser(stored_runs(tracking))
-        exported = export_onnx(recogniser, Path(folder) / "digits.onnx")
+        exported = Path(folder) / "digits.onnx"
+        export_onnx(recogniser, exported)
         pixels = Mnist(rows=20_000).load().validation
         for rows in (1, 1_000):
-            compare(recogniser, exported.path, pixels.pixels[:rows])
+            compare(recogniser, exported, pixels.pixels[:rows])
     pictures = [page for page, _ in guised(pixels.pixels[:50], pixels.labels[:50], plain)]
-    seconds = [clock(partial(recogniser.recognise, picture_from_array(page))) for page in pictures]
+    seconds = [clock(partial(recognise, recogniser, picture_from_array(page))) for page in pictures]
     say(f"a {SIDE} x {SIDE} picture, preprocessing included", seconds, images=1)
 
 

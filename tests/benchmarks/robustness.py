@@ -21,6 +21,7 @@ from src.stats.intervals import wilson_interval
 from src.tracking.runs import existing_run
 from src.tracking.store import open_store
 from tests.benchmarks.unusual_forms import UNUSUAL, drawn
+from tests.inference.conftest import recognise
 from tests.plans import stored_runs
 
 SIDE = 200
@@ -75,7 +76,7 @@ def row(recogniser: Recogniser, case: Case) -> str:
     """Return the cells of a table's row; pictures without an answer count as wrong at first."""
     right, answered, right_answered, total = 0, 0, 0, 0
     for pixels, label in case:
-        answer = recogniser.recognise(picture_from_array(pixels))
+        answer = recognise(recogniser, picture_from_array(pixels))
         total += 1
         right += answer.prepared.problem is None and answer.best == label
         answered += answer.label is not None

@@ -76,7 +76,7 @@ class Clock:
         self.processor: list[float] = []
         self.memory: list[int] = []
 
-    def trial(self, line) -> None:
+    def trial(self, number, **_) -> None:
         self.times.append(perf_counter())
         self.processor.append(process_time())
         self.memory.append(int(Path("/proc/self/statm").read_text().split()[1]))

@@ -11,7 +11,8 @@ from PIL import Image
 
 from src.config.settings import Tracking
 from src.data.mnist import Mnist
-from src.inference.recogniser import load_recogniser
+from src.inference.recogniser import Answer, Recogniser, load_recogniser
+from src.pictures.reading import Picture
 from tests.conftest import made_once
 from tests.plans import plan_of, stored_runs, train_plan
 
@@ -69,6 +70,11 @@ def promote(folder: Path, run_id: str) -> None:
 def digits():
     """Return the validation images of the runs: never trained on."""
     return Mnist(rows=20_000, validation_size=400).load().validation
+
+
+def recognise(recogniser: Recogniser, picture: Picture) -> Answer:
+    """Answer for one picture."""
+    return recogniser.answer([recogniser.prepare(picture)])[0]
 
 
 def enlarged(pixels: np.ndarray, *, side: int = 200) -> np.ndarray:

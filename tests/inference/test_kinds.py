@@ -11,6 +11,7 @@ from src.inference.recogniser import load_recogniser
 from src.pictures.form import measure_form
 from src.pictures.reading import picture_from_array
 from tests.data.tables import as_text, digit_rows, drawn, write, write_pictures
+from tests.inference.conftest import recognise
 from tests.plans import QUICK, plan_of, stored_runs, train_plan
 
 pytestmark = pytest.mark.long
@@ -60,8 +61,8 @@ def test_of_the_answers_to_any_kind_of_picture_98_percent_are_right(small):
     right = {}
     for kind in KINDS:
         pages = [framed(drawn(image[0]), kind) for image in test.pixels]
-        answers = [small.recognise(picture_from_array(page)) for page in pages]
-        labels = [small.class_names[k] for k in test.labels]
+        answers = [recognise(small, picture_from_array(page)) for page in pages]
+        labels = [small.predictor.class_names[k] for k in test.labels]
         pairs = list(zip(answers, labels, strict=True))
         right[kind] = [a.label == label for a, label in pairs if a.label is not None]
         assert np.mean([a.best == label for a, label in pairs]) >= 0.85, kind
@@ -74,7 +75,7 @@ def test_ink_that_hangs_to_an_edge_is_refused(small):
     page = drawn(Digits().load().validation.pixels[0, 0])
     page[:8] = 20
     page[:80, 118:126] = 20
-    assert small.recognise(picture_from_array(page)).status == "touches a frame"
+    assert recognise(small, picture_from_array(page)).status == "touches a frame"
 
 
 def test_the_form_is_measured_and_kept_with_the_run(small):
@@ -105,7 +106,7 @@ def test_a_model_of_dark_ink_reads_its_own_images_and_drawings(tmp_path):
     images = rows[:N, 1:].reshape(-1, 8, 8).astype(np.uint8)
     labels = [str(label) for label in rows[:N, 0]]
     for pictures in (images, 255 - images, [drawn(255 - image) for image in images]):
-        best = [recogniser.recognise(picture_from_array(image)).best for image in pictures]
+        best = [recognise(recogniser, picture_from_array(image)).best for image in pictures]
         assert np.mean(np.array(best) == labels) >= 0.9
 
 

@@ -13,7 +13,7 @@ from src.app import app_command
 from src.errors import ConfigError
 from src.pictures.reading import read_picture
 from tests.conftest import environment
-from tests.inference.conftest import enlarged
+from tests.inference.conftest import enlarged, recognise
 from tests.preloaded import Command
 
 pytestmark = pytest.mark.long
@@ -158,7 +158,7 @@ def test_an_uploaded_picture_is_answered_as_the_verb_answers_it(page, trained, d
         )
         page.wait_for_function(SETTLED)
 
-        answer = trained.champion.recognise(read_picture(file))
+        answer = recognise(trained.champion, read_picture(file))
         assert panels(page)[trained.dense] == (answer.status, answer.label or "?")
 
 

@@ -25,7 +25,7 @@ from src.predict import split_arguments
 from tests.comparison.conftest import train_into
 from tests.conftest import Store, python
 from tests.data.tables import as_text, digit_rows, write
-from tests.inference.conftest import enlarged
+from tests.inference.conftest import enlarged, recognise
 from tests.plans import stored_runs
 
 LONG = f"name={'x' * 300}"
@@ -108,7 +108,7 @@ def test_several_digits_have_no_label(trained):
 
     page = Image.new("L", (300, 200), 255)
     ImageDraw.Draw(page).text((150, 100), "42", font=font(110), fill=0, anchor="mm")
-    answer = trained.champion.recognise(picture_from_array(np.asarray(page)))
+    answer = recognise(trained.champion, picture_from_array(np.asarray(page)))
     assert (answer.status, answer.label) == ("several digits", None)
     assert answer.probabilities.sum() == 0
 
@@ -124,7 +124,7 @@ def test_without_a_champion_the_newest_finished_run_answers_and_it_is_said(finis
     recogniser = load_recogniser(stored_runs(Tracking(folder=finished.store.folder / "mlruns")))
     assert recogniser.run.id == finished.run_id
     assert "no champion" in recogniser.origin
-    assert recogniser.image_shape == (1, 8, 8)
+    assert recogniser.predictor.image_shape == (1, 8, 8)
 
 
 def test_without_a_champion_runs_on_the_usual_data_come_before_newer_ones(tmp_path):
@@ -179,10 +179,11 @@ def test_of_equally_likely_classes_the_first_is_the_answer_as_everywhere(trained
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
     for weights in network.parameters():
         torch.nn.init.zeros_(weights)
-    names, shape = trained.champion.class_names, trained.champion.image_shape
+    own = trained.champion.predictor
+    names, shape = own.class_names, own.image_shape
     even = Predictor(network, loss="softmax", class_names=names, image_shape=shape)
     recogniser = replace(trained.champion, predictor=even)
-    answer = recogniser.recognise(picture_from_array(images[0, 0]))
+    answer = recognise(recogniser, picture_from_array(images[0, 0]))
     assert (answer.best, answer.runner_up) == ("0", "1")
 
 

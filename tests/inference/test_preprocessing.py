@@ -10,7 +10,7 @@ from src.figures.canvas import font
 from src.pictures.form import mnist_form
 from src.pictures.preparation import prepare
 from src.pictures.reading import picture_from_array
-from tests.inference.conftest import enlarged
+from tests.inference.conftest import enlarged, recognise
 
 N = 60
 FORM = mnist_form(28, 28)
@@ -62,10 +62,10 @@ GUISES = {
 @pytest.mark.parametrize("guise", GUISES.values(), ids=GUISES)
 def test_a_digit_in_another_guise_is_answered_as_the_image_itself(trained, digits, guise):
     recogniser = trained.champion
-    plain = [recogniser.recognise(picture_from_array(p[0])) for p in digits.pixels[:N]]
+    plain = [recognise(recogniser, picture_from_array(p[0])) for p in digits.pixels[:N]]
     assert all(answer.prepared.as_it_was for answer in plain)
     guised = [guise(enlarged(pixels[0])) for pixels in digits.pixels[:N]]
-    answers = [recogniser.recognise(picture_from_array(pixels)) for pixels in guised]
+    answers = [recognise(recogniser, picture_from_array(pixels)) for pixels in guised]
     same = np.mean([a.best == b.best for a, b in zip(plain, answers, strict=True)])
     found = np.mean([answer.prepared.problem is None for answer in answers])
     assert found >= 0.98  # one of these is in two parts, as some digits are

@@ -15,7 +15,7 @@ from src.inference.output import answer_all, print_answers, record
 from src.pictures.reading import picture_from_array
 from tests.conftest import python
 from tests.data.tables import as_text, digit_rows, write, write_pictures
-from tests.inference.conftest import promote
+from tests.inference.conftest import promote, recognise
 from tests.inference.test_kinds import train_into
 
 ROWS = digit_rows(200)
@@ -136,7 +136,7 @@ def test_rows_are_called_as_the_table_calls_them(recogniser, tmp_path, capsys):
 
 
 def test_a_class_with_a_comma_in_its_name_is_one_cell(recogniser, capsys):
-    answer = recogniser.recognise(picture_from_array(PIXELS[0].reshape(8, 8).astype(np.uint8)))
+    answer = recognise(recogniser, picture_from_array(PIXELS[0].reshape(8, 8).astype(np.uint8)))
     values = record(answer, recogniser, file="") | {"best": "zero, or none"}
     print_answers([values], recogniser, "kaggle", width=4)
     assert list(csv.reader(StringIO(capsys.readouterr().out)))[1] == ["1", "zero, or none"]

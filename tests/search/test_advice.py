@@ -165,15 +165,16 @@ def test_still_improving_in_the_last_epoch(by):
 def test_training_far_above_validation():
     def search(rng, train, validation):
         trials = [
-            trial(n, v := validation + rng.normal(0, 0.003), val_accuracy=v) for n in range(9)
+            trial(n, v, val_accuracy=v, train_accuracy=min(1.0, train + rng.normal(0, 0.002)))
+            for n, v in enumerate(validation + rng.normal(0, 0.003, 9))
         ]
-        return overfitted(trials, BY, {n: min(1.0, train + rng.normal(0, 0.002)) for n in range(9)})
+        return overfitted(trials, BY)
 
     assert_told_apart(
         lambda rng: search(rng, rng.uniform(0.99, 1), rng.uniform(0.9, 0.97)),
         lambda rng: search(rng, rng.uniform(0.95, 0.98), rng.uniform(0.955, 0.98)),
     )
-    assert overfitted([trial(0, 0.9, val_accuracy=0.9)], BY, {}) == []
+    assert overfitted([trial(0, 0.9, val_accuracy=0.9)], BY) == []
 
 
 def test_nothing_better_since_long():
@@ -213,6 +214,5 @@ def test_the_best_cannot_be_told_apart():
 def test_a_search_that_has_what_it_wanted_was_not_too_short():
     rng = np.random.default_rng(0)
     trials = searched(rng, a_peak(0.5), count=12)
-    known = {"trained": {}, "fresh": {}}
-    assert any("are few" in s for s in read_search(trials, BY, reached=False, **known))
-    assert not read_search(trials, BY, reached=True, **known)
+    assert any("are few" in s for s in read_search(trials, BY, reached=False, fresh={}))
+    assert not read_search(trials, BY, reached=True, fresh={})

@@ -16,6 +16,7 @@ from src.models.predictor import load_predictor
 from src.pictures.reading import picture_from_array
 from src.search.composer import on_all_rows
 from src.tracking.queries import CHECKPOINT
+from tests.inference.conftest import recognise
 from tests.plans import plan_of, stored_runs, train_plan
 from tests.sweeping import FAST, Sweep, sweep
 
@@ -79,7 +80,7 @@ def test_it_answers_whatever_is_deleted_of_its_search(searched, tmp_path):
     assert after.threshold == before.threshold
     digits = plan_of("data=digits").data.build().load_test().pixels[:20]
     pictures = [picture_from_array(image[0]) for image in digits]
-    labels = [[one.recognise(picture).label for picture in pictures] for one in (before, after)]
+    labels = [[recognise(one, picture).label for picture in pictures] for one in (before, after)]
     assert labels[0] == labels[1]
     assert labels[0].count(None) < 10
 

@@ -18,7 +18,7 @@ from src.search import composer
 from src.search.check import check_first, check_space
 from src.search.grammar import split_ranges
 from src.search.request import Request, make_request
-from src.search.screen import SweepScreen, TrialLine
+from src.search.screen import SweepScreen
 from src.search.study import trial_seed
 from src.sweep import register_sweeps
 from src.training.fit import build_classifier
@@ -437,7 +437,16 @@ def test_the_lines_of_trials_do_not_wrap_and_show_every_value(name, capsys):
     screen = SweepScreen(n_trials=30, space=request.space)
     widest = {key: entry.extremes()[-1] for key, entry in request.space.entries.items()}
     for state, values in (("COMPLETE", [0.9712]), ("PRUNED", None)):
-        screen.trial(TrialLine(112, state, values, 0.9733, widest, 12.3, 10, ""))
+        screen.trial(
+            112,
+            state=state,
+            values=values,
+            best=0.9733,
+            assignment=widest,
+            seconds=12.3,
+            epochs=10,
+            reason="",
+        )
     heading, *lines = capsys.readouterr().out.splitlines()
     assert len({len(line) for line in (heading, *lines)}) == 1
     assert len(heading) <= 100

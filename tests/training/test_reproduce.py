@@ -10,7 +10,7 @@ import yaml
 from src.cli.arguments import values_said
 from src.cli.overrides import conf_open
 from src.config.settings import Tracking
-from src.errors import ConfigError, NotReproduced
+from src.errors import ConfigError
 from src.tracking.runs import existing_run
 from src.tracking.store import open_store
 from src.training.reproduce import TOLERANCE, compare_runs, plan_again
@@ -108,8 +108,6 @@ def test_another_result_is_different_with_numbers_and_causes(store):
     assert f"now {other.metrics['best/val_accuracy']:.4f}" in text
     assert "seed: 1, now 2" in found.causes
     assert found.tags["reproduction"] == "different"
-    with pytest.raises(NotReproduced):
-        found.require_same()
 
 
 def test_what_was_recorded_otherwise_is_named(store):

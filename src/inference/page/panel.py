@@ -3,33 +3,42 @@
 from collections.abc import Sequence
 from html import escape
 from io import BytesIO
+from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
-from src.figures.page import data_uri
+from src.figures.page import data_uri, make_renderer
 from src.inference.recogniser import Answer, Recogniser
 from src.inference.units import Unit
 
+HERE = Path(__file__).parent
 MAX_BARS = 12
+
+
+def _data_url(picture: Image.Image) -> str:
+    stored = BytesIO()
+    picture.save(stored, format="PNG", compress_level=1)
+    return data_uri(stored.getvalue(), kind="png")
+
+
+RENDER = make_renderer(HERE, filters={"png": _data_url})
+"""Made once: a drawing is answered at every stroke."""
 
 
 def answer_panel(
     recogniser: Recogniser, answer: Answer, units: Sequence[Unit], *, note: str
 ) -> str:
     """Return HTML with a model's answer for one picture. note: of the picture, may be empty."""
-    picture = Image.fromarray(answer.prepared.pixels)
-    size = " x ".join(map(str, answer.prepared.pixels.shape))
-    comments = [_words(answer, recogniser), note]
-    comments += ["the picture was left as it is"] if answer.prepared.as_it_was else []
+    as_it_was = "the picture was left as it is" if answer.prepared.as_it_was else ""
     return _panel(
         recogniser,
-        label=answer.label or "?",
+        answer.probabilities,
         status=answer.status,
-        words=[comment for comment in comments if comment],
-        seen=f'<img class="seen" src="{_data_url(picture)}" alt="the {size} pixels that the '
-        'network saw">',
-        bars=_bars(recogniser, answer),
-        units=_units(units),
+        label=answer.label or "?",
+        words=[line for line in (_words(answer), note, as_it_was) if line],
+        picture=Image.fromarray(answer.prepared.pixels),
+        units=units,
     )
 
 
@@ -37,12 +46,12 @@ def waiting_panel(recogniser: Recogniser) -> str:
     """Return HTML for a pad without a drawing."""
     return _panel(
         recogniser,
-        label="",
+        np.zeros(len(recogniser.predictor.class_names)),
         status="waiting",
+        label="",
         words=["Draw one digit, large, in one or several strokes."],
-        seen="",
-        bars=_bars(recogniser, None),
-        units="",
+        picture=None,
+        units=[],
     )
 
 
@@ -53,25 +62,32 @@ def problem_panel(problem: str) -> str:
 
 def _panel(
     recogniser: Recogniser,
+    probabilities: np.ndarray,
     *,
-    label: str,
     status: str,
+    label: str,
     words: Sequence[str],
-    seen: str,
-    bars: str,
-    units: str,
+    picture: Image.Image | None,
+    units: Sequence[Unit],
 ) -> str:
-    said = "".join(f"<p>{escape(line)}</p>" for line in words)
-    return (
-        f'<section class="answer" data-status="{status}" data-run="{recogniser.run.id}">'
-        f"<h2>{escape(recogniser.run.name)}</h2>"
-        f'<div class="top">{seen}<span class="label">{escape(label)}</span></div>'
-        f'<div class="said">{said}</div>{bars}{units}'
-        f'<p class="small">Orange line: {escape(recogniser.rule)}.</p></section>'
-    )
+    names, shares = recogniser.predictor.class_names, probabilities.tolist()
+    likeliest = np.argsort(-probabilities, kind="stable")[:MAX_BARS]
+    known = {
+        "run": recogniser.run,
+        "rule": recogniser.rule,
+        "threshold": recogniser.threshold.value,
+        "status": status,
+        "label": label,
+        "words": words,
+        "picture": picture,
+        "bars": [(names[k], shares[k]) for k in sorted(likeliest)],
+        "most": max(shares),
+        "units": units,
+    }
+    return RENDER("panel.html.j2", known)
 
 
-def _words(answer: Answer, recogniser: Recogniser) -> str:
+def _words(answer: Answer) -> str:
     if answer.status == "no ink":
         return "No ink to be seen."
     if answer.status == "several digits":
@@ -81,41 +97,3 @@ def _words(answer: Answer, recogniser: Recogniser) -> str:
     if answer.status == "unsure":
         return f"Unsure: {answer.best} or {answer.runner_up}?"
     return f"This is {answer.label}."
-
-
-def _bars(recogniser: Recogniser, answer: Answer | None) -> str:
-    names = recogniser.predictor.class_names
-    shares = answer.probabilities.tolist() if answer is not None else [0.0] * len(names)
-    shown = sorted(range(len(names)), key=lambda k: -shares[k])[:MAX_BARS]
-    line = f'<span class="line" style="left:{recogniser.threshold.value:.1%}"></span>'
-    rows = [
-        f"<li{_best(shares[k], shares)}><span>{escape(names[k])}</span>"
-        f'<span class="track"><span class="bar" style="width:{shares[k]:.1%}"></span>{line}</span>'
-        f"<span>{int(shares[k] * 1000) / 10:.1f} %</span></li>"
-        for k in sorted(shown)
-    ]
-    return f'<ul class="bars" aria-label="probability of each class">{"".join(rows)}</ul>'
-
-
-def _best(share: float, shares: Sequence[float]) -> str:
-    return ' class="best"' if share and share == max(shares) else ""
-
-
-def _units(units: Sequence[Unit]) -> str:
-    if not units:
-        return ""
-    figures = "".join(
-        f'<figure><img src="{_data_url(unit.tile)}" alt="weights of {escape(unit.name)}">'
-        f"<figcaption>{escape(unit.name)}<br>{unit.response:+.1f}</figcaption></figure>"
-        for unit in units
-    )
-    return (
-        '<p class="small">Strongest first-layer units, with their response; red weights want ink '
-        f'there, blue ones want none:</p><div class="units">{figures}</div>'
-    )
-
-
-def _data_url(picture: Image.Image) -> str:
-    stored = BytesIO()
-    picture.save(stored, format="PNG", compress_level=1)
-    return data_uri(stored.getvalue(), kind="png")

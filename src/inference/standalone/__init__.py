@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import final
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from src.config.plan import Loss
 from src.errors import ConfigError
 from src.figures.page import make_renderer
-from src.inference.export import find_parity, write_new
+from src.inference.export import check_parity, write_new
 from src.inference.recogniser import Recogniser
 from src.models.ensemble import Ensemble
 from src.models.probabilities import log_probabilities, scale
@@ -68,21 +68,21 @@ def export_page(recogniser: Recogniser, path: Path) -> str:
     whole = recogniser.predictor.model
     members = [_layers(one) for one in (whole.members if isinstance(whole, Ensemble) else [whole])]
     got = _answers(recogniser, members)
-    parity = find_parity(recogniser, got, path, most=LARGEST_DIFFERENCE)
+    said = check_parity(recogniser, got, path, most=LARGEST_DIFFERENCE)
     content = _page(recogniser, members).encode()
     write_new(path, content)
     size = f"{len(content) / 1e6:.1f} MB"
-    return f"{parity.describe()}; {size}, opens in any browser without a server or network"
+    return f"{said}; {size}, opens in any browser without a server or network"
 
 
 def _page(recogniser: Recogniser, members: list[list[_Dense]]) -> str:
     model = {
         "name": recogniser.run.name,
-        "classes": list(recogniser.class_names),
+        "classes": list(recogniser.predictor.class_names),
         "loss": _loss(recogniser),
         "threshold": recogniser.threshold.value,
         "rule": recogniser.rule,
-        "form": recogniser.calibration.form.as_dict(),
+        "form": asdict(recogniser.calibration.form),
         "members": [[layer.packed() for layer in layers] for layers in members],
     }
     known = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import optuna
 from filelock import FileLock, Timeout
@@ -11,33 +11,28 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from src.errors import SweepLockedError
-from src.search.storage.base import Studies, without_generation
 from src.tracking.jsonl import drop_half_line
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-@final
-class JournalStudies(Studies):
-    """Studies in the journal of a tracking folder."""
+@contextmanager
+def lock_journal(folder: Path, sweep: str) -> Iterator[BaseStorage]:
+    """Keep other drivers of this machine from a sweep of the journal in a tracking folder.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    @contextmanager
-    def lock(self, sweep: str) -> Iterator[BaseStorage]:
-        """Keep other drivers of this machine from a sweep; raises SweepLockedError."""
-        path = self._folder / "sweeps" / f".{without_generation(sweep)}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock = FileLock(path).acquire(timeout=0)
-        except Timeout as error:
-            raise SweepLockedError(
-                f"`name`={sweep}: another process is working on this sweep; wait for it, or give "
-                "this one another name"
-            ) from error
-        with lock:
-            yield open_journal(self._folder)
+    Raises SweepLockedError where another has it.
+    """
+    path = folder / "sweeps" / f".{sweep}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = FileLock(path).acquire(timeout=0)
+    except Timeout as error:
+        raise SweepLockedError(
+            f"`name`={sweep}: another process is working on this sweep; wait for it, or give "
+            "this one another name"
+        ) from error
+    with lock:
+        yield open_journal(folder)
 
 
 def open_journal(folder: Path) -> JournalStorage:

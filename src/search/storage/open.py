@@ -1,9 +1,19 @@
 """Opens the storage of the studies that a search asks for."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
-from src.search.storage.base import Studies
-from src.search.storage.journal import JournalStudies
+from optuna.storages import BaseStorage
+
+from src.search.storage.journal import lock_journal
+
+Lock = Callable[[str], AbstractContextManager[BaseStorage]]
+"""Keeps other drivers from a sweep and its fresh starts, and gives the storage meanwhile.
+
+The lock is released when its process dies. Raises SweepLockedError where another has it.
+"""
 
 
 def require_address(address: str) -> None:
@@ -13,13 +23,13 @@ def require_address(address: str) -> None:
     require(address)
 
 
-def open_studies(folder: Path, address: str | None) -> Studies:
+def open_studies(folder: Path, address: str | None) -> Lock:
     """Open what is at the address, None: the journal of the folder; it is created on first use.
 
     Raises ConfigError where there is no database, or it cannot be used.
     """
     if address is None:
-        return JournalStudies(folder)
+        return partial(lock_journal, folder)
     from src.search.storage.postgres import DatabaseStudies
 
-    return DatabaseStudies(address)
+    return DatabaseStudies(address).lock

@@ -13,7 +13,6 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLA
 
 from src.config.settings import take_credentials, without_password
 from src.errors import ConfigError, StudyStorageUnavailable, SweepLockedError, first_line
-from src.search.storage.base import Studies, without_generation
 
 SCHEMES = ("postgresql+psycopg", "postgresql")
 SECRETS = {"password", "sslpassword"}
@@ -38,7 +37,7 @@ SWEEP_LOCK_TIMEOUT_S = 3
 
 
 @final
-class DatabaseStudies(Studies):
+class DatabaseStudies:
     """Studies in a database.
 
     A sweep is locked by an advisory lock of the one connection through which it is written. It is
@@ -63,7 +62,7 @@ class DatabaseStudies(Studies):
 
         The storage raises StudyStorageUnavailable once its connection is lost.
         """
-        name = f"sweep {without_generation(sweep)}"
+        name = f"sweep {sweep}"
         with ExitStack() as stack:
             with self._required():
                 connection = stack.enter_context(self._locked(name, timeout_s=SWEEP_LOCK_TIMEOUT_S))
