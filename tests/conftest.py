@@ -28,6 +28,8 @@ copy_databases()
 
 FIRST = (
     "inference/test_predict.py",
+    "documents/test_readme.py",
+    "documents/test_tour.py",
     "faults/test_sweep_kills.py",
     "search/test_sweep_end_to_end.py",
     "comparison/test_judgement.py",
