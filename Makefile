@@ -13,13 +13,11 @@ export PYTHONDONTWRITEBYTECODE :=
 QUICK := not slow and not cluster and not docs
 FILES := --dist loadfile --no-loadscope-reorder
 FAST := -m "$(QUICK) and not long" -n 2 $(FILES)
-# more than there are cores: they wait for servers and for other processes
-MANY := -n 4 $(FILES)
-
-CLUSTER := $(RUN) -m pip install -q -c constraints.txt -e '.[dev,ray,postgres]'
+# one more than there are cores: they wait for servers and for other processes
+MANY := -n 3 $(FILES)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep compare explore app serve browser test test-long coverage test-docs test-cluster test-rest faults check format bench results ui demo clean
+.PHONY: help setup train sweep compare explore app serve browser test test-long coverage test-docs test-cluster faults check format bench results ui demo clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -92,12 +90,8 @@ test-docs: $(READY) ## run the commands of README.md and docs/tour.md as written
 	$(RUN) -m pytest tests/documents -m docs $(MANY) $(ARGS)
 
 test-cluster: $(READY) ## test Ray, a tracking server and PostgreSQL (five minutes)
-	$(CLUSTER)
+	$(RUN) -m pip install -q -c constraints.txt -e '.[dev,ray,postgres]'
 	$(RUN) -m pytest -m cluster $(MANY) $(ARGS)
-
-test-rest: $(READY) ## run all that make test leaves out but the faults: long, docs and cluster
-	$(CLUSTER)
-	$(RUN) -m pytest -m "not slow and (long or docs or cluster)" $(MANY) $(ARGS)
 
 faults: $(READY) ## kill, fill, lock and move things, hundreds of times (an hour)
 	FUZZ=long $(RUN) -m pytest tests/faults $(ARGS)
