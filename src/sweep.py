@@ -45,11 +45,14 @@ def sweep_command(config: DictConfig, *, ranges: dict[str, Any], said: list[str]
         none = "no trial was finished"
         if outcome.finished:
             none = f"none of {outcome.finished} trials may win"
+        constrained = request.settings.constraints.parameters is not None
+        if outcome.counts.get("PRUNED") == outcome.finished and not constrained:
+            none = f"all {outcome.finished} trials were pruned, by `pruner`: choose a milder one"
         raise TrainingFailed(f"sweep {outcome.name}: {none}; {outcome.stop_reason}")
 
 
-def read_ranges(words: list[str]) -> tuple[list[str], dict[str, Any]]:
-    """Return the words that compose a configuration, and the ranges among the others."""
+def read_command_line(words: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """Make sweeps/ options of `sweep`; return the words for Hydra, and the ranges among them."""
     if {"-m", "--multirun"} & set(words):
         raise ConfigError(
             "`-m`: a search is no grid; give ranges, as in optimizer.lr=1e-3,1e-2, or run one "
@@ -89,4 +92,9 @@ def read_search(path: Path) -> DictConfig:
 
 
 if __name__ == "__main__":
-    run_verb(sweep_command, config_name="sweep", check=lambda config: None, read=read_ranges)
+    run_verb(
+        sweep_command,
+        config_name="sweep",
+        check=lambda config: None,  # make_request does
+        read=read_command_line,
+    )

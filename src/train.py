@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def train_command(config: DictConfig, *, said: "ValuesSaid") -> "Result":
     """Check the configuration, train, print the result and where to look.
 
-    said: what the command line says of a run that it names.
+    said: gives the values that stand beside `resume=` or `reproduce=` on the command line.
     """
     if config.reproduce is not None and config.resume is not None:
         raise ConfigError("`resume` and `reproduce`: give one of them")

@@ -54,7 +54,10 @@ class InMemoryData(pl.LightningDataModule):
         return _Chunks(self.train, rows, self._rows_per_chunk, self._epoch_order)
 
     def val_dataloader(self) -> "_Chunks":
-        """Return the validation images in their own order; of none, one empty chunk."""
+        """Return the validation images in their own order; of none, one empty chunk.
+
+        So that the hooks of validation are called all the same.
+        """
         return _Chunks(self.validation, len(self.validation[1]), self.VALIDATION_ROWS, None)
 
     def _epoch_order(self) -> Tensor:

@@ -45,7 +45,7 @@ class Dataset:
     digest and the rows of every split, so that equal split digests mean equal images of the pool.
     notes: what was found out about the user's own data, a line each. form: how pictures were made
     into these images, None where they were not. reading: how the values of a table were read.
-    added: how many of train are none of the pool.
+    added: number of training images that are not from the pool.
     """
 
     train: LabelledImages

@@ -106,7 +106,7 @@ class Classifier(pl.LightningModule):
         self._epoch_correct = torch.zeros((), dtype=torch.int64, device=self.device)
 
     def training_step(self, chunk: tuple[Tensor, Tensor], index: int) -> None:
-        """Take one optimizer step for every minibatch of the chunk."""
+        """Take one optimizer step for each of a chunk's `steps_per_execution` minibatches."""
         wrapped = self.optimizers()
         optimizer = self.optimizers(use_pl_optimizer=False)
         scheduler = self.lr_schedulers()
@@ -125,7 +125,7 @@ class Classifier(pl.LightningModule):
             (loss + self._penalty()).backward()
             if self._gradient_clip_norm is not None:
                 nn.utils.clip_grad_norm_(self.model.parameters(), self._gradient_clip_norm)
-            # Lightning counts only steps of its wrapper; one a chunk is enough for its callbacks
+            # callbacks need global_step to move, which only the wrapper's step does: once a chunk
             (wrapped if number == len(minibatches) else optimizer).step()
             scheduler.step()
             outputs.append(logits.detach())
@@ -152,7 +152,10 @@ class Classifier(pl.LightningModule):
         self._counts += torch.bincount(pairs, minlength=self.num_classes**2)
 
     def on_validation_epoch_end(self) -> None:
-        """Make the epoch's numbers known, once."""
+        """Add the epoch's numbers to `history`.
+
+        Lightning calls this before `on_train_epoch_end`, where fit.py's callback reads them.
+        """
         self.confusion = self._counts.reshape(self.num_classes, self.num_classes).cpu()
         total = int(self.confusion.sum())
         scheduler = self.lr_schedulers()
@@ -161,7 +164,7 @@ class Classifier(pl.LightningModule):
         if total:
             validation["val_loss"] = float(self._val_loss) / total
             validation["val_accuracy"] = int(self.confusion.trace()) / total
-            self.log_dict(validation)
+            self.log_dict(validation)  # for ModelCheckpoint and EarlyStopping alone
         losses = torch.cat(self._epoch_losses)  # summed at once: chunks would round otherwise
         epoch = {
             "train_loss": float(losses.sum()) / len(losses),

@@ -117,9 +117,9 @@ def _round(session: Session, found: Sequence[Candidate], n: int) -> dict[str, Jo
         jobs[f"{c.name} seed {n + 1}"] = Job(
             n,
             plan,
-            None,
-            session.parent,
-            session.study.study_name,
+            metric=None,
+            parent=session.parent,
+            sweep=session.study.study_name,
             kind="confirmation",
             tags={"confirmation.of": c.name},
         )

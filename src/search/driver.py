@@ -133,7 +133,11 @@ class Driver:
         else:
             metric = self._settings.epoch_metric
             running.job = Job(
-                trial.number, plan, metric, self._session.parent, self._study.study_name
+                trial.number,
+                plan,
+                metric=metric,
+                parent=self._session.parent,
+                sweep=self._study.study_name,
             )
         return running
 

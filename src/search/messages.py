@@ -27,7 +27,7 @@ class Job:
 @final
 @dataclass(frozen=True)
 class Average:
-    """To a worker: make one run of finished ones, which answers with their mean probabilities."""
+    """To a worker: make an ensemble of finished runs, which answers with their mean."""
 
     run_ids: tuple[str, ...]
     plan: Plan

@@ -34,7 +34,9 @@ def refit(session: Session, winner: Candidate) -> str | None:
         seed = trial_seed(settings.seed, FIRST_REFIT_SEED + number)
         name = f"{winner.name} refit {number + 1}"
         again = replace(plan, seed=seed, name=f"#{winner.number:03} refit {number + 1}/{seeds}")
-        jobs[name] = Job(number, again, None, session.parent, sweep, kind="refit", tags=tags)
+        jobs[name] = Job(
+            number, again, metric=None, parent=session.parent, sweep=sweep, kind="refit", tags=tags
+        )
     whole = f"{winner.name} refit, mean of {seeds}" if seeds > 1 else f"{winner.name} refit 1"
     if whole not in session.study.user_attrs.get(REFITS, {}):
         session.screen.say(f"trial {winner.number} once more, on {ROWS} together")

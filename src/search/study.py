@@ -1,4 +1,4 @@
-"""Opens the Optuna study of a sweep: new, resumed, or refused because it searches another thing."""
+"""Opens the Optuna study of a sweep: new, resumed, or refused as its definition has changed."""
 
 import json
 import warnings

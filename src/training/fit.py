@@ -39,10 +39,10 @@ CONFUSION_EPOCHS = frozenset(2**power for power in range(16))
 class Fit:
     """What a training left: the classifier with the weights of the epoch that was kept.
 
-    best_epoch, that one, counts from 1; select is why: "best" or "last". seconds is the time spent
-    in epochs, validation included. weights: first layer float32 `[U, C * H * W]` by minibatch
-    step, the best epoch's last; none where the first layer is not dense. accuracies: on the
-    validation images, 0..1, at the same steps.
+    best_epoch: the epoch that is kept, from 1; select: why, "best" or "last". seconds: spent in
+    epochs, validation included. weights: first layer float32 `[U, C * H * W]` by minibatch step,
+    the kept epoch's last; none where the first layer is not dense. accuracies: on the validation
+    images, 0..1, at the same steps.
     confusions: int64 `[K, K]` of the validation images by epoch.
     """
 

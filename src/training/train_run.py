@@ -53,7 +53,7 @@ def train(
     tags: Mapping[str, str] = MappingProxyType({}),
     repeats: StoredRun | None = None,
 ) -> Result:
-    """Train the plan's model, evaluate its best epoch, and leave all of it in the store.
+    """Train the plan's model, evaluate the epoch that is kept, and leave all of it in the store.
 
     source: the plan's, built. store: None where nothing is tracked.
     check_stop and after_epoch may raise Halted to end the training. on_start hears the id of the

@@ -587,3 +587,14 @@ def test_a_refit_alone_has_the_cores_of_idle_workers_too(tmp_path):
         for run in found.below()
     }
     assert threads == {"none": 1, "training and validation rows": 2}
+
+
+def test_a_pruner_that_ends_every_trial_is_named(tmp_path):
+    own = tmp_path / "own" / "pruner"
+    own.mkdir(parents=True)
+    (own / "strict.yaml").write_text("_target_: optuna.pruners.ThresholdPruner\nlower: 0.999\n")
+    line = ("model=linear", "optimizer.lr=choice(0.01,0.03)", "name=strict", "n_trials=2")
+    strict = ("--config-dir", str(own.parent), "pruner=strict", "trainer.max_epochs=3")
+    done = sweep(*FAST, *line, *strict, "executor=serial", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "all 2 trials were pruned, by `pruner`: choose a milder one" in done.stderr

@@ -1,4 +1,4 @@
-"""What all executors share: a line to each worker, by default a pipe, and the news through it."""
+"""What all executors share: a channel to each worker, by default a pipe, and the messages on it."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
