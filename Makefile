@@ -11,10 +11,8 @@ READY := .venv/.ready
 # kept even where the environment says not to: the tests start hundreds of processes
 export PYTHONDONTWRITEBYTECODE :=
 QUICK := not slow and not cluster and not docs
-FILES := --dist loadfile --no-loadscope-reorder
-FAST := -m "$(QUICK) and not long" -n 2 $(FILES)
-# one more than there are cores: they wait for servers and for other processes
-MANY := -n 3 $(FILES)
+FAST := -m "$(QUICK) and not long"
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train sweep compare explore app serve browser test test-long coverage test-docs test-cluster faults check format bench results ui demo clean
@@ -75,23 +73,23 @@ browser: ## install Debian's Chromium for the tests of the page, where it is mis
 	|| echo "no Chromium here: the tests of the page will be left out (apt-get install chromium)"
 
 test: $(READY) ## run the tests (fast ones)
-	$(RUN) -m pytest $(FAST) $(ARGS)
+	$(RUN) -m pytest $(FAST) $(TWO) $(ARGS)
 
 test-long: $(READY) ## run those of several commands, servers, browsers and kills
-	$(RUN) -m pytest -m "$(QUICK) and long" $(MANY) $(ARGS)
+	$(RUN) -m pytest -m "$(QUICK) and long" $(TWO) $(ARGS)
 
 coverage: $(READY) ## run both, and list the files of src that they run less than 90 % of
 	.venv/bin/coverage erase
-	.venv/bin/coverage run -m pytest -m "$(QUICK)" $(MANY) $(ARGS)
+	.venv/bin/coverage run -m pytest -m "$(QUICK)" $(TWO) $(ARGS)
 	.venv/bin/coverage combine --quiet
 	@.venv/bin/coverage report --sort=cover | awk 'NR < 3 || $$NF + 0 < 90 || $$1 == "TOTAL"'
 
 test-docs: $(READY) ## run the commands of README.md and docs/tour.md as written, with quick settings
-	$(RUN) -m pytest tests/documents -m docs $(MANY) $(ARGS)
+	$(RUN) -m pytest tests/documents -m docs $(TWO) $(ARGS)
 
 test-cluster: $(READY) ## test Ray, a tracking server and PostgreSQL (five minutes)
 	$(RUN) -m pip install -q -c constraints.txt -e '.[dev,ray,postgres]'
-	$(RUN) -m pytest -m cluster $(MANY) $(ARGS)
+	$(RUN) -m pytest -m cluster $(TWO) $(ARGS)
 
 faults: $(READY) ## kill, fill, lock and move things, hundreds of times (an hour)
 	FUZZ=long $(RUN) -m pytest tests/faults $(ARGS)
