@@ -1,6 +1,7 @@
 """The first-layer units that answer a picture the most, as pictures of their weights."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import final
 
@@ -38,21 +39,27 @@ def strongest_units(recogniser: Recogniser, prepared: Prepared, *, most: int = 6
     Empty where the first layer with weights does not see the whole picture, as a convolution. Of
     networks that answer together, those of the first one.
     """
-    predictor = recogniser.predictor
-    modules = predictor.modules()
+    modules = recogniser.predictor.modules()
     layers = [m for m in modules if any(p.ndim > 1 for p in m.parameters(recurse=False))]
     first = next(iter(layers), None)
-    if not isinstance(first, nn.Linear) or first.in_features != prod(predictor.image_shape):
+    image_shape = recogniser.predictor.image_shape
+    if not isinstance(first, nn.Linear) or first.in_features != prod(image_shape):
         return []
     responses = _responses(first, prepared)
-    weights = first.weight.detach().cpu().numpy().reshape(-1, *predictor.image_shape)
+    weights = first.weight.detach().cpu().numpy().reshape(-1, *image_shape)
     order = np.argsort(-responses, kind="stable")[:most]
     units = [f"unit {number}" for number in range(len(weights))]
-    classes = [f"class {name}" for name in predictor.class_names]
+    classes = [f"class {name}" for name in recogniser.predictor.class_names]
     names = classes if len(layers) == 1 else units
-    limit = shared_scale_limit(weights)
+    limit = _scale_limit(first, image_shape)
     tiles = weight_tiles(weights[order], limit=limit, tile_px=TILE_PX)
     return [Unit(names[k], float(responses[k]), tile) for k, tile in zip(order, tiles, strict=True)]
+
+
+@lru_cache(maxsize=16)
+def _scale_limit(layer: nn.Linear, image_shape: tuple[int, int, int]) -> float:
+    weights = layer.weight.detach().cpu().numpy()
+    return shared_scale_limit(weights.reshape(-1, *image_shape))
 
 
 @torch.inference_mode()

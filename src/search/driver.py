@@ -22,7 +22,7 @@ from src.search.messages import (
     Stopped,
 )
 from src.search.session import Session
-from src.search.study import best_first, best_value, finished_trials, try_again
+from src.search.study import best_first, best_value, finished_trials, is_better, try_again
 from src.search.tasks import POLL_INTERVAL_S
 
 
@@ -200,20 +200,18 @@ class Driver:
         self._study.tell(running.trial, values, state)
         self._session.usage.note(searching=True)
         self._finished += state != TrialState.FAIL
-        may_win = values is not None and reason is None
-        if values is not None and may_win:
-            self._note_best(values[0])
+        candidate = values[0] if values is not None and reason is None else None
+        if candidate is not None:
+            self._note_best(candidate)
         told = reason if state == TrialState.FAIL else running.broken
         self._line(running, state.name, values, told or "")
         self._count_failures(state, reason)
-        if values is not None and may_win and self._reaches(values[0]):
+        if candidate is not None and self._reaches(candidate):
             self._end(self._reached(running.trial.number))
 
     def _note_best(self, value: float) -> None:
-        sign = self._settings.objective[0].sign
-        if len(self._settings.objective) == 1 and (
-            self._best is None or sign * value > sign * self._best
-        ):
+        first, *others = self._settings.objective
+        if not others and is_better(value, self._best, sign=first.sign):
             self._best = value
 
     def _constrain(self, trial: Trial, parameters: int) -> str | None:

@@ -143,6 +143,11 @@ def best_value(study: optuna.Study) -> float | None:
     return best[0].values[0] if best else None
 
 
+def is_better(value: float, best: float | None, *, sign: int) -> bool:
+    """Tell whether a value is better than the best so far, None for none; sign: see `ranked`."""
+    return best is None or sign * value > sign * best
+
+
 def best_so_far(study: optuna.Study) -> dict[int, float]:
     """Return the best value wherever it has changed, and at the end, by finished trials."""
     found: dict[int, float] = {}
@@ -151,7 +156,7 @@ def best_so_far(study: optuna.Study) -> dict[int, float]:
     best, ended, sign = None, finished_trials(study), sign_of(study)
     for count, trial in enumerate(sorted(ended, key=lambda t: str(t.datetime_complete)), start=1):
         may_win = trial.state == TrialState.COMPLETE and keeps_within(trial)
-        if may_win and (best is None or sign * trial.values[0] > sign * best):
+        if may_win and is_better(trial.values[0], best, sign=sign):
             best = found[count] = trial.values[0]
         elif best is not None and count == len(ended):
             found[count] = best

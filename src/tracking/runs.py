@@ -198,18 +198,20 @@ def end_children(store: Store, parent: str, *, reason: str) -> None:
 
     Raises TrackingError where the store cannot be asked.
     """
-    for child in runs_below(store, parent):
-        if child.info.status == "RUNNING":
-            existing_run(store, child.info.run_id).finish("KILLED", reason=reason)
+    for child in runs_below(store, parent, status="RUNNING"):
+        existing_run(store, child.info.run_id).finish("KILLED", reason=reason)
 
 
-def runs_below(store: Store, parent: str) -> list[MlflowRun]:
-    """Return the runs of a sweep's trials and confirmations, parent: the sweep's run id.
+def runs_below(store: Store, parent: str, *, status: str | None = None) -> list[MlflowRun]:
+    """Return the runs of a sweep's trials and confirmations, of one status where it is given.
 
-    Raises TrackingError where the store cannot be asked.
+    parent: the sweep's run id. Raises TrackingError where the store cannot be asked.
     """
+    query = f"tags.`mlflow.parentRunId` = '{parent}'"
+    if status is not None:
+        query += f" and attributes.status = '{status}'"
     with store.usable():
-        return all_runs(store.client, f"tags.`mlflow.parentRunId` = '{parent}'")
+        return all_runs(store.client, query)
 
 
 def find_interrupted(store: Store, run_id: str) -> tuple[str, dict[str, Any]]:
