@@ -79,6 +79,10 @@ def test_the_story_of_a_champion(own_contest):
     refused = challenge(own_contest, "dnn 2")
     assert not refused.promoted
     assert "does not beat the champion" in refused.words
+    line = f"promote={ids['dnn 2']}"
+    done = python("-m", "src.compare", line, cwd=own_contest.folder)
+    assert done.returncode == 1
+    assert "error: not promoted; promote it all the same with force=true" in done.stderr
     assert champion(own_contest) == ids["dnn 1"]
     assert tags(own_contest, "dnn 2")["promotion.decision"] == "refused"
     report = (refused.outcome.folder / "report.html").read_text()

@@ -143,6 +143,9 @@ def test_rounding_is_told_from_another_result(store, tmp_path, shift, verdict):
     existing_run(open_store(tracking), twin).log_files(tmp_path / "changed")
     found = compare_runs(stored, stored.get(ids["first"]), stored.get(twin))
     assert found.verdict == verdict
+    done = python("-m", "src.train", f"reproduce='{twin}'", cwd=tracking.folder.parent)
+    assert done.returncode == (verdict == "different"), done.stderr
+    assert ("error: the run came out different" in done.stderr) == (verdict == "different")
 
 
 def test_a_configuration_of_another_version_is_refused_with_its_commit(store, tmp_path):
