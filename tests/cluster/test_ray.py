@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from optuna.trial import TrialState
 
 from src.search.executors.ray.cluster import room
+from src.tracking.owner import owner_of
 from tests.cluster.ray_nodes import Cluster, Node
 from tests.conftest import environment
 from tests.data.tables import as_text, digit_rows, write
@@ -55,7 +56,7 @@ def cluster() -> Iterator[Cluster]:
 def owners(found: Sweep) -> dict[int, int]:
     """Return the process that works, or has worked last, on each trial."""
     tags = [run.data.tags for run in found.store.runs()]
-    return {int(t["trial.number"]): int(t["owner.process"]) for t in tags if "trial.number" in t}
+    return {int(t["trial.number"]): owner_of(t).process for t in tags if "trial.number" in t}
 
 
 def home_of(pid: int, nodes: list[Node]) -> Node | None:
@@ -190,7 +191,7 @@ def test_a_machine_without_project_data_or_shared_disk_trains_as_well(cluster, e
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
     trials = [run for run in runs if "trial.number" in run.data.tags]
     assert [run.info.status for run in trials] == ["FINISHED"] * 2
-    assert {run.data.tags["hardware.host"] for run in trials} == {"elsewhere"}
+    assert {owner_of(run.data.tags).host for run in trials} == {"elsewhere"}
     assert {run.data.params["data.path"] for run in trials} == {"digits.csv"}
     for run in trials:
         assert (tmp_path / "artifacts" / "1" / run.info.run_id).exists()
