@@ -175,6 +175,11 @@ class Classifier(pl.LightningModule):
         }
         self.history.append(epoch)
 
+    @property
+    def seconds(self) -> float:
+        """Seconds spent in finished epochs, validation included."""
+        return sum(epoch["seconds"] for epoch in self.history)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what a resumed training needs beside the tensors, as plain numbers."""
         checkpoint["description"] = self._description

@@ -39,10 +39,9 @@ CONFUSION_EPOCHS = frozenset(2**power for power in range(16))
 class Fit:
     """What a training left: the classifier with the weights of the epoch that was kept.
 
-    best_epoch: the epoch that is kept, from 1; select: why, "best" or "last". seconds: spent in
-    epochs, validation included. weights: first layer float32 `[U, C * H * W]` by minibatch step,
-    the kept epoch's last; none where the first layer is not dense. accuracies: on the validation
-    images, 0..1, at the same steps.
+    best_epoch: the epoch that is kept, from 1; select: why, "best" or "last". weights: first layer
+    float32 `[U, C * H * W]` by minibatch step, the kept epoch's last; none where the first layer is
+    not dense. accuracies: on the validation images, 0..1, at the same steps.
     confusions: int64 `[K, K]` of the validation images by epoch.
     """
 
@@ -51,7 +50,6 @@ class Fit:
     parameters: int
     best_epoch: int
     select: str
-    seconds: float
     weights: dict[int, np.ndarray]
     accuracies: dict[int, float]
     confusions: dict[int, np.ndarray]
@@ -203,7 +201,6 @@ def fit(
         parameters=count_parameters(classifier.model),
         best_epoch=best_epoch,
         select=plan.trainer.select,
-        seconds=sum(epoch["seconds"] for epoch in classifier.history),
         weights=weights,
         accuracies=accuracies,
         confusions=kept_arrays(folder / "confusions"),

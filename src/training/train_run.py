@@ -93,22 +93,26 @@ def train(
     with tracked(plan, dataset, store, parent=parent, tags=tags, check_stop=check_stop) as run:
         on_start(run.id, count_parameters(classifier.model))
         resume_gc()
-        done = fit(
-            classifier,
-            plan,
-            dataset,
-            folder=run.folder,
-            log_epoch=log_epoch,
-            reporter=reporter,
-            check_stop=check_stop,
-        )
+        try:
+            done = fit(
+                classifier,
+                plan,
+                dataset,
+                folder=run.folder,
+                log_epoch=log_epoch,
+                reporter=reporter,
+                check_stop=check_stop,
+            )
+        except Halted:
+            run.log_metrics(usage(began, training_seconds=classifier.seconds))
+            raise
         validation = evaluate(done, dataset, run, check_stop=check_stop)
         test = (
             evaluate_test(done.predictor, source.load_test(), run) if evaluate_on_test_set else None
         )
         if parent is None and run.tracked:
             log_model(done.predictor, dataset, run, data=plan.choices["data"])
-        used = usage(began, training_seconds=done.seconds)
+        used = usage(began, training_seconds=classifier.seconds)
         run.log_metrics(used)
         run.log_texts(read_log(run.folder))
         kept = f"epoch {done.best_epoch}, the {done.select}"
@@ -123,7 +127,7 @@ def train(
         validation=validation,
         test=test,
         train_accuracy=classifier.history[-1]["train_accuracy"],
-        training_seconds=done.seconds,
+        training_seconds=classifier.seconds,
         wall_seconds=used["seconds/wall"],
     )
 

@@ -47,7 +47,7 @@ class PretendingActor(Actor):  # type: ignore[misc]  # final for everybody else
         pretend(self, seconds=self.seconds)
 
 
-class SleepingActor(PretendingActor):
+class SleepingActor(PretendingActor):  # type: ignore[misc]
     """A Ray actor whose trials sleep."""
 
     seconds = SLEEP_S

@@ -161,7 +161,7 @@ def test_a_job_without_a_metric_reports_epochs_without_values(executor, job):
     assert [(epoch.number, epoch.value) for epoch in epochs] == [(1, None), (2, None), (3, None)]
 
 
-def test_a_pruned_job_keeps_its_curve(executor, job, client):
+def test_a_pruned_job_keeps_its_curve_and_what_it_used(executor, job, client):
     started, *epochs, ended = talk(
         executor, job(), answer=lambda epoch: Prune() if epoch.number == 2 else Continue()
     )
@@ -172,6 +172,7 @@ def test_a_pruned_job_keeps_its_curve(executor, job, client):
     assert run.data.tags["end_reason"].startswith("pruned")
     assert run.data.tags["outcome"] == "pruned"
     assert [step for step, _ in curve(client, started.run_id, "val_loss")] == [1, 2]
+    assert 0 < run.data.metrics["seconds/training"] < run.data.metrics["seconds/wall"]
 
 
 def test_a_job_is_stopped_in_mid_epoch(executor, job, client):
