@@ -36,6 +36,10 @@ OUTCOME = "outcome"
 OUTCOMES: Mapping[str, str] = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "interrupted"}
 """How a run ended, as a tag, by MLflow's status, which knows no pruned ones."""
 
+SHOWN_PX = 800
+"""Pixels a side of what the UI shows of a picture in a card, which is 560 of them wide in a window
+of 1,440; to write it takes longer than to draw it."""
+
 LOCK_TIMEOUT_S = 3.0
 """How long to wait for a run that another process may be putting in order."""
 
@@ -143,8 +147,10 @@ class Run:
                 name = f"{file}+step+{step}+timestamp+{self._began}+{unique}"
                 # time counts more than bytes
                 image.save(images / f"{name}.png", compress_level=1)
-                square = (image.width, max(image.size))
-                shown = ImageOps.pad(image, square, color="white", centering=(0, 0))
+                square = [min(SHOWN_PX, max(image.size))] * 2
+                shown = ImageOps.pad(
+                    image, square, Image.Resampling.BILINEAR, color="white", centering=(0, 0)
+                )
                 shown.save(images / f"{name}+compressed.webp", method=0)
             self._send({"files": draft, "tags": {"mlflow.loggedImages": "True"}})
 
