@@ -51,7 +51,7 @@ def _augment(images: torch.Tensor) -> None:
 
 def _step(dataset: Dataset, images: torch.Tensor, labels: torch.Tensor) -> partial[float]:
     """Return the timed steps of the classifier's own loss and optimizer."""
-    plan = plan_of("model.hidden_sizes=[512,512]", "regularization=none")
+    plan = plan_of("model=dnn", "model.hidden_sizes=[512,512]", "regularization=none")
     classifier = build_classifier(plan, dataset)
     [optimizer], _ = classifier.configure_optimizers()
 
@@ -78,6 +78,7 @@ def precision(dataset: Dataset) -> None:
 
     def epoch(width: int, precision: str) -> float:
         plan = plan_of(
+            "model=dnn",
             f"model.hidden_sizes=[{width},{width}]",
             f"trainer.precision={precision}",
             *("regularization=none", "trainer.batch_size=512"),

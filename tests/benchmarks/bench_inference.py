@@ -29,7 +29,7 @@ def main() -> None:
     print(f"prediction, 784-256-128-10, {available_cores()} threads")
     with tempfile.TemporaryDirectory() as folder:
         tracking = Tracking(folder=Path(folder) / "mlruns")
-        plan = plan_of(f"tracking.folder={tracking.folder}", "trainer.max_epochs=1")
+        plan = plan_of("model=dnn", f"tracking.folder={tracking.folder}", "trainer.max_epochs=1")
         train_plan(plan, evaluate_on_test_set=False)
         recogniser = load_recogniser(stored_runs(tracking))
         exported = Path(folder) / "digits.onnx"

@@ -85,7 +85,10 @@ def _epoch(*, rows: int, hidden_sizes: Sequence[int]) -> float:
     whole = Mnist(validation_size=5000).load()
     dataset = replace(whole, train=whole.train.take(np.arange(rows) % len(whole.train)))
     plan = plan_of(
-        f"model.hidden_sizes={list(hidden_sizes)}", "trainer.max_epochs=1", "trainer.threads=1"
+        "model=dnn",
+        f"model.hidden_sizes={list(hidden_sizes)}",
+        "trainer.max_epochs=1",
+        "trainer.threads=1",
     )
     for share in (dataset_of(plan, train_images=1_000), dataset):  # the first one loads libraries
         with tempfile.TemporaryDirectory() as folder:

@@ -13,7 +13,10 @@ from tests.plans import plan_of
 BATCH_SIZES = (32, 128, 512)
 WIDTHS = (64, 256, 1024)
 EPOCHS = 2
-PLAIN = ("regularization=none", "optimizer=adam", "optimizer.lr=1e-3", "scheduler=constant")
+PLAIN = (
+    *("model=dnn", "regularization=none", "optimizer=adam", "optimizer.lr=1e-3"),
+    "scheduler=constant",
+)
 
 
 def main(repeats: int = 3) -> None:

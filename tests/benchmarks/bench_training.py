@@ -31,6 +31,7 @@ from tests.benchmarks.bench_training import bare_loop
 bare_loop(Mnist(rows=20_000, validation_size=5000).load(), epochs=5, hidden_sizes=())
 """
 LINEAR = ("-m", "src.train", "model=linear", "trainer.max_epochs=5")
+DNN = ("-m", "src.train", "model=dnn")
 
 
 def main() -> None:
@@ -125,7 +126,7 @@ def sklearn() -> None:
 
     print("against scikit-learn, 784-256-128-10, batch 128, 15,000 rows, 5 epochs")
     dataset = Mnist(rows=20_000, validation_size=5000).load()
-    plan = plan_of("regularization=none", "scheduler=constant", "trainer.max_epochs=5")
+    plan = plan_of("model=dnn", "regularization=none", "scheduler=constant", "trainer.max_epochs=5")
     flat = dataset.train.pixels.reshape(len(dataset.train), -1).astype(np.float32) / 255
 
     def mlp() -> float:
@@ -158,7 +159,7 @@ def whole_commands() -> None:
                 "off": lambda: command_seconds(*LINEAR, "tracking=off"),
                 "linear": lambda: command_seconds(*LINEAR, f"tracking.folder={used}"),
                 "empty": lambda: command_seconds(*LINEAR),
-                "dnn": lambda: command_seconds("-m", "src.train", f"tracking.folder={used}"),
+                "dnn": lambda: command_seconds(*DNN, f"tracking.folder={used}"),
             },
             repeats=5,
         )
@@ -170,7 +171,7 @@ def whole_commands() -> None:
     say("src.train model=linear, 5 epochs, tracking=off", seconds["off"], seconds["loop"])
     say("src.train model=linear, 5 epochs, used folder", seconds["linear"], seconds["loop"])
     say("src.train model=linear, 5 epochs, empty folder", seconds["empty"], seconds["loop"])
-    say("src.train (dnn, 20 epochs), used folder", seconds["dnn"], seconds["imports"])
+    say("src.train model=dnn, 20 epochs, used folder", seconds["dnn"], seconds["imports"])
 
 
 def first_step_seconds(store: str) -> float:
