@@ -213,8 +213,8 @@ def _numbers(
             rule = rule if cell.strip() else f"the pixel is missing; {RULE}"
         raise DataError(f"{path}, row {cells.index[row] + 1}, column {column}: {rule}")
     with np.errstate(invalid="ignore"):
-        as_bytes = values.astype(np.uint8)
-    return as_bytes if (as_bytes == values).all() else values.astype(np.float32)
+        as_bytes = values.astype(np.uint8, order="C")  # pandas has them column by column
+    return as_bytes if (as_bytes == values).all() else values.astype(np.float32, order="C")
 
 
 @contextmanager
