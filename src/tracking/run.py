@@ -147,9 +147,9 @@ class Run:
                 name = f"{file}+step+{step}+timestamp+{self._began}+{unique}"
                 # time counts more than bytes
                 image.save(images / f"{name}.png", compress_level=1)
-                square = [min(SHOWN_PX, max(image.size))] * 2
+                side = min(SHOWN_PX, max(image.size))
                 shown = ImageOps.pad(
-                    image, square, Image.Resampling.BILINEAR, color="white", centering=(0, 0)
+                    image, (side, side), Image.Resampling.BILINEAR, color="white", centering=(0, 0)
                 )
                 shown.save(images / f"{name}+compressed.webp", method=0)
             self._send({"files": draft, "tags": {"mlflow.loggedImages": "True"}})
