@@ -15,7 +15,7 @@ FAST := -m "$(QUICK) and not long"
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep compare explore app serve browser test test-long coverage test-docs test-cluster faults check format bench results ui demo clean
+.PHONY: help setup train sweep compare explore app serve debian test test-long coverage test-docs test-cluster faults check format bench results ui demo clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,10 +67,11 @@ serve: $(READY) ## answer over HTTP with the champion, MLflow's own scoring serv
 	--host 127.0.0.1 --port $(SERVE_PORT) --workers 1 \
 	|| { echo "if there is no champion yet, promote a run first"; exit 2; }
 
-browser: ## install Debian's Chromium for the tests of the page, where it is missing and may be
-	@command -v chromium >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] \
-	&& apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
-	|| echo "no Chromium here: the tests of the page will be left out (apt-get install chromium)"
+debian: ## install Chromium and PostgreSQL, which tests use, where they are missing and may be
+	@{ command -v chromium && ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 \
+	|| { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq \
+	&& apt-get install -y -qq --no-install-recommends chromium postgresql >/dev/null; } \
+	|| echo "Chromium or PostgreSQL is missing: their tests will be left out (apt-get install chromium postgresql)"
 
 test: $(READY) ## run the tests (fast ones)
 	$(RUN) -m pytest $(FAST) $(TWO) $(ARGS)

@@ -213,7 +213,7 @@ def chromium():
     """Return the one browser of this process, which asks nobody else for anything."""
     executable = shutil.which("chromium")
     if executable is None:
-        pytest.skip("there is no Chromium here; `make browser` installs Debian's")
+        pytest.skip("there is no Chromium here; `make debian` installs it")
     from playwright.sync_api import sync_playwright
 
     quiet = ("--disable-background-networking", "--disable-component-update", "--disable-sync")

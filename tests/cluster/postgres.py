@@ -31,7 +31,7 @@ def require_binaries() -> None:
     """Skip the tests where there is no PostgreSQL."""
     missing = [name for name in ("initdb", "pg_ctl", "postgres") if find_binary(name) is None]
     if missing:
-        pytest.skip(f"no PostgreSQL here: {', '.join(missing)} (apt-get install postgresql)")
+        pytest.skip(f"no PostgreSQL here: {', '.join(missing)} (`make debian` installs it)")
 
 
 @dataclass
