@@ -22,11 +22,7 @@ EXAMPLE_ROWS = 2
 
 
 def evaluate(
-    fit: Fit,
-    dataset: Dataset,
-    run: Run,
-    *,
-    check_stop: Callable[[], None],
+    fit: Fit, dataset: Dataset, run: Run, *, check_stop: Callable[[], None]
 ) -> Score | None:
     """Score the best epoch on the validation images; log its tables and pictures.
 
