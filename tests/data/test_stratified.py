@@ -1,9 +1,11 @@
 """A split of one's own images: every class has its share, and copies are on one side."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from src.data.stratified import draw_stratified_split
+from src.data.stratified import draw_stratified_split, find_copies
 from src.errors import DataError
 
 
@@ -45,3 +47,17 @@ def test_where_the_largest_class_is_one_image_the_others_give():
 def test_one_image_a_class_cannot_be_split():
     with pytest.raises(DataError, match="test_size`: of 10 images none is left for it"):
         split_of(np.arange(10))
+
+
+def test_copies_are_found_however_images_lie_in_a_fraction_of_their_memory():
+    images = np.random.default_rng(0).integers(0, 256, (5_000, 1, 28, 28)).astype(np.uint8)
+    images[[7, 4_000]] = images[2]
+    expected = np.arange(5_000)
+    expected[[7, 4_000]] = 2
+    for pixels in (images, np.asfortranarray(images)):
+        tracemalloc.start()
+        found = find_copies(pixels)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        np.testing.assert_array_equal(found, expected)
+        assert peak < pixels.nbytes / 2
