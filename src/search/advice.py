@@ -10,6 +10,7 @@ from statistics import mean, median
 from typing import Any
 
 import numpy as np
+from numpy.polynomial import Polynomial
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial
 
@@ -48,7 +49,8 @@ def at_an_edge(trials: Sequence[FrozenTrial], by: Objective) -> list[str]:
     """Say which ranges are best at an end beyond which they could go on.
 
     There the best fifth of the trials lie, trials nearer to it are better (rank correlation,
-    Spearman 1904, at 5 % over all ranges), and a parabola through the better ones still rises.
+    Spearman 1904, at 5 % over all ranges), and a parabola through the better ones still rises; a
+    line where they have but two places.
     """
     from scipy.stats import spearmanr
 
@@ -65,10 +67,13 @@ def at_an_edge(trials: Sequence[FrozenTrial], by: Objective) -> list[str]:
         top = float(places[: max(5, len(known) // 5)].mean())
         end, others = ("high", places) if top > 0.5 else ("low", 1 - places)
         scores = np.array([by.sign * t.values[0] for t in known])
-        clear = spearmanr(others, scores, alternative="greater").pvalue < 0.05 / len(ranges)
         better = len(known) * 2 // 3  # ranked; far off, values follow no parabola
-        bend, slope, _ = np.polyfit(others[:better], scores[:better], 2)
-        rising = slope + 2 * bend > 0  # at the end
+        different = len(np.unique(others[:better]))
+        if different < 2 or not np.ptp(scores):
+            continue
+        clear = spearmanr(others, scores, alternative="greater").pvalue < 0.05 / len(ranges)
+        fitted = Polynomial.fit(others[:better], scores[:better], min(2, different - 1))
+        rising = fitted.deriv()(1) > 0  # at the end
         if 0.2 < top < 0.8 or not clear or not rising or _natural(drawn, end):
             continue
         key = re.sub(r"\.\d+$", ".width", name)

@@ -123,6 +123,24 @@ def test_an_end_beyond_which_there_is_nothing_is_none():
     assert at_an_edge(trials, BY) == []
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "accuracy", "is_said"),
+    [
+        (lambda n: 32 + n % 2, lambda n: 0.9 + 0.05 * (n % 2) + n / 1e4, True),  # two places
+        (lambda n: 33 if n else 32, lambda n: 0.9 + n / 1e4, False),  # one, of the better ones
+        (lambda n: 33, lambda n: 0.9 + n / 1e4, False),
+        (lambda n: 32 + n % 2, lambda n: 1.0, False),  # all perfect
+    ],
+)
+def test_ranges_of_few_values_are_judged_without_a_warning(batch_size, accuracy, is_said):
+    space = {"trainer.batch_size": IntDistribution(32, 33)}
+    trials = [
+        trial(n, accuracy(n), params={"trainer.batch_size": batch_size(n)}, space=space)
+        for n in range(30)
+    ]
+    assert bool(at_an_edge(trials, BY)) is is_said
+
+
 def test_too_few_trials():
     def search(count):
         return lambda rng: too_few(searched(rng, lambda p: rng.random(), count=count))
