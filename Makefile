@@ -11,7 +11,6 @@ READY := .venv/.ready
 # kept even where the environment says not to: the tests start hundreds of processes
 export PYTHONDONTWRITEBYTECODE :=
 QUICK := not slow and not cluster and not docs
-FAST := -m "$(QUICK) and not long"
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
@@ -74,7 +73,7 @@ debian: ## install Chromium and PostgreSQL, which tests use, where they are miss
 	|| echo "Chromium or PostgreSQL is missing: their tests will be left out (apt-get install chromium postgresql)"
 
 test: $(READY) ## run the tests (fast ones)
-	$(RUN) -m pytest $(FAST) $(TWO) $(ARGS)
+	$(RUN) -m pytest -m "$(QUICK) and not long" $(TWO) $(ARGS)
 
 test-long: $(READY) ## run those of several commands, servers, browsers and kills
 	$(RUN) -m pytest -m "$(QUICK) and long" $(TWO) $(ARGS)

@@ -14,7 +14,10 @@ BATCH_SIZES = (32, 128, 512)
 WIDTHS = (64, 256, 1024)
 EPOCHS = 2
 PLAIN = (
-    *("model=dnn", "regularization=none", "optimizer=adam", "optimizer.lr=1e-3"),
+    "model=dnn",
+    "regularization=none",
+    "optimizer=adam",
+    "optimizer.lr=1e-3",
     "scheduler=constant",
 )
 
